@@ -1,0 +1,248 @@
+"""The contract a plugin author imports: methods, attacks and judges, and what each is given.
+
+A method owns its idea; the runner owns the data, the loop, the clock and the evaluation. That is
+what makes device-hours comparable. This module imports no torch, so that listing, attacks and
+judges stay light.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from pydantic import Field
+
+from benchmark.core.records import Response, Verdict
+from benchmark.core.samples import PhraseSet, Purpose, Sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from benchmark.data.material import Material
+    from benchmark.data.pools import Pool
+    from benchmark.training.batches import PoolBatch
+    from benchmark.training.reference import Reference
+    from benchmark.vlm.artifacts import WeightsDelta
+    from benchmark.vlm.model import VisionLanguageModel
+
+Role = Literal["vision", "projector", "language"]
+Tuning = Literal["lora", "qlora", "full"]
+PoolRole = Literal["forget", "keep", "captioned"]
+PoolModality = Literal["text", "image", "both"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ramp:
+    """A weight that moves in a straight line from `start` at step 0 to `end` at the last step."""
+
+    start: float
+    end: float
+
+
+Weight = NotNegative | Ramp
+"""What a term is multiplied by. Signs belong to the method, so that zero means off for every one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """Settings of a method: frozen, keyword-only, in the plugin's own file. Unknown keys are errors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(MethodConfig):
+    """Settings that every method with a loss has. Learning rates and steps suit 7B presets only
+    where a preset says so; the testbed's are chosen on its validation pool and recorded."""
+
+    modality: PoolModality = "text"
+    trains: Mapping[Role, Tuning] = field(default_factory=lambda: {"language": "lora"})
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    steps: Annotated[int, Field(ge=0)] = 100
+    batch_size: Count = 16
+    learning_rate: Positive = 2e-5
+    weight_decay: NotNegative = 0.0
+    warmup_share: Share = 0.05
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    max_gradient_norm: Positive = 1.0
+    lora_rank: Count = 16
+    lora_alpha: Positive = 32.0
+    lora_dropout: Share = 0.0
+
+
+ConfigT = TypeVar("ConfigT", bound=MethodConfig)
+TrainingConfigT = TypeVar("TrainingConfigT", bound=TrainingConfig)
+Losses = Callable[
+    ["VisionLanguageModel", Mapping[str, "PoolBatch"], "Reference"], Mapping[str, "Tensor"]
+]
+
+
+class Minimise(Protocol):
+    """The shared loop: minimise the weighted sum of named terms. Callable once per phase."""
+
+    def __call__(self, losses: Losses, *, config: TrainingConfig, phase: str = "train") -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """All that a method sees: never evaluation data, never a judge, never the clock."""
+
+    model: VisionLanguageModel
+    pools: Mapping[str, Pool]
+    seed: int
+    minimise: Minimise
+    gold: Callable[[], WeightsDelta]
+    """The weights of the model that never learnt what is to be forgotten; `MissingError` if none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlearned:
+    """What a method leaves behind: changed weights, and the tensors its hooks are built from.
+
+    An empty one is the base model itself.
+    """
+
+    weights: WeightsDelta | None = None
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Hook(ABC):
+    """A change to how a request is answered, by a model whose weights may be untouched."""
+
+    differentiable: ClassVar[bool] = False
+    served_by: ClassVar[tuple[str, ...]] = ("local",)
+
+
+class RewriteRequest(Hook):
+    """Change the request before it is encoded (a system prompt, a reminder)."""
+
+    @abstractmethod
+    def rewrite_request(self, sample: Sample) -> Sample:
+        """The sample that is asked instead. Its id stays."""
+
+
+class RewriteVisualTokens(Hook):
+    """Change projected visual tokens before the language model sees them."""
+
+    @abstractmethod
+    def rewrite_visual_tokens(self, tokens_BND: Tensor, requests: Sequence[Sample]) -> Tensor:
+        """`[B, N, D]` in, the same shape out; N visual tokens per image."""
+
+
+class Respond(Hook):
+    """Take over answering; `generate` may be called any number of times, or never."""
+
+    @abstractmethod
+    def respond(
+        self, generate: Callable[[Sequence[Sample]], list[str]], requests: Sequence[Sample]
+    ) -> list[str]:
+        """One answer per request, in order."""
+
+
+class Method(ABC, Generic[ConfigT]):
+    """One way to make a model unlearn. `METHOD = TheClass` at the end of the plugin's file.
+
+    Class attributes say what it needs: `pools` (roles of training data), `deterministic` (its
+    outcome does not depend on the seed), `reference_row` (in every table, never ranked).
+    """
+
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+    pools: ClassVar[tuple[PoolRole, ...]] = ()
+    deterministic: ClassVar[bool] = False
+    reference_row: ClassVar[bool] = False
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @abstractmethod
+    def unlearn(self, job: Job) -> Unlearned:
+        """Do it. Whatever is raised here becomes a failed record with its reason."""
+
+    def hooks(self, state: Mapping[str, Tensor]) -> Sequence[Hook]:
+        """The hooks that serve this method, from `Unlearned.state` fresh or reloaded."""
+        return ()
+
+
+class LossMethod(Method[TrainingConfigT]):
+    """A method that is a loss: named terms, computed here, weighted and minimised by the loop."""
+
+    Config: ClassVar[type[MethodConfig]] = TrainingConfig
+
+    @abstractmethod
+    def losses(
+        self, model: VisionLanguageModel, batch: Mapping[str, PoolBatch], reference: Reference
+    ) -> Mapping[str, Tensor]:
+        """Unweighted scalar terms, their names the keys of `config.weights`."""
+
+    def unlearn(self, job: Job) -> Unlearned:
+        """Minimise the terms and hand over what changed."""
+        job.minimise(self.losses, config=self.config)
+        return Unlearned(weights=job.model.weights_delta())
+
+
+class Attack(ABC):
+    """A form in which a request is put. The same code makes the attack and its harmless twin.
+
+    `family` is what rates are averaged over: `text`, `image`, or `none` for forms that only
+    diagnose (a request in text beside a picture that carries nothing).
+    """
+
+    family: ClassVar[Literal["text", "image", "none"]]
+    knowledge: ClassVar[Literal["black-box", "white-box"]] = "black-box"
+    needs_images: ClassVar[bool] = False
+
+    @abstractmethod
+    def sample(
+        self,
+        behaviour: Sample,
+        *,
+        material: Material,
+        phrases: PhraseSet,
+        variant: int,
+        purpose: Purpose,
+    ) -> Sample:
+        """The behaviour in this form; `variant` picks phrase and picture deterministically."""
+
+    def question(
+        self, behaviour: Sample, *, material: Material, phrases: PhraseSet, variant: int
+    ) -> Sample | None:
+        """A harmless question that shows whether the model can read this form; None if text."""
+        return None
+
+
+class Judge(ABC):
+    """Gives every response a verdict, or says why it cannot. Never falls back to the target."""
+
+    purposes: ClassVar[tuple[Purpose, ...]]
+    ranks: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """Name, version and every parameter that can change a verdict: part of the metric id."""
+
+    @abstractmethod
+    def judge(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Verdict]:
+        """One verdict per pair, in order. A response with an error is unscored for that reason."""
+
+
+Scorer = Callable[[Sequence[Sample], Sequence[str]], list[float]]
+"""Perplexity of each answer under the base model, given its request (coherence)."""
+
+__all__ = [
+    "Attack", "Count", "Hook", "Job", "Judge", "LossMethod", "Losses", "Method", "MethodConfig",
+    "Minimise", "NotNegative", "PoolModality", "PoolRole", "Positive", "Ramp", "Respond",
+    "RewriteRequest", "RewriteVisualTokens", "Role", "Scorer", "Share", "TrainingConfig", "Tuning",
+    "Unlearned", "Weight",
+]  # fmt: skip
+
+
+def weight_at(weight: float | Ramp, progress: float) -> float:
+    """The value of a weight when a share `progress` (0 to 1) of the steps is done."""
+    if isinstance(weight, Ramp):
+        return weight.start + (weight.end - weight.start) * progress
+    return weight

@@ -1,0 +1,42 @@
+"""What a user can mend, and what stopped a run: the only errors this project raises on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import NoReturn
+
+
+class UserError(Exception):
+    """A mistake of the user's: one line, no traceback, exit code 2."""
+
+
+class MissingError(UserError):
+    """Something asked for is not there (a data set, a package, weights): exit code 3 in `doctor`."""
+
+
+class RunFailed(Exception):
+    """A run that cannot go on: recorded with its reason, exit code 1."""
+
+
+class NonFiniteLoss(RunFailed):
+    """A named loss term became NaN or infinite."""
+
+    def __init__(self, *, term: str, step: int, value: float) -> None:
+        super().__init__(f"loss term '{term}' became {value} at step {step}")
+        self.term = term
+        self.step = step
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error line: the nearest known name, or all of them when none is near."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(names) if names else 'none'}"
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> NoReturn:
+    """Raise the one line for a name that does not resolve."""
+    raise UserError(f"unknown {kind} '{name}': {nearest(name, known)}")

@@ -1,0 +1,62 @@
+"""The types that travel from data to attacks to engines to judges.
+
+A `Sample` is one thing a model can be asked. It is frozen; an attack returns a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Modality = Literal["text", "image"]
+Purpose = Literal["attack", "twin", "comprehension", "over_refusal", "utility", "training"]
+Scope = Literal["in_scope", "held_out", "unseen"]
+PhraseSet = Literal["train", "evaluation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFile:
+    """An image on disk, known by its bytes."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What may be said to a sample. `references` are right answers; `bad` and `good` train methods."""
+
+    bad: str | None = None
+    good: str | None = None
+    references: tuple[str, ...] = ()
+    paraphrases: tuple[str, ...] = ()
+    perturbed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One prompt, with or without images, and what is known about its answer.
+
+    `id` is `card/split/key` and stable. `behaviour` is what rates are averaged over, runs are
+    paired by and leaks are counted by. `subject` is the word or request an attack dresses up.
+    """
+
+    id: str
+    behaviour: str
+    card: str
+    purpose: Purpose
+    prompt: str
+    subject: str = ""
+    images: tuple[ImageFile, ...] = ()
+    answers: Answers = field(default_factory=Answers)
+    caption: str | None = None
+    retrieved: str | None = None
+    category: str | None = None
+    attack: str | None = None
+    scope: Scope | None = None
+
+    @property
+    def modality(self) -> Modality:
+        """What a model must take in to answer it."""
+        return "image" if self.images else "text"

@@ -1,0 +1,1 @@
+"""Cards and tables become samples and training pools."""
