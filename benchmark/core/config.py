@@ -1,0 +1,238 @@
+"""Settings: YAML read strictly, overrides from the command line, frozen dataclasses made of both.
+
+PyYAML reads YAML 1.1, where `1e-5` is text, `no` is False, `0123` is octal and a repeated key wins
+silently. The loader here follows YAML 1.2's core types instead, with two differences: digits with a
+leading zero stay text (nothing is lost), and `.nan` and `.inf` are not numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+
+from benchmark.core.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue as Json
+
+ConfigT = TypeVar("ConfigT")
+
+_BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = (
+    ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
+    ("int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")),
+    (
+        "float",
+        re.compile(
+            r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"
+        ),
+        list("-+.0123456789"),
+    ),
+)
+
+
+class _StrictLoader(_BaseLoader):
+    """The safe loader with YAML 1.2's scalars and without repeated keys."""
+
+    yaml_implicit_resolvers: typing.ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+        """A dict with text keys; a repeated or non-text key is a `UserError` with its line."""
+        first_line: dict[str, int] = {}
+        for key_node, _ in node.value:
+            line = key_node.start_mark.line + 1
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise UserError(f"line {line}: key {key!r} is not text; put it in quotes")
+            if key in first_line:
+                raise UserError(f"line {line}: key '{key}' again (first on line {first_line[key]})")
+            first_line[key] = line
+        return super().construct_mapping(node, deep=deep)
+
+
+for _name, _pattern, _first in _SCALARS:
+    _StrictLoader.add_implicit_resolver(f"{_TAG}{_name}", _pattern, _first)
+_StrictLoader.add_constructor(f"{_TAG}int", lambda _, node: int(node.value))
+_StrictLoader.add_constructor(f"{_TAG}float", lambda _, node: float(node.value))
+
+
+def parse_yaml(text: str, *, where: str) -> Json:
+    """The value that `text` writes down; what is not valid YAML is one line `where:line: ...`."""
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except UserError as error:
+        line, _, rest = str(error).removeprefix("line ").partition(": ")
+        raise UserError(f"{where}:{line}: {rest}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"{where}{line}: not valid YAML: {problem}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Json]:
+    """The mapping in a YAML file; anything else in it, or no such file, is a `UserError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    value = parse_yaml(text, where=str(path))
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected 'key: value' lines at the top, got {_kind(value)}")
+    return value
+
+
+def parse_overrides(items: Iterable[str]) -> dict[str, Json]:
+    """`["a.b=1e-4", "c=no"]` becomes `{"a": {"b": 0.0001}, "c": "no"}`."""
+    result: dict[str, Json] = {}
+    for item in items:
+        dotted, equals, text = item.partition("=")
+        keys = dotted.strip().split(".")
+        if not equals or not all(keys):
+            raise UserError(f"--set '{item}': expected key=value, such as --set steps=50")
+        _place(result, keys, parse_yaml(text, where=f"--set '{item}'"), item=item)
+    return result
+
+
+def _place(target: dict[str, Json], keys: list[str], value: Json, *, item: str) -> None:
+    for key in keys[:-1]:
+        inner = target.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise UserError(f"--set '{item}': '{key}' was already given a value")
+        target = inner
+    if keys[-1] in target:
+        raise UserError(f"--set '{item}': '{'.'.join(keys)}' is set twice")
+    target[keys[-1]] = value
+
+
+def merge(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Json]:
+    """`above` laid over `below`, mappings inside mappings merged, everything else replaced."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = merge(old, value) if both else value
+    return result
+
+
+def build(config_type: type[ConfigT], values: Mapping[str, Json], *, where: str) -> ConfigT:
+    """A frozen config with `values` over its defaults.
+
+    Raises `UserError`: one line that begins with `where` and names every field that is unknown,
+    of the wrong type or out of range, with the value given and what is allowed.
+    """
+    from pydantic import ValidationError
+
+    assert dataclasses.is_dataclass(config_type), f"{config_type} is not a dataclass"
+    problems = _unknown_fields(config_type, values, prefix="")
+    known = {name: values[name] for name in values if name in _fields(config_type)}
+    text = json.dumps(_over_defaults(config_type, known))
+    try:
+        config = _adapter(config_type).validate_json(text, strict=True)
+    except ValidationError as error:
+        problems += error_lines(error)
+    if problems:
+        raise UserError(f"{where}: {'; '.join(problems)}")
+    return config
+
+
+def to_json(config: object) -> dict[str, Json]:
+    """A config as plain JSON values, to be stored, digested and built from again."""
+    return _adapter(type(config)).dump_python(config, mode="json")
+
+
+def error_lines(error: Any) -> list[str]:
+    """A pydantic `ValidationError` as one short phrase per wrong field."""
+    return [_phrase(each) for each in error.errors(include_url=False)]
+
+
+def _phrase(each: Mapping[str, Any]) -> str:
+    field = ".".join(str(part) for part in each["loc"]) or "value"
+    kind, given = each["type"], each["input"]
+    if kind in {"missing", "missing_argument"}:
+        return f"{field}: missing"
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return f"{field}: unknown field"
+    if kind == "value_error" and not each["loc"]:
+        return each["msg"].removeprefix("Value error, ")
+    allowed = each["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    shown = json.dumps(given, default=str)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return f"{field} = {shown}: {allowed}"
+
+
+@cache
+def _adapter(config_type: type) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(config_type)
+
+
+@cache
+def _fields(config_type: type) -> dict[str, Any]:
+    """Field names to their resolved annotations."""
+    hints = typing.get_type_hints(config_type, include_extras=True)
+    return {f.name: hints[f.name] for f in dataclasses.fields(config_type) if f.init}
+
+
+def _nested(annotation: Any) -> type | None:
+    """The dataclass that an annotation allows, if there is one: `Weights`, `Weights | None`."""
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Annotated, typing.Union, types.UnionType):
+        found = (_nested(inner) for inner in typing.get_args(annotation))
+        return next((each for each in found if each is not None), None)
+    return None
+
+
+def _unknown_fields(config_type: type, values: Mapping[str, Json], *, prefix: str) -> list[str]:
+    fields = _fields(config_type)
+    problems = []
+    for name, value in values.items():
+        if name not in fields:
+            problems.append(f"unknown field '{prefix}{name}', {nearest(name, fields)}")
+            continue
+        inner = _nested(fields[name])
+        if inner is not None and isinstance(value, dict):
+            problems += _unknown_fields(inner, value, prefix=f"{prefix}{name}.")
+    return problems
+
+
+def _over_defaults(config_type: type, values: Mapping[str, Json]) -> dict[str, Json]:
+    """Complete mappings from their field's default: `weights.keep=2` leaves the other weights."""
+    result = dict(values)
+    for field in dataclasses.fields(config_type):
+        given = values.get(field.name)
+        if not isinstance(given, dict):
+            continue
+        default = _default(field)
+        if dataclasses.is_dataclass(default):
+            known = {name: given[name] for name in given if name in _fields(type(default))}
+            result[field.name] = merge(to_json(default), known)
+        elif isinstance(default, dict):
+            result[field.name] = merge(default, given)
+    return result
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _kind(value: Json) -> str:
+    names = {type(None): "nothing", list: "a list", str: "text", bool: "true or false"}
+    return names.get(type(value), "a number")

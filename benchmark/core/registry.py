@@ -1,0 +1,245 @@
+"""Names to plugins and cards. A file's name is its registration; nothing is imported to list it.
+
+Methods lie in methods/, data sets in datasets/, the rest in benchmark/. Other distributions add
+methods, attacks and judges through entry points. A path to a file works wherever a name does.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_args
+
+from benchmark.core.config import read_yaml
+from benchmark.core.errors import RunFailed, UserError, unknown
+from benchmark.core.store import REPOSITORY, digest_file, digest_folder
+
+Kind = Literal["method", "attack", "judge", "dataset", "model", "suite"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FOLDERS: dict[Kind, str] = {
+    "method": "methods",
+    "attack": "benchmark/attacks",
+    "judge": "benchmark/judges",
+    "dataset": "datasets",
+    "model": "benchmark/models",
+    "suite": "benchmark/suites",
+}
+PLUGIN_KINDS: tuple[Kind, ...] = ("method", "attack", "judge")
+BUILT_IN = "built-in"
+A_FILE = "file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One name. `problem` says why it cannot be used, `note` what else laid claim to it."""
+
+    name: str
+    kind: Kind
+    path: Path
+    origin: str
+    summary: str
+    source_sha256: str
+    module: str | None = None
+    problem: str | None = None
+    note: str | None = None
+
+
+def entries(kind: Kind) -> dict[str, Entry]:
+    """All names of a kind, sorted; the broken ones are among them, with their problem."""
+    claims: dict[str, list[Entry]] = {}
+    for entry in (*_built_in(kind), *_from_distributions(kind)):
+        claims.setdefault(entry.name, []).append(entry)
+    return {name: _settle(claims[name]) for name in sorted(claims)}
+
+
+def entry(kind: Kind, name: str) -> Entry:
+    """The entry behind a name or a path; unknown, broken or claimed twice is a `UserError`."""
+    found = _from_path(kind, name) if _looks_like_path(kind, name) else _by_name(kind, name)
+    if found.problem:
+        raise UserError(f"{kind} '{name}' cannot be used: {found.problem}")
+    return found
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The attribute METHOD, ATTACK or JUDGE of the plugin's module; imports only that module.
+
+    A package that is not installed is a `UserError`; anything else that goes wrong while importing
+    is a `RunFailed` with the plugin, its file and line, and the cause.
+    """
+    assert kind in PLUGIN_KINDS, f"{kind} is not a plugin kind"
+    found = entry(kind, name)
+    attribute = kind.upper()
+    module = _import(found)
+    if not hasattr(module, attribute):
+        raise RunFailed(f"{kind} '{name}' ({found.path}) does not define {attribute}")
+    return getattr(module, attribute)
+
+
+def _by_name(kind: Kind, name: str) -> Entry:
+    known = entries(kind)
+    if name not in known:
+        unknown(kind, name, known)
+    return known[name]
+
+
+def _looks_like_path(kind: Kind, name: str) -> bool:
+    suffix = ".py" if kind in PLUGIN_KINDS else ".yaml"
+    return name.endswith(suffix)
+
+
+def _from_path(kind: Kind, name: str) -> Entry:
+    path = Path(name).expanduser().resolve()
+    if not path.is_file():
+        raise UserError(f"{kind} '{name}': there is no such file")
+    return _read(kind, path.stem, path, origin=A_FILE, module=None)
+
+
+def _built_in(kind: Kind) -> Iterator[Entry]:
+    folder = REPOSITORY / FOLDERS[kind]
+    package = FOLDERS[kind].replace("/", ".")
+    suffix = ".py" if kind in PLUGIN_KINDS else ".yaml"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        file = path / "__init__.py" if suffix == ".py" and path.is_dir() else path
+        if path.name.startswith(("_", ".")) or file.suffix != suffix or not file.is_file():
+            continue
+        yield _read(kind, path.stem, file, origin=BUILT_IN, module=f"{package}.{path.stem}")
+
+
+def _from_distributions(kind: Kind) -> Iterator[Entry]:
+    if kind not in PLUGIN_KINDS:
+        return
+    for point in metadata.entry_points(group=f"vlm_unlearning_bench.{kind}s"):
+        origin = point.dist.name if point.dist else "unknown distribution"
+        module = point.value.partition(":")[0].strip()
+        path = _module_file(module)
+        if path is not None:
+            yield _read(kind, point.name, path, origin=origin, module=module)
+            continue
+        yield Entry(
+            name=point.name, kind=kind, path=Path(module), origin=origin, summary="",
+            source_sha256="", module=module, problem=f"{origin} has no module '{module}'",
+        )  # fmt: skip
+
+
+def _module_file(module: str) -> Path | None:
+    """Where a dotted module lies, without importing its parents."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return None
+    if not rest:
+        return Path(spec.origin) if spec.origin else None
+    for folder in spec.submodule_search_locations or ():
+        base = Path(folder).joinpath(*rest)
+        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _read(kind: Kind, name: str, path: Path, *, origin: str, module: str | None) -> Entry:
+    summary, problem = "", None
+    try:
+        summary = _docstring_line(path) if path.suffix == ".py" else _title(path)
+    except UserError as error:
+        problem = str(error)
+    package = path.name == "__init__.py"
+    sha256 = digest_folder(path.parent, pattern="*.py") if package else digest_file(path)
+    return Entry(
+        name=name, kind=kind, path=path, origin=origin, summary=summary,
+        source_sha256=sha256, module=module, problem=problem,
+    )  # fmt: skip
+
+
+def _docstring_line(path: Path) -> str:
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise UserError(f"{path}{f':{line}' if line else ''}: {error.args[0]}") from None
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+
+def _title(path: Path) -> str:
+    return str(read_yaml(path).get("title", ""))
+
+
+def _settle(claims: list[Entry]) -> Entry:
+    """One entry from all that claim a name: a third party never overrides a built-in."""
+    ours = [claim for claim in claims if claim.origin == BUILT_IN]
+    others = [claim for claim in claims if claim.origin != BUILT_IN]
+    first = (ours or others)[0]
+    if len(ours or others) > 1:
+        problem = f"the name '{first.name}' is claimed twice: {_places(ours or others)}"
+        return replace(first, problem=problem)
+    if ours and others:
+        return replace(first, note=f"also claimed by {_places(others)}, which is not used")
+    return first
+
+
+def _places(claims: Iterable[Entry]) -> str:
+    return " and ".join(f"{claim.origin} ({claim.path})" for claim in claims)
+
+
+def _import(found: Entry) -> ModuleType:
+    try:
+        module = _import_file(found) if found.module is None else _import_module(found)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{found.kind} '{found.name}' ({found.path}) needs the package '{error.name}', "
+            "which is not installed"
+        ) from error
+    except (UserError, RunFailed):
+        raise
+    # A plugin may do anything at import, and the boundary has to name it whatever it was.
+    except Exception as error:
+        raise RunFailed(
+            f"{found.kind} '{found.name}' cannot be imported: {type(error).__name__}: {error} "
+            f"({_deepest_line(error, found.path)})"
+        ) from error
+    return module
+
+
+def _import_module(found: Entry) -> ModuleType:
+    assert found.module is not None
+    module = importlib.import_module(found.module)
+    loaded_from = Path(module.__file__ or "").resolve()
+    if found.origin == BUILT_IN and loaded_from != found.path.resolve():
+        raise UserError(
+            f"{found.kind} '{found.name}' should come from {found.path} but Python found "
+            f"{loaded_from} first; run from the clone with `python -m benchmark`"
+        )
+    return module
+
+
+def _import_file(found: Entry) -> ModuleType:
+    """Import a file by its path, once per content."""
+    name = f"vlm_bench_{found.kind}_{found.name}_{found.source_sha256[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, found.path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their own module up while they are being made.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _deepest_line(error: BaseException, path: Path) -> str:
+    """`file:line` of the innermost frame inside the plugin, else the plugin's file."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
+    return f"{path}:{lines[-1]}" if lines else str(path)

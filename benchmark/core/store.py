@@ -1,0 +1,258 @@
+"""What lies on disk: content keys, whole files written at once, line logs that survive a kill.
+
+`results/local` holds all that a user runs and `results/published` what is committed; `Results`
+knows the paths. A `StageFolder` is one finished or unfinished stage, found again by its key.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from benchmark.core.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, JsonValue
+
+    ModelT = TypeVar("ModelT", bound=BaseModel)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RESULTS_VARIABLE = "VLM_BENCH_RESULTS"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class StorageError(UserError):
+    """The disk is full, or the place may not be written to."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an `OSError` under it into the one line that names the path and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = ""
+        if error.errno in _FULL:
+            remedy = "; free some space and run the same command again, it goes on where it stopped"
+        elif error.errno in _FORBIDDEN:
+            remedy = f"; choose another results folder with --results or {RESULTS_VARIABLE}"
+        raise StorageError(f"cannot write {path}: {error.strerror or error}{remedy}") from error
+
+
+def canonical(value: JsonValue) -> str:
+    """JSON with sorted keys and no spaces: equal values are equal text. NaN raises `ValueError`."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest(value: JsonValue) -> str:
+    """SHA-256 of the canonical JSON, in hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_folder(folder: Path, *, pattern: str = "*") -> str:
+    """SHA-256 over the relative names and bytes of the files in `folder`, in hex."""
+    files = sorted(path for path in folder.rglob(pattern) if path.is_file())
+    return digest([[path.relative_to(folder).as_posix(), digest_file(path)] for path in files])
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Put `content` at `path`, wholly or not at all, also when the machine loses power."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+class JsonLines:
+    """A log of records, one JSON object a line, that a SIGKILL can only cut in its last line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, items: Iterable[BaseModel]) -> None:
+        """Add `items` in one write and wait until they are on disk; cuts a torn last line first."""
+        data = "".join(item.model_dump_json() + "\n" for item in items).encode()
+        if not data:
+            return
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as stream:
+                stream.truncate(self._whole_bytes())
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+
+    def read(self, model: type[ModelT]) -> list[ModelT]:
+        """All whole lines as `model`; a corrupt one is a `UserError` with its file and line."""
+        from pydantic import ValidationError
+
+        if not self.path.exists():
+            return []
+        lines = self.path.read_bytes()[: self._whole_bytes()].splitlines()
+        items = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                items.append(model.model_validate_json(line))
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                place = ".".join(map(str, first["loc"]))
+                problem = f"{place}: {first['msg']}" if place else first["msg"]
+                raise UserError(f"{self.path}:{number}: corrupt line: {problem}") from None
+        return items
+
+    def _whole_bytes(self) -> int:
+        """Length up to and with the last newline."""
+        if not self.path.exists():
+            return 0
+        return self.path.read_bytes().rfind(b"\n") + 1
+
+
+class StageFolder:
+    """One stage's folder, named by its content key; done once `manifest.json` is there."""
+
+    def __init__(self, root: Path, kind: str, key: str) -> None:
+        self.path = root / "local" / "stages" / kind / key
+        self.key = key
+        self._lock_path = self.path.with_name(f"{key}.lock")
+        self._manifest_path = self.path / "manifest.json"
+
+    @contextmanager
+    def lock(self, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Be the only process in this folder; waits for another one after `on_wait(who)`.
+
+        The kernel drops the lock of a killed process, so that none is ever left behind.
+        """
+        with writing(self._lock_path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            stream = self._lock_path.open("a+")
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stream.seek(0)
+                on_wait(stream.read().strip() or "another process")
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            with writing(self._lock_path):
+                stream.truncate(0)
+                stream.write(_holder())
+                stream.flush()
+            yield
+
+    def is_done(self) -> bool:
+        """Whether the stage was finished."""
+        return self._manifest_path.exists()
+
+    def finish(self, manifest: dict[str, JsonValue]) -> None:
+        """Mark the stage done; the last thing written to it."""
+        write_atomic(self._manifest_path, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+    def manifest(self) -> dict[str, JsonValue]:
+        """What `finish` was given; a corrupt one is a `UserError` that says how to mend it."""
+        try:
+            found = json.loads(self._manifest_path.read_text())
+        except ValueError as error:
+            path = self._manifest_path
+            raise UserError(f"{path}: corrupt ({error}); run again with --force") from None
+        assert isinstance(found, dict)
+        return found
+
+    def clear(self) -> None:
+        """Forget all that was done here. The caller holds the lock."""
+        with writing(self.path):
+            shutil.rmtree(self.path)
+            self.path.mkdir(parents=True, exist_ok=True)
+
+
+def _holder() -> str:
+    now = datetime.now(UTC).strftime("%H:%M:%S UTC")
+    return f"process {os.getpid()} on {socket.gethostname()} since {now}"
+
+
+def file_name(name: str) -> str:
+    """`name` as a file name; of a path its last part and a digest, so that two paths stay two."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        return name
+    last = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).stem) or "unnamed"
+    return f"{last}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where everything lies below the results folder, and the published boards beside it."""
+
+    root: Path
+    leaderboard: Path = REPOSITORY / "leaderboard"
+
+    @property
+    def images(self) -> Path:
+        return self.root / "local" / "images"
+
+    @property
+    def local_records(self) -> Path:
+        return self.root / "local" / "records"
+
+    @property
+    def published_records(self) -> Path:
+        return self.root / "published"
+
+    def record(
+        self, *, suite: str, model: str, method: str, seed: int, limit: int | None = None
+    ) -> Path:
+        """The local record of one run; a limited run never takes a full one's place."""
+        name = f"{seed}.limit-{limit}.json" if limit is not None else f"{seed}.json"
+        return self.local_records / file_name(suite) / file_name(model) / file_name(method) / name
+
+    def published(self, *, suite: str, model: str, method: str, seed: int) -> Path:
+        """The committed record; its verdict table lies beside it as SEED.verdicts.csv.gz."""
+        folder = self.published_records / file_name(suite) / file_name(model) / file_name(method)
+        return folder / f"{seed}.json"
+
+    def board(self, *, suite: str, model: str, suffix: str, published: bool = False) -> Path:
+        """A board's file; `suffix` is md, csv or json."""
+        base = self.leaderboard if published else self.root / "local" / "leaderboard"
+        return base / file_name(suite) / f"{file_name(model)}.{suffix}"
+
+
+def results_root() -> Path:
+    """The results folder: `VLM_BENCH_RESULTS`, or `results/` in the clone."""
+    chosen = os.environ.get(RESULTS_VARIABLE)
+    return Path(chosen).expanduser().resolve() if chosen else REPOSITORY / "results"
+
+
+def check_writable(root: Path) -> None:
+    """Raise the one line before any work is done if nothing can be stored under `root`."""
+    probe = root / "local" / f".probe.{os.getpid()}.tmp"
+    with writing(root):
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
