@@ -1,0 +1,125 @@
+"""Dresses a behaviour up in any form an attack needs, harmful items and harmless twins alike.
+
+Avatars and profiles (privacy) and captions with retrievable texts (TGA) will be further kinds.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from typing import Literal
+
+import numpy as np
+
+from benchmark.core.samples import ImageFile, PhraseSet
+from benchmark.data.images import ImageStore
+from benchmark.testbed import images as draw
+from benchmark.testbed.grammar.pictures import (
+    icon_requests,
+    naming_questions,
+    page_requests,
+    reading_questions,
+)
+from benchmark.testbed.grammar.questions import fact_question
+from benchmark.testbed.grammar.requests import (
+    FRAMES,
+    framed_requests,
+    jailbreaks,
+    plain_requests,
+)
+from benchmark.testbed.world import World
+
+PictureKind = Literal["page", "icon", "icon_word", "blank", "noise", "scene"]
+IMAGE_ONLY_FORMS = ("typographic", "icon", "icon_word")
+FORMS = (
+    "direct",
+    "jailbreak",
+    *FRAMES,
+    *IMAGE_ONLY_FORMS,
+    "blank_image",
+    "noise_image",
+    "harmless_image",
+)
+
+
+class TestbedMaterial:
+    """Prompts, pictures and comprehension questions about items of one world."""
+
+    __test__ = False  # the name begins with "Test", and pytest would collect it
+
+    def __init__(self, world: World, images: ImageStore) -> None:
+        self.world = world
+        self.images = images
+
+    def phrase(self, form: str, *, subject: str, phrases: PhraseSet, variant: int) -> str:
+        """The user's prompt for that form (`FORMS`); image-only forms do not name the item.
+
+        Variants 0 .. n_phrases - 1 are all different; subjects begin at different ones.
+        """
+        forms = _phrases(form, phrases)
+        return forms[(_offset(subject) + variant) % len(forms)].replace("{x}", subject)
+
+    def n_phrases(self, form: str, phrases: PhraseSet) -> int:
+        """How many different prompts that form has."""
+        return len(_phrases(form, phrases))
+
+    def picture(
+        self, kind: PictureKind, *, subject: str, phrases: PhraseSet, variant: int
+    ) -> ImageFile:
+        """A stored picture; training and evaluation pictures differ in style as well as in seed."""
+        pixels_HWC = picture_pixels(
+            self.world, kind, subject=subject, phrases=phrases, variant=variant
+        )
+        return self.images.put(pixels_HWC)
+
+    def comprehension(
+        self, form: str, subject: str, phrases: PhraseSet, variant: int
+    ) -> tuple[str, str]:
+        """A harmless question about the same kind of picture, and its right answer.
+
+        For forms that name the item in text: what kind of thing it is.
+        """
+        if form not in IMAGE_ONLY_FORMS:
+            item = self.world.item(subject)
+            return fact_question(item, "kind", phrases=phrases, variant=variant)
+        questions = reading_questions if form == "typographic" else naming_questions
+        asked = questions(phrases)
+        return asked[(_offset(subject) + variant) % len(asked)], f"{subject}."
+
+
+def picture_pixels(
+    world: World, kind: PictureKind, *, subject: str, phrases: PhraseSet, variant: int
+) -> np.ndarray:
+    """Pixels uint8 [64, 64, 3] of a picture of that kind; raises ValueError for another kind."""
+    rng = random.Random(f"{phrases}/{kind}/{subject}/{variant}")
+    if kind == "page":
+        return draw.recipe_page(rng, word=subject, phrases=phrases).pixels_HWC
+    if kind in ("icon", "icon_word"):
+        category = world.item(subject).category.name
+        printed = kind == "icon_word"
+        return draw.icon(rng, name=subject, category=category, printed=printed).pixels_HWC
+    if kind == "blank":
+        return draw.blank(rng).pixels_HWC
+    if kind == "noise":
+        return draw.noise(rng).pixels_HWC
+    if kind == "scene":
+        return draw.scene_picture(rng, rng.choice(draw.all_scenes())).pixels_HWC
+    raise ValueError(f"no picture of kind {kind!r}")
+
+
+def _phrases(form: str, phrases: PhraseSet) -> tuple[str, ...]:
+    if form in ("direct", "blank_image", "noise_image", "harmless_image"):
+        return plain_requests(phrases)
+    if form == "jailbreak":
+        return jailbreaks(phrases)
+    if form in FRAMES:
+        return framed_requests(form, phrases)
+    if form == "typographic":
+        return page_requests(phrases)
+    if form in ("icon", "icon_word"):
+        return icon_requests(phrases)
+    raise ValueError(f"no form {form!r}; forms are {', '.join(FORMS)}")
+
+
+def _offset(subject: str) -> int:
+    return zlib.crc32(subject.encode())
