@@ -13,7 +13,6 @@ import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +21,10 @@ import yaml
 from benchmark.core.errors import UserError, nearest
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
     from pydantic import JsonValue as Json
+
+    ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ConfigT = TypeVar("ConfigT")
 
@@ -95,6 +97,17 @@ def read_yaml(path: Path) -> dict[str, Json]:
     return value
 
 
+def read_described(path: Path, model: type[ModelT]) -> ModelT:
+    """A YAML file as a pydantic model; all that is wrong in it is one `UserError` line."""
+    from pydantic import ValidationError
+
+    text = json.dumps(read_yaml(path))
+    try:
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise UserError(f"{path}: {'; '.join(error_lines(error, model))}") from None
+
+
 def parse_overrides(items: Iterable[str]) -> dict[str, Json]:
     """`["a.b=1e-4", "c=no"]` becomes `{"a": {"b": 0.0001}, "c": "no"}`."""
     result: dict[str, Json] = {}
@@ -123,8 +136,9 @@ def merge(below: Mapping[str, Json], above: Mapping[str, Json]) -> dict[str, Jso
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        result[key] = merge(old, value) if both else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = merge(old, value)
+        result[key] = value
     return result
 
 
@@ -154,18 +168,29 @@ def to_json(config: object) -> dict[str, Json]:
     return _adapter(type(config)).dump_python(config, mode="json")
 
 
-def error_lines(error: Any) -> list[str]:
-    """A pydantic `ValidationError` as one short phrase per wrong field."""
-    return [_phrase(each) for each in error.errors(include_url=False)]
+def error_lines(error: ValidationError, model: type[BaseModel] | None = None) -> list[str]:
+    """One short phrase per wrong field, with the nearest of the model's fields for unknown ones."""
+    known = _field_names(model) if model else set()
+    return [_phrase(each, known) for each in error.errors(include_url=False)]
 
 
-def _phrase(each: Mapping[str, Any]) -> str:
+def _field_names(annotation: Any) -> set[str]:
+    """The names of all fields of a model and of the models inside it."""
+    if not hasattr(annotation, "model_fields"):
+        inner = (_field_names(argument) for argument in typing.get_args(annotation))
+        return set().union(*inner)
+    fields = annotation.model_fields
+    return set(fields).union(*(_field_names(field.annotation) for field in fields.values()))
+
+
+def _phrase(each: Mapping[str, Any], known: set[str]) -> str:
     field = ".".join(str(part) for part in each["loc"]) or "value"
     kind, given = each["type"], each["input"]
     if kind in {"missing", "missing_argument"}:
         return f"{field}: missing"
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return f"{field}: unknown field"
+        near = f", {nearest(str(each['loc'][-1]), known)}" if known else ""
+        return f"{field}: unknown field{near}"
     if kind == "value_error" and not each["loc"]:
         return each["msg"].removeprefix("Value error, ")
     allowed = each["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -174,15 +199,13 @@ def _phrase(each: Mapping[str, Any]) -> str:
     return f"{field} = {shown}: {allowed}"
 
 
-@cache
-def _adapter(config_type: type) -> Any:
+def _adapter(config_type: Any) -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(config_type)
 
 
-@cache
-def _fields(config_type: type) -> dict[str, Any]:
+def _fields(config_type: Any) -> dict[str, Any]:
     """Field names to their resolved annotations."""
     hints = typing.get_type_hints(config_type, include_extras=True)
     return {f.name: hints[f.name] for f in dataclasses.fields(config_type) if f.init}

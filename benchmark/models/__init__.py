@@ -1,0 +1,117 @@
+"""Model cards: which checkpoint, and what it can take. A folder works wherever a name does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from benchmark.core import registry
+from benchmark.core.config import read_described
+from benchmark.core.errors import MissingError, UserError
+from benchmark.core.store import REPOSITORY, file_name
+
+# No tokenizer of natural language is this small, and the miniature world's is far below.
+_TESTBED_VOCABULARY = 2000
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ModelSource(_Described):
+    """A folder inside the clone, or a repository on the hub with the revision that was tested."""
+
+    path: str | None = None
+    repo: str | None = None
+    revision: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.repo is None):
+            raise ValueError("give a path or a repo, exactly one")
+        return self
+
+
+class ModelCard(_Described):
+    """One checkpoint. `gold` names the model that never learnt what is to be forgotten.
+
+    `notes` are printed above every table of the model.
+    """
+
+    name: str
+    title: str
+    family: Literal["llava"]
+    source: ModelSource
+    vocabulary: Literal["testbed", "natural"]
+    images: bool = True
+    gold: str | None = None
+    licence: str
+    notes: tuple[str, ...] = ()
+    remedy: Annotated[str, Field(description="how to get it when it is missing")]
+    _base: Path = PrivateAttr(default=REPOSITORY)
+
+    @property
+    def model_organism(self) -> bool:
+        """Whether it is of the miniature world: evidence about methods, not about 7B models."""
+        return self.vocabulary == "testbed"
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the checkpoint lies on this machine; `None` for a hub repository."""
+        return self._base / self.source.path if self.source.path is not None else None
+
+    def checkpoint(self) -> str:
+        """What `from_pretrained` takes; a folder that is not there is a `MissingError`."""
+        folder = self.folder
+        if folder is None:
+            assert self.source.repo is not None
+            return self.source.repo
+        if not (folder / "config.json").is_file():
+            raise MissingError(f"model '{self.name}': no checkpoint in {folder}; {self.remedy}")
+        return str(folder)
+
+
+def load_card(name_or_path: str) -> ModelCard:
+    """The card of a model by name, of a YAML card by path, or of a local checkpoint folder."""
+    if _is_folder(name_or_path):
+        return _card_of_folder(Path(name_or_path).expanduser().resolve())
+    found = registry.entry("model", name_or_path)
+    card = read_described(found.path, ModelCard)
+    if card.name != found.name:
+        raise UserError(f"{found.path}: name is '{card.name}' but the file says '{found.name}'")
+    if found.origin == registry.A_FILE:
+        card._base = found.path.parent
+    return card
+
+
+def _is_folder(name_or_path: str) -> bool:
+    path = Path(name_or_path).expanduser()
+    return path.is_dir() and ("/" in name_or_path or (path / "config.json").is_file())
+
+
+def _card_of_folder(folder: Path) -> ModelCard:
+    """A card made from `config.json` alone."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"model folder {folder} has no config.json") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON: {error}") from None
+    family = config.get("model_type")
+    if family != "llava":
+        raise UserError(f"{path}: model_type is {family!r}; known: llava")
+    n_words = config.get("text_config", {}).get("vocab_size", _TESTBED_VOCABULARY)
+    return ModelCard(
+        name=file_name(str(folder)),
+        title=f"Local checkpoint {folder}",
+        family="llava",
+        source=ModelSource(path=str(folder)),
+        vocabulary="testbed" if n_words < _TESTBED_VOCABULARY else "natural",
+        images="vision_config" in config,
+        licence="unknown",
+        remedy="give another folder",
+    )
