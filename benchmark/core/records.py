@@ -84,7 +84,8 @@ class Score(Stored):
 
     `form` is an attack, or `family:text`, `family:image`, `family:worst`, `all`.
     For rates whose answers are partly unscored, `bound_low` and `bound_high` say what the figure
-    would be were they all 0, or all 1.
+    would be were they all 0, or all 1. `void` says why a figure that was measured means nothing
+    (the base model cannot do the harmless twin); its value is then None.
     """
 
     metric: str
@@ -106,6 +107,7 @@ class Score(Stored):
     unscored_reasons: dict[UnscoredReason, int] = Field(default_factory=dict)
     lower_is_better: bool | None
     unit: Literal["rate", "count", "perplexity"] = "rate"
+    void: str | None = None
 
     @property
     def metric_id(self) -> str:
@@ -242,6 +244,14 @@ class TrainingLog(Stored):
     n_image_tokens: int
     curves: dict[str, list[tuple[int, float]]]
     resumed_at_steps: list[int] = Field(default_factory=list)
+
+
+class StepLog(Stored):
+    """One training step: the weighted total and every unweighted term."""
+
+    step: int
+    total: float
+    terms: dict[str, float]
 
 
 class Keys(Stored):

@@ -1,0 +1,1 @@
+"""Verdicts to figures: rates, intervals, comparisons, gates, ranks. Pure functions."""

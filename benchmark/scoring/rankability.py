@@ -1,0 +1,163 @@
+"""Whether a run, and the row its seeds make, may be ranked at all. Each reason is a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmark.core.records import RunRecord, VerdictRow
+from benchmark.core.samples import Purpose
+from benchmark.scoring.plan import Plan
+
+RANKING_PURPOSES: tuple[Purpose, ...] = ("attack", "twin", "over_refusal", "utility")
+
+
+def run_reasons(record: RunRecord, rows: Sequence[VerdictRow], *, plan: Plan) -> list[str]:
+    """Why this one run may not enter a ranked row; empty when it may."""
+    if record.status != "done":
+        return [f"the run {record.status.replace('_', ' ')}" + _because(record.error)]
+    return [
+        *_completeness(record, plan),
+        *_provenance(record),
+        *_unscored(rows, plan),
+        *_effect(record),
+    ]
+
+
+def row_reasons(
+    records: Sequence[RunRecord], rows_by_run: Mapping[str, Sequence[VerdictRow]], *, plan: Plan
+) -> list[str]:
+    """Why the runs of one method, together, may not be ranked; `rows_by_run` by run id.
+
+    A reason that several seeds share is given once, with the seeds it holds for.
+    """
+    seeds_by_reason: dict[str, list[int]] = {}
+    for record in records:
+        for reason in run_reasons(record, rows_by_run.get(record.run_id, ()), plan=plan):
+            seeds_by_reason.setdefault(reason, []).append(record.spec.seed)
+    everywhere = len(records)
+    reasons = [
+        reason if len(seeds) == everywhere else f"{reason} (seed {_listed(seeds)})"
+        for reason, seeds in seeds_by_reason.items()
+    ]
+    return [*reasons, *_seeds(records, plan), *_sameness(records)]
+
+
+def comparable_reasons(record: RunRecord, base: RunRecord | None) -> list[str]:
+    """Why a run cannot stand beside the base model's: other weights, or other data of a set."""
+    if base is None:
+        return ["no run of 'original' to compare with"]
+    reasons = []
+    if record.model_sha256 != base.model_sha256:
+        reasons.append("started from other weights than the run of 'original'")
+    mine, other = _evaluation_data(record), _evaluation_data(base)
+    changed = sorted(key for key in mine if key in other and mine[key] != other[key])
+    missing = sorted(key for key in other if key not in mine)
+    if changed:
+        reasons.append(f"evaluated on other data than 'original' ({', '.join(changed)})")
+    if missing:
+        reasons.append(f"not evaluated on {', '.join(missing)}")
+    return reasons
+
+
+def _completeness(record: RunRecord, plan: Plan) -> list[str]:
+    reasons = []
+    if record.spec.limit is not None:
+        reasons.append(f"limited to {record.spec.limit} items per set, not the full split")
+    if record.spec.max_new_tokens != plan.max_new_tokens:
+        reasons.append(
+            f"answers of up to {record.spec.max_new_tokens} tokens, "
+            f"the suite's limit is {plan.max_new_tokens}"
+        )
+    if not record.data:
+        reasons.append("the record does not say which data was used")
+    return reasons
+
+
+def _provenance(record: RunRecord) -> list[str]:
+    reasons = []
+    if record.git.commit is None or record.git.dirty is None:
+        reasons.append("no commit recorded (not a git checkout)")
+    elif record.git.dirty:
+        reasons.append(f"uncommitted changes in the tree (at commit {record.git.commit[:10]})")
+    unpinned = sorted({use.card for use in record.data if not use.sha256})
+    if unpinned:
+        reasons.append(f"data without a digest ({', '.join(unpinned)})")
+    if record.model_sha256 is None:
+        reasons.append("model weights without a digest")
+    return reasons
+
+
+def _unscored(rows: Sequence[VerdictRow], plan: Plan) -> list[str]:
+    """Per purpose, so that a set nobody could judge does not hide among many."""
+    judged = [row for row in rows if row.judge == plan.ranking_judge]
+    if not judged:
+        return [f"no verdicts of the ranking judge '{plan.ranking_judge}'"]
+    reasons = []
+    for purpose in RANKING_PURPOSES:
+        chosen = [row for row in judged if row.purpose == purpose]
+        n_unscored = sum(row.unscored is not None for row in chosen)
+        if chosen and n_unscored > plan.gates.unscored * len(chosen):
+            reasons.append(
+                f"{n_unscored} of {len(chosen)} {purpose.replace('_', '-')} answers unscored "
+                f"({100 * n_unscored / len(chosen):.1f} %, "
+                f"at most {100 * plan.gates.unscored:.0f} %)"
+            )
+    return reasons
+
+
+def _effect(record: RunRecord) -> list[str]:
+    reasons = []
+    if record.canary is None:
+        reasons.append("no check that anything changed inside the forget scope")
+    elif record.canary.n_changed == 0:
+        reasons.append(
+            f"no effect: none of {record.canary.n} answers inside the forget scope differs "
+            "from the base model's"
+        )
+    if record.leaks is None:
+        reasons.append("no check for scored behaviours in the training data")
+    elif record.leaks.n_undeclared:
+        examples = ", ".join(record.leaks.examples[:3])
+        reasons.append(
+            f"{record.leaks.n_undeclared} held-out behaviours were trained on"
+            + (f" ({examples})" if examples else "")
+        )
+    return reasons
+
+
+def _seeds(records: Sequence[RunRecord], plan: Plan) -> list[str]:
+    needed = 1 if all(record.method.deterministic for record in records) else plan.gates.n_seeds
+    done = {record.spec.seed for record in records if record.status == "done"}
+    if len(done) >= needed:
+        return []
+    return [f"{len(done)} of {needed} seeds"]
+
+
+def _sameness(records: Sequence[RunRecord]) -> list[str]:
+    """Seeds of one row must differ in the seed alone."""
+    first = records[0]
+    reasons = []
+    if any(record.spec.config != first.spec.config for record in records):
+        reasons.append("its seeds were run with different settings")
+    if any(record.method.source_sha256 != first.method.source_sha256 for record in records):
+        reasons.append("its seeds were run with different versions of the method's file")
+    if any(record.spec.precision != first.spec.precision for record in records):
+        reasons.append("its seeds were run in different precisions")
+    return reasons
+
+
+def _evaluation_data(record: RunRecord) -> dict[str, str]:
+    scored = {*RANKING_PURPOSES, "comprehension"}
+    return {
+        f"{use.card}/{use.split} as {use.role}": use.sha256
+        for use in record.data
+        if use.role in scored
+    }
+
+
+def _because(error: str | None) -> str:
+    return f": {error.splitlines()[0]}" if error else ""
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))
