@@ -60,11 +60,21 @@ class EvaluationSet(_Described):
 
 
 class Evaluation(_Described):
-    """Behaviours to attack, their harmless twins, and the forms in which both are put."""
+    """Behaviours to attack, their harmless twins, the forms in which both are put, and the
+    harmless work that a defence must leave alone."""
 
     attacked: tuple[EvaluationSet, ...] = Field(min_length=1)
     twins: tuple[EvaluationSet, ...] = Field(min_length=1)
     attacks: tuple[str, ...] = Field(min_length=1)
+    over_refusal: tuple[EvaluationSet, ...]
+    utility: tuple[EvaluationSet, ...]
+
+    @model_validator(mode="after")
+    def _scoped(self) -> Self:
+        without = [part.card for part in self.attacked if part.scope is None]
+        if without:
+            raise ValueError(f"attacked: card '{without[0]}' has no scope")
+        return self
 
 
 class Decoding(_Described):
@@ -85,7 +95,11 @@ class Gates(_Described):
 
 
 class Suite(_Described):
-    """One benchmark. `notice` is printed above every table made from it."""
+    """One benchmark. `notice` is printed above every table made from it.
+
+    `evaluation` is what is reported; `selection` is the like on validation behaviours, for the
+    search for settings, and never reported.
+    """
 
     name: str
     title: str
@@ -93,8 +107,7 @@ class Suite(_Described):
     requires: Requirements
     pools: dict[PoolName, dict[PoolRole, PoolParts]]
     evaluation: Evaluation
-    over_refusal: tuple[EvaluationSet, ...]
-    utility: tuple[EvaluationSet, ...]
+    selection: Evaluation
     judges: tuple[str, ...] = Field(min_length=1)
     ranking_judge: str
     decoding: Decoding
@@ -110,9 +123,6 @@ class Suite(_Described):
     def _consistent(self) -> Self:
         if self.ranking_judge not in self.judges:
             raise ValueError(f"ranking_judge: '{self.ranking_judge}' is not among the judges")
-        without = [part.card for part in self.evaluation.attacked if part.scope is None]
-        if without:
-            raise ValueError(f"evaluation.attacked: card '{without[0]}' has no scope")
         return self
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from benchmark.core.errors import UserError, nearest
+from benchmark.core.errors import MissingError, UserError, nearest
 from benchmark.core.samples import ImageFile
 from benchmark.core.store import digest_file
 from benchmark.data.cards import Card, Column
@@ -54,7 +54,7 @@ class Row:
             with Image.open(path) as picture:
                 picture.load()
         except FileNotFoundError:
-            raise UserError(f"{self.where}: image {path} is missing") from None
+            raise MissingError(f"{self.where}: image {path} is missing") from None
         except (OSError, SyntaxError, ValueError) as error:
             raise UserError(f"{self.where}: image {path} cannot be read: {error}") from None
         return ImageFile(path=path, sha256=digest_file(path))
@@ -79,7 +79,7 @@ def checked_file(card: Card, split: str) -> Path:
     """The file of a split, there and with the card's checksum."""
     path = card.split_file(split)
     if not path.is_file():
-        raise UserError(f"card '{card.name}', split '{split}': {path} is missing")
+        raise MissingError(f"card '{card.name}', split '{split}': {path} is missing")
     expected = card.split(split).sha256
     found = digest_file(path)
     if expected is not None and found != expected:

@@ -1,0 +1,87 @@
+"""The commands of `python -m benchmark`: parse, call, print. Nothing heavy is imported up here.
+
+Exit codes: 0 done, 1 a run failed (recorded), 2 user error, 3 something asked for is missing
+(doctor), 4 budget stop, 130 interrupted and resumable. Bugs keep their traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from benchmark.commands import boards, listing, running, upkeep
+from benchmark.core.errors import RunFailed, UserError, nearest
+
+FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
+_FOR_THE_USER = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+app = typer.Typer(
+    name="benchmark",
+    help="Unlearn harmful behaviour in vision-language models, and see what it did and cost.",
+    epilog="First steps: `python -m benchmark list methods`, then "
+    "`python -m benchmark run --method textual_unlearning`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _module in (running, boards, listing, upkeep):
+    _module.add_to(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = app(args=arguments, prog_name="python -m benchmark", standalone_mode=False)
+    except TyperException as error:
+        return _usage(error)
+    except UserError as error:
+        return _say(str(error), USER_ERROR)
+    except RunFailed as error:
+        return _say(str(error), FAILED)
+    except typer.Abort:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe left (`... | head`); what it wanted it has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in _FOR_THE_USER:
+            raise
+        return _say(f"{error.filename or 'disk'}: {error.strerror}", USER_ERROR)
+    if code == INTERRUPTED:
+        return _say(
+            "interrupted; run the same command again and it goes on where it stopped", INTERRUPTED
+        )
+    return code or 0
+
+
+def _usage(error: TyperException) -> int:
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(message)
+        return USER_ERROR
+    if hasattr(error, "possibilities"):
+        wrong = error.option_name
+        known = _option_names(error)
+        message = f"unknown option '{wrong}': {nearest(wrong, known)}"
+    message = " ".join(message.split()).replace("Value error, ", "").rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "python -m benchmark"
+    return _say(f"{message} (`{command} --help` shows how)", USER_ERROR)
+
+
+def _option_names(error: TyperException) -> list[str]:
+    context = getattr(error, "ctx", None)
+    parameters = context.command.params if context else []
+    return [name for parameter in parameters for name in parameter.opts if name.startswith("--")]
+
+
+def _say(message: str, code: int) -> int:
+    print(f"error: {message}" if code != INTERRUPTED else message, file=sys.stderr)
+    return code

@@ -1,0 +1,125 @@
+"""`list`: what there is, by name, without importing any of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from benchmark.core import registry
+from benchmark.core.registry import Entry, Kind
+from benchmark.core.store import REPOSITORY
+
+LOAD_TIMEOUT_S = 120
+
+
+class Listed(StrEnum):
+    """The kinds as one asks for them."""
+
+    METHODS = "methods"
+    ATTACKS = "attacks"
+    JUDGES = "judges"
+    DATASETS = "datasets"
+    MODELS = "models"
+    SUITES = "suites"
+
+    @property
+    def kind(self) -> Kind:
+        """The registry's word for it."""
+        return next(kind for kind in registry.KINDS if f"{kind}s" == self.value)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("list", epilog="Example: list methods --load")(list_entries)
+
+
+def list_entries(
+    kind: Annotated[Listed, typer.Argument(help="What to list.", metavar="KIND")],
+    load: Annotated[
+        bool, typer.Option("--load", help="Import each in a process of its own and say what fails.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """List methods, attacks, judges, datasets, models or suites; broken ones with the reason."""
+    found = list(registry.entries(kind.kind).values())
+    if load:
+        found = [_tried(entry) for entry in found]
+    print(_as_json(found) if as_json else _as_text(found, kind))
+    return 0
+
+
+def _as_json(found: list[Entry]) -> str:
+    return json.dumps([{**asdict(entry), "path": str(entry.path)} for entry in found], indent=2)
+
+
+def _as_text(found: list[Entry], kind: Listed) -> str:
+    if not found:
+        return f"no {kind.value}"
+    width = max(len(entry.name) for entry in found)
+    return "\n".join(line for entry in found for line in _lines(entry, width))
+
+
+def _lines(entry: Entry, width: int) -> list[str]:
+    origin = "" if entry.origin == registry.BUILT_IN else f" [{entry.origin}]"
+    lines = [f"{entry.name:{width}}  {entry.summary}{origin}".rstrip()]
+    if entry.problem:
+        lines.append(f"{'':{width}}  broken: {entry.problem}")
+    if entry.note:
+        lines.append(f"{'':{width}}  note: {entry.note}")
+    return lines
+
+
+def _tried(entry: Entry) -> Entry:
+    """The entry, with the problem that a fresh process had in loading it."""
+    if entry.problem:
+        return entry
+    code = (
+        "import sys; from benchmark.commands.listing import load_one; "
+        "sys.exit(load_one(sys.argv[1], sys.argv[2]))"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, entry.kind, entry.name],
+            capture_output=True, text=True, timeout=LOAD_TIMEOUT_S, cwd=REPOSITORY,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return replace(entry, problem=f"not loaded after {LOAD_TIMEOUT_S} s")
+    if done.returncode == 0:
+        return entry
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return replace(entry, problem=last.removeprefix("error: "))
+
+
+def load_one(kind: Kind, name: str) -> int:
+    """Load one entry for real; what is wrong with it is printed. For a child process."""
+    from benchmark.core.errors import RunFailed, UserError
+
+    try:
+        _load(kind, name)
+    except (UserError, RunFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _load(kind: Kind, name: str) -> None:
+    if kind == "dataset":
+        from benchmark.data.cards import load_card as load_data_card
+
+        load_data_card(name)
+    elif kind == "model":
+        from benchmark.models import load_card as load_model_card
+
+        load_model_card(name).checkpoint()
+    elif kind == "suite":
+        from benchmark.suites import load_suite
+
+        load_suite(name)
+    else:
+        registry.load(kind, name)

@@ -1,0 +1,77 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.core.config import merge, parse_overrides, read_yaml
+from benchmark.core.errors import UserError
+from benchmark.core.store import RESULTS_VARIABLE, Results, results_root
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+DEFAULT_MODEL = "testbed-llava"
+DEFAULT_SUITE = "testbed-safety"
+
+ModelOption = Annotated[
+    str, typer.Option("--model", help="A name from `list models`, or a checkpoint's folder.")
+]
+SuiteOption = Annotated[
+    str, typer.Option("--suite", help="A name from `list suites`, or a YAML file.")
+]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--results", help=f"The results folder, instead of results/ or {RESULTS_VARIABLE}."
+    ),
+]
+
+
+def results_at(folder: Path | None) -> Results:
+    """The results folder that was asked for; child processes see the same one."""
+    if folder is not None:
+        os.environ[RESULTS_VARIABLE] = str(folder.expanduser().resolve())
+    return Results(results_root())
+
+
+def read_overrides(settings: list[str], config: Path | None) -> dict[str, JsonValue]:
+    """`--config` below `--set`; one --set may hold several `key=value`, separated by spaces."""
+    pairs = [pair for text in settings for pair in re.split(r"\s+(?=[\w.]+=)", text.strip())]
+    below = read_yaml(config) if config is not None else {}
+    return merge(below, parse_overrides(pair for pair in pairs if pair))
+
+
+def read_seeds(text: str) -> tuple[int, ...]:
+    """`3` is seeds 0, 1 and 2; `0,2` is these two; `7,` is 7 alone."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(re.fullmatch(r"\d{1,9}", part) for part in parts):
+        raise UserError(f"--seeds '{text}': expected a number of seeds (3) or a list (0,1,2)")
+    numbers = [int(part) for part in parts]
+    if "," not in text:
+        numbers = list(range(numbers[0]))
+    if not numbers:
+        raise UserError(f"--seeds '{text}': at least one seed is needed")
+    if len(set(numbers)) < len(numbers):
+        raise UserError(f"--seeds '{text}': a seed is there twice")
+    return tuple(numbers)
+
+
+def read_methods(text: str) -> tuple[str, ...]:
+    """`a,b` or `all`; unknown names are `UserError`s before any work is done."""
+    from benchmark.core import registry
+
+    if text == "all":
+        known = registry.entries("method")
+        return tuple(name for name, entry in known.items() if entry.problem is None)
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise UserError("--method is empty; `python -m benchmark list methods` shows the names")
+    for name in names:
+        registry.entry("method", name)
+    return names
