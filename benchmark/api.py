@@ -10,7 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, Literal, Protocol, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
 
 from pydantic import Field
 
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
     from benchmark.training.batches import PoolBatch
     from benchmark.training.reference import Reference
     from benchmark.vlm.artifacts import WeightsDelta
+    from benchmark.vlm.encoding import View
     from benchmark.vlm.model import VisionLanguageModel
+
+# Names that need torch, imported when a plugin asks for them.
+_LIVE = {
+    "PoolBatch": "benchmark.training.batches",
+    "Reference": "benchmark.training.reference",
+    "View": "benchmark.vlm.encoding",
+    "VisionLanguageModel": "benchmark.vlm.model",
+    "WeightsDelta": "benchmark.vlm.artifacts",
+}
 
 Role = Literal["vision", "projector", "language"]
 Tuning = Literal["lora", "qlora", "full"]
@@ -46,12 +57,12 @@ class Ramp:
 
 
 Weight = NotNegative | Ramp
-"""What a term is multiplied by. Signs belong to the method, so that zero means off for every one."""
+"""What a term is multiplied by. Signs belong to the method: zero means off for every one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodConfig:
-    """Settings of a method: frozen, keyword-only, in the plugin's own file. Unknown keys are errors."""
+    """Settings of a method: frozen, in the plugin's own file; unknown keys are errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +107,7 @@ class Job:
     seed: int
     minimise: Minimise
     gold: Callable[[], WeightsDelta]
-    """The weights of the model that never learnt what is to be forgotten; `MissingError` if none."""
+    """The weights that never learnt what is to be forgotten; `MissingError` if there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +121,7 @@ class Unlearned:
     state: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Hook(ABC):
+class Hook(ABC):  # noqa: B024 - abstract by its three kinds below
     """A change to how a request is answered, by a model whose weights may be untouched."""
 
     differentiable: ClassVar[bool] = False
@@ -147,13 +158,21 @@ class Method(ABC, Generic[ConfigT]):
     """One way to make a model unlearn. `METHOD = TheClass` at the end of the plugin's file.
 
     Class attributes say what it needs: `pools` (roles of training data), `deterministic` (its
-    outcome does not depend on the seed), `reference_row` (in every table, never ranked).
+    outcome does not depend on the seed), `reference_row` (in every table, never ranked). The
+    settings' type is the class's parameter: `class Npo(LossMethod[NpoConfig])`.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     pools: ClassVar[tuple[PoolRole, ...]] = ()
     deterministic: ClassVar[bool] = False
     reference_row: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in getattr(cls, "__orig_bases__", ()):
+            for parameter in get_args(base):
+                if isinstance(parameter, type) and issubclass(parameter, MethodConfig):
+                    cls.Config = parameter
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -235,10 +254,18 @@ Scorer = Callable[[Sequence[Sample], Sequence[str]], list[float]]
 
 __all__ = [
     "Attack", "Count", "Hook", "Job", "Judge", "LossMethod", "Losses", "Method", "MethodConfig",
-    "Minimise", "NotNegative", "PoolModality", "PoolRole", "Positive", "Ramp", "Respond",
-    "RewriteRequest", "RewriteVisualTokens", "Role", "Scorer", "Share", "TrainingConfig", "Tuning",
-    "Unlearned", "Weight",
+    "Minimise", "NotNegative", "PoolBatch", "PoolModality", "PoolRole", "Positive", "Ramp",
+    "Reference", "Respond", "Response", "RewriteRequest", "RewriteVisualTokens", "Role", "Sample",
+    "Scorer", "Share", "TrainingConfig", "Tuning", "Unlearned", "Verdict", "View",
+    "VisionLanguageModel", "Weight", "WeightsDelta", "weight_at",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    """The live types of the contract, so that a method needs this import and the losses only."""
+    if name in _LIVE:
+        return getattr(import_module(_LIVE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def weight_at(weight: float | Ramp, progress: float) -> float:

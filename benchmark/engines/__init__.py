@@ -1,0 +1,1 @@
+"""Engines turn samples into responses. No module here bears the name of a dependency."""

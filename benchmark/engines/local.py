@@ -1,0 +1,123 @@
+"""Answer samples with transformers on this machine: greedy, left-padded, by a fixed batch plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from transformers import GenerationConfig
+
+from benchmark.api import Hook, Respond, RewriteRequest, RewriteVisualTokens
+from benchmark.core.errors import RunFailed
+from benchmark.core.records import Response
+from benchmark.core.samples import Sample
+from benchmark.engines.plan import plan_batches
+from benchmark.vlm.encoding import View
+from benchmark.vlm.model import VisionLanguageModel
+
+NAME = "local"
+
+
+class LocalEngine:
+    """A loaded model, changed weights and hooks included, that answers."""
+
+    def __init__(
+        self, model: VisionLanguageModel, *, hooks: Sequence[Hook] = (), max_new_tokens: int
+    ) -> None:
+        self.model = model
+        self.max_new_tokens = max_new_tokens
+        self._rewriters = [hook for hook in hooks if isinstance(hook, RewriteRequest)]
+        self._visual = [hook for hook in hooks if isinstance(hook, RewriteVisualTokens)]
+        self._responders = [hook for hook in hooks if isinstance(hook, Respond)]
+        if len(self._responders) > 1:
+            raise RunFailed("a method may have one hook that responds, this one has more")
+        tokenizer = model.tokenizer
+        self._decoding = GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+
+    def plan(self, samples: Sequence[Sample], *, batch_size: int) -> list[list[Sample]]:
+        """The fixed batches in which these samples are answered."""
+        encoded = self.model.encoder.prompts(samples)
+        lengths = {item.sample.id: len(item.prompt_ids) for item in encoded}
+        return plan_batches(samples, batch_size=batch_size, length_of=lambda s: lengths[s.id])
+
+    def answer(self, samples: Sequence[Sample]) -> list[Response]:
+        """Responses to one batch, in order; an image that is gone is an unscored response."""
+        gone = {s.id for s in samples if any(not i.path.exists() for i in s.images)}
+        there = [sample for sample in samples if sample.id not in gone]
+        answered = {r.sample_id: r for r in self._answer(there)} if there else {}
+        return [
+            Response(sample_id=s.id, text=None, n_prompt_tokens=0, n_answer_tokens=0,
+                     error="image_missing")
+            if s.id in gone else answered[s.id]
+            for s in samples
+        ]  # fmt: skip
+
+    def texts(self, samples: Sequence[Sample]) -> list[str]:
+        """Just the words, for hooks that ask the model themselves."""
+        return [response.text or "" for response in self._generate(samples)]
+
+    def _answer(self, samples: Sequence[Sample]) -> list[Response]:
+        if not self._responders:
+            return self._generate(samples)
+        texts = self._responders[0].respond(self.texts, samples)
+        if len(texts) != len(samples):
+            raise RunFailed(f"respond() gave {len(texts)} answers to {len(samples)} requests")
+        encode = self.model.encoder
+        prompts = encode.prompts(samples)
+        return [
+            Response(
+                sample_id=sample.id,
+                text=text,
+                n_prompt_tokens=len(prompt.prompt_ids),
+                n_answer_tokens=len(encode.answer(text)),
+            )
+            for sample, prompt, text in zip(samples, prompts, texts, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _generate(self, samples: Sequence[Sample]) -> list[Response]:
+        asked = list(self._rewritten(samples))
+        view = self.model.encoder.view(asked, padding="left", device=self.model.device)
+        output_BT = self.model.hf.generate(
+            inputs_embeds=self._embed(view),
+            attention_mask=view.attention_mask_BT.long(),
+            generation_config=self._decoding,
+        )
+        return [
+            self._response(sample.id, ids.tolist(), n_prompt=int(mask.sum()))
+            for sample, ids, mask in zip(samples, output_BT, view.attention_mask_BT, strict=True)
+        ]
+
+    def _rewritten(self, samples: Sequence[Sample]) -> Iterator[Sample]:
+        for sample in samples:
+            for hook in self._rewriters:
+                sample = hook.rewrite_request(sample)
+            yield sample
+
+    def _embed(self, view: View) -> torch.Tensor:
+        if not view.has_images or not self._visual:
+            return self.model.embed(view)
+        features = self.model.image_features(view.samples)
+        requests = [sample for sample in view.samples if sample.images]
+        for hook in self._visual:
+            features = hook.rewrite_visual_tokens(features, requests)
+        return self.model.embed(view, features)
+
+    def _response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
+        tokenizer = self.model.tokenizer
+        ended = tokenizer.eos_token_id in ids
+        if ended:
+            ids = ids[: ids.index(tokenizer.eos_token_id)]
+        return Response(
+            sample_id=sample_id,
+            text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
+            n_prompt_tokens=n_prompt,
+            n_answer_tokens=len(ids) + ended,
+            truncated=not ended and len(ids) >= self.max_new_tokens,
+        )

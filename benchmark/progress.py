@@ -1,0 +1,57 @@
+"""Progress bars with rates and time left; silent where the output is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+Advance = Callable[[int, str], None]
+"""Say how many units are done by now, and a few words (a loss, a set's name)."""
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """Units per second so far."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f}/s" if speed else "", style="dim")
+
+
+class Reporter:
+    """Where a run says what it is doing: bars and notes go to standard error."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet)
+
+    def note(self, text: str) -> None:
+        """One line, terminal or not."""
+        self.console.print(text, style="dim", highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def bar(self, label: str, *, total: int, done: int = 0) -> Iterator[Advance]:
+        """A bar for `total` units of which `done` were there before."""
+        if not self.console.is_terminal:
+            yield lambda _done, _words: None
+            return
+        columns = (
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[words]}", style="dim"),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            task = progress.add_task(label, total=total, completed=done, words="")
+            yield lambda now, words: progress.update(task, completed=now, words=words)

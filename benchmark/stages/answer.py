@@ -1,0 +1,126 @@
+"""Generate: every sample is asked once, by a fixed batch plan, and what is on disk stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.core.errors import RunFailed
+from benchmark.core.records import Response, StageCost
+from benchmark.core.samples import Sample
+from benchmark.core.store import JsonLines, StageFolder, digest
+from benchmark.cost.meter import Meter
+from benchmark.data.samples import fingerprint
+from benchmark.engines.local import LocalEngine
+from benchmark.progress import Reporter
+from benchmark.stages.loaded import Loaded
+from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
+from benchmark.stages.train import Artifact
+
+ANSWERS = "answers.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """Responses by sample id, all samples among them."""
+
+    key: str
+    folder: Path
+    responses: Mapping[str, Response]
+    cost: StageCost
+    from_cache: bool
+
+
+def answer(
+    run: Run,
+    artifact: Artifact,
+    samples: Sequence[Sample],
+    *,
+    loaded: Loaded,
+    reporter: Reporter,
+    label: str = "generate",
+) -> Answered:
+    """Ask the artifact's model all samples; goes on at the first unfinished batch."""
+    key = _key(run, artifact, samples)
+    stage = StageFolder(run.results.root, "generate", key)
+    with stage.lock(lambda who: reporter.note(f"waiting: {who} is asking these very questions")):
+        if stage.is_done():
+            return _answered(stage, samples, from_cache=True)
+        _ask(run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label)
+        return _answered(stage, samples, from_cache=False)
+
+
+def _key(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> str:
+    return digest(
+        {
+            "artifact": artifact.info.id,
+            "samples": fingerprint(list(samples)),
+            "max_new_tokens": run.spec.max_new_tokens,
+            "batch_size": run.spec.batch_size,
+            "engine": run.spec.engine,
+            "precision": run.spec.precision,
+            "device": run.spec.device,
+            "code": code_digest(ANSWERING_CODE),
+        }
+    )
+
+
+def _ask(
+    run: Run,
+    artifact: Artifact,
+    samples: Sequence[Sample],
+    *,
+    stage: StageFolder,
+    loaded: Loaded,
+    reporter: Reporter,
+    label: str,
+) -> None:
+    log = JsonLines(stage.path / ANSWERS)
+    there = {response.sample_id for response in log.read(Response)}
+    meter = Meter(stage.path / "cost.jsonl", device=run.spec.device)
+    tokens = [0, 0]
+    with (
+        meter.running(),
+        reporter.bar(label, total=len(samples), done=len(there)) as advance,
+    ):
+        engine = _engine(run, artifact, loaded)
+        for batch in engine.plan(samples, batch_size=run.spec.batch_size):
+            # A torn batch is computed whole, since its answers depend on one another's padding,
+            # but what was kept of it is not written twice.
+            missing = {sample.id for sample in batch} - there
+            if not missing:
+                continue
+            responses = engine.answer(batch)
+            log.append([response for response in responses if response.sample_id in missing])
+            meter.beat()
+            there |= missing
+            advance(len(there), batch[0].attack or batch[0].card)
+    for response in log.read(Response):
+        tokens[0] += response.n_prompt_tokens
+        tokens[1] += response.n_answer_tokens
+    cost = meter.cost(input_tokens=tokens[0], output_tokens=tokens[1])
+    stage.finish({"n": len(samples), "cost": cost.model_dump(mode="json")})
+
+
+def _engine(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
+    hooks = run.method.hooks(artifact.state())
+    unserved = [type(h).__name__ for h in hooks if run.spec.engine not in h.served_by]
+    if unserved:
+        raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{run.spec.engine}'")
+    model = loaded.unlearned(artifact.info.id, artifact.delta())
+    return LocalEngine(model, hooks=hooks, max_new_tokens=run.spec.max_new_tokens)
+
+
+def _answered(stage: StageFolder, samples: Sequence[Sample], *, from_cache: bool) -> Answered:
+    responses = {r.sample_id: r for r in JsonLines(stage.path / ANSWERS).read(Response)}
+    missing = [sample.id for sample in samples if sample.id not in responses]
+    assert not missing, f"finished stage {stage.path} lacks an answer to {missing[0]}"
+    cost = StageCost.model_validate(stage.manifest()["cost"])
+    return Answered(
+        key=stage.key,
+        folder=stage.path,
+        responses=responses,
+        cost=cost.model_copy(update={"from_cache": from_cache}),
+        from_cache=from_cache,
+    )

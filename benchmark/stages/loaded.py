@@ -1,0 +1,69 @@
+"""The model in memory: one at a time, base or unlearned, loaded when somebody asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark.core.errors import MissingError, UserError
+from benchmark.models import ModelCard
+from benchmark.models import load_card as load_model_card
+from benchmark.vlm.artifacts import WeightsDelta
+from benchmark.vlm.loading import digest_checkpoint, load_model
+from benchmark.vlm.model import VisionLanguageModel
+
+
+class Loaded:
+    """Loads the base, or the base with a delta over it; what was loaded before goes first."""
+
+    def __init__(self, card: ModelCard, *, precision: str, device: str) -> None:
+        self.card = card
+        self.precision = precision
+        self.device = device
+        self.sha256 = digest_checkpoint(folder_of(card))
+        self._what: str | None = None
+        self._model: VisionLanguageModel | None = None
+
+    def base(self) -> VisionLanguageModel:
+        """The untouched model."""
+        return self._hold("base", self.card, None)
+
+    def fresh(self) -> VisionLanguageModel:
+        """The base for a method to change; never handed out again as the base."""
+        model = self.base()
+        self._what = None
+        return model
+
+    def unlearned(self, artifact_id: str, delta: WeightsDelta | None) -> VisionLanguageModel:
+        """The base with a delta over it, or the checkpoint that stands in for it."""
+        if delta is None:
+            return self.base()
+        if delta.checkpoint is not None:
+            return self._hold(artifact_id, load_model_card(delta.checkpoint), None)
+        return self._hold(artifact_id, self.card, delta)
+
+    def gold(self) -> WeightsDelta:
+        """The weights that never learnt what is to be forgotten; `MissingError` if none."""
+        if self.card.gold is None:
+            raise MissingError(f"model '{self.card.name}' has no gold model")
+        folder_of(load_model_card(self.card.gold))
+        return WeightsDelta(
+            base_sha256=self.sha256, precision=self.precision, checkpoint=self.card.gold
+        )
+
+    def _hold(self, what: str, card: ModelCard, delta: WeightsDelta | None) -> VisionLanguageModel:
+        if self._what != what or self._model is None:
+            self._model = None
+            model = load_model(
+                folder_of(card), name=card.name, precision=self.precision, device=self.device
+            )
+            if delta is not None:
+                model.apply(delta)
+            self._what, self._model = what, model
+        return self._model
+
+
+def folder_of(card: ModelCard) -> Path:
+    """A card's checkpoint folder. Raises `MissingError` where there is none to load."""
+    if card.folder is None:
+        raise UserError(f"model '{card.name}' is a hub repository; only local folders load so far")
+    return Path(card.checkpoint())

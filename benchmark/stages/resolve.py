@@ -1,0 +1,146 @@
+"""A request becomes a resolved run: every name looked up, every setting known, nothing loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from benchmark.api import Method, TrainingConfig
+from benchmark.core import registry
+from benchmark.core.config import build, merge, to_json
+from benchmark.core.errors import RunFailed
+from benchmark.core.records import RunSpec, Selection
+from benchmark.core.registry import Entry
+from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
+from benchmark.data.images import ImageStore
+from benchmark.models import ModelCard
+from benchmark.models import load_card as load_model_card
+from benchmark.stages.settings import chosen_settings
+from benchmark.suites import Suite, check_fits, load_suite
+
+ENGINE = "local"
+# What a trained artifact and an answer depend on besides plugins, data and weights.
+TRAINING_CODE = ("benchmark/training", "benchmark/vlm")
+ANSWERING_CODE = ("benchmark/engines", "benchmark/vlm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a user asked for. `overrides` go over the defaults and the settings chosen for it."""
+
+    method: str
+    model: str = "testbed-llava"
+    suite: str = "testbed-safety"
+    seed: int = 0
+    limit: int | None = None
+    overrides: Mapping[str, JsonValue] = field(default_factory=dict)
+    force: bool = False
+    device: str = "cpu"
+    results: Path = field(default_factory=results_root)
+    tuned: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A resolved run: all that its stages need, apart from the model itself."""
+
+    request: RunRequest
+    spec: RunSpec
+    entry: Entry
+    method: Method[Any]
+    suite: Suite
+    model_card: ModelCard
+    selection: Selection | None
+    results: Results
+    images: ImageStore
+
+    @property
+    def run_id(self) -> str:
+        """The same request is the same run."""
+        return digest(self.spec.model_dump(mode="json"))[:16]
+
+    @property
+    def effective_seed(self) -> int:
+        """Deterministic methods have one outcome, whatever the seed."""
+        return 0 if self.method.deterministic else self.spec.seed
+
+
+def resolve(request: RunRequest) -> Run:
+    """Look everything up. Raises `UserError` for what a user can mend, before anything is loaded.
+
+    A plugin that raises while it is imported or constructed is a `RunFailed`.
+    """
+    suite = load_suite(request.suite)
+    model_card = load_model_card(request.model)
+    check_fits(suite, model_card)
+    entry = registry.entry("method", request.method)
+    method_type = registry.load("method", request.method)
+    if not (isinstance(method_type, type) and issubclass(method_type, Method)):
+        raise RunFailed(
+            f"method '{entry.name}' ({entry.path}): METHOD is not a benchmark.api.Method"
+        )
+    values, selection = _settings(request, entry, suite=suite.name, model=model_card.name)
+    config = build(method_type.Config, values, where=f"method '{entry.name}'")
+    spec = RunSpec(
+        method=entry.name,
+        config=to_json(config),
+        model=model_card.name,
+        suite=suite.name,
+        seed=request.seed,
+        limit=request.limit,
+        engine=ENGINE,
+        device=request.device,
+        precision=_precision(config, request.device, model_card),
+        max_new_tokens=suite.decoding.max_new_tokens,
+        batch_size=suite.decoding.batch_size,
+    )
+    results = Results(request.results)
+    return Run(
+        request=request,
+        spec=spec,
+        entry=entry,
+        method=_construct(method_type, config, entry),
+        suite=suite,
+        model_card=model_card,
+        selection=selection,
+        results=results,
+        images=ImageStore(results.images),
+    )
+
+
+def code_digest(folders: tuple[str, ...]) -> str:
+    """Digest of our own source that a stage's outcome depends on."""
+    return digest([digest_folder(REPOSITORY / folder, pattern="*.py") for folder in folders])
+
+
+def _settings(
+    request: RunRequest, entry: Entry, *, suite: str, model: str
+) -> tuple[dict[str, JsonValue], Selection | None]:
+    """Settings chosen on validation, if there are any, under what the user sets."""
+    if not request.tuned:
+        return dict(request.overrides), None
+    chosen = chosen_settings(suite=suite, model=model, method=entry.name)
+    if chosen is None:
+        return dict(request.overrides), None
+    return merge(chosen.settings, request.overrides), chosen.selection
+
+
+def _construct(method_type: type[Method[Any]], config: Any, entry: Entry) -> Method[Any]:
+    try:
+        return method_type(config)
+    except Exception as error:
+        raise RunFailed(
+            f"method '{entry.name}' ({entry.path}) cannot be constructed: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _precision(config: object, device: str, card: ModelCard) -> str:
+    """4-bit where a role is trained by QLoRA; the miniature is evaluated in fp32 everywhere."""
+    if isinstance(config, TrainingConfig) and "qlora" in config.trains.values():
+        return "nf4"
+    return "fp32" if device == "cpu" or card.model_organism else "bf16"

@@ -1,0 +1,61 @@
+"""Settings chosen on the validation pool: written by the search, read by every later run.
+
+They lie with the suite, one file per model and method, and hold every trial with its cost.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from benchmark.core.config import error_lines
+from benchmark.core.errors import UserError
+from benchmark.core.records import Selection, Stored
+from benchmark.core.store import REPOSITORY, write_atomic
+
+FOLDER = REPOSITORY / "benchmark" / "suites" / "chosen"
+
+
+class Trial(Stored):
+    """One setting that was tried. `failed_gates` counts what it broke; fewer is better, then a
+    lower worst-family ASR."""
+
+    settings: dict[str, JsonValue]
+    status: str
+    failed_gates: list[str]
+    worst_asr: float | None
+    text_asr: float | None
+    image_asr: float | None
+    device_s: float
+
+
+class ChosenSettings(Stored):
+    """The outcome of one search."""
+
+    settings: dict[str, JsonValue]
+    selection: Selection
+    trials: list[Trial]
+
+
+def settings_path(*, suite: str, model: str, method: str) -> Path:
+    """Where the settings of one method on one model lie."""
+    return FOLDER / suite / model / f"{method}.json"
+
+
+def chosen_settings(*, suite: str, model: str, method: str) -> ChosenSettings | None:
+    """What the search chose, or None where none was made. Raises `UserError` for a damaged file."""
+    path = settings_path(suite=suite, model=model, method=method)
+    if not path.exists():
+        return None
+    try:
+        return ChosenSettings.model_validate_json(path.read_text())
+    except ValidationError as error:
+        raise UserError(f"{path}: {'; '.join(error_lines(error, ChosenSettings))}") from None
+
+
+def save_settings(chosen: ChosenSettings, *, suite: str, model: str, method: str) -> Path:
+    """Write it where `chosen_settings` finds it."""
+    path = settings_path(suite=suite, model=model, method=method)
+    write_atomic(path, chosen.model_dump_json(indent=1) + "\n")
+    return path

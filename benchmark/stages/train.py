@@ -1,0 +1,218 @@
+"""Train: a method does its work on the model, and what it leaves behind becomes an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from benchmark.api import Job, LossMethod, TrainingConfig, Unlearned
+from benchmark.core.errors import RunFailed
+from benchmark.core.records import StageCost, StepLog, Stored, TrainingLog
+from benchmark.core.store import JsonLines, StageFolder, digest, digest_file
+from benchmark.cost.meter import Meter
+from benchmark.data.pools import Pool, load_pool
+from benchmark.progress import Reporter
+from benchmark.stages.loaded import Loaded
+from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
+from benchmark.training.loop import Loop
+from benchmark.vlm.artifacts import WeightsDelta
+from benchmark.vlm.model import VisionLanguageModel
+
+STATE = "state.safetensors"
+LOSSES = "train.losses.jsonl"
+# Points kept of each loss curve in a record; every step stays in the run's own folder.
+CURVE_POINTS = 50
+
+
+class ArtifactInfo(Stored):
+    """What is known of an artifact; `id` is by content, so that equal artifacts share answers."""
+
+    id: str
+    has_weights: bool
+    has_state: bool
+    trained_roles: dict[str, str]
+    trainable_params: int
+    total_params: int
+    hooks: list[str]
+    served_by: list[str]
+    training: TrainingLog | None
+    cost: StageCost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """What a method left behind, on disk."""
+
+    key: str
+    folder: Path
+    info: ArtifactInfo
+    from_cache: bool
+
+    def delta(self) -> WeightsDelta | None:
+        """The changed weights, or None where the base's serve."""
+        return WeightsDelta.load(self.folder) if self.info.has_weights else None
+
+    def state(self) -> Mapping[str, Tensor]:
+        """The tensors that the method's hooks are built from."""
+        return load_file(self.folder / STATE) if self.info.has_state else {}
+
+
+def load_pools(run: Run) -> dict[str, Pool]:
+    """The pools that the method declared, in the modality it is set to."""
+    config = run.method.config
+    modality = config.modality if isinstance(config, TrainingConfig) else "both"
+    return {
+        role: load_pool(run.suite, "train", role, modality, images=run.images)
+        for role in run.method.pools
+    }
+
+
+def train_key(run: Run, *, pools: Mapping[str, Pool], model_sha256: str) -> str:
+    """Digest of all that changes what training makes."""
+    return digest(
+        {
+            "method": run.entry.source_sha256,
+            "config": run.spec.config,
+            "pools": {role: pool.sha256 for role, pool in pools.items()},
+            "model": model_sha256,
+            "precision": run.spec.precision,
+            "device": run.spec.device,
+            "seed": run.effective_seed,
+            "code": code_digest(TRAINING_CODE),
+        }
+    )
+
+
+def train(run: Run, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter) -> Artifact:
+    """The artifact of this run: found finished, or made now, from a checkpoint if there is one."""
+    key = train_key(run, pools=pools, model_sha256=loaded.sha256)
+    stage = StageFolder(run.results.root, "train", key)
+    with stage.lock(lambda who: reporter.note(f"waiting: {who} is training this very run")):
+        if run.request.force and not run.method.reference_row:
+            stage.clear()
+        if stage.is_done():
+            info = ArtifactInfo.model_validate(stage.manifest())
+            return Artifact(key=key, folder=stage.path, info=info, from_cache=True)
+        info = _make(run, stage, pools=pools, loaded=loaded, reporter=reporter)
+        stage.finish(info.model_dump(mode="json"))
+    return Artifact(key=key, folder=stage.path, info=info, from_cache=False)
+
+
+def _make(
+    run: Run, stage: StageFolder, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter
+) -> ArtifactInfo:
+    model = loaded.fresh()
+    before = model.fingerprints()
+    meter = Meter(stage.path / "cost.jsonl", device=run.spec.device)
+    steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
+    with meter.running(), reporter.bar("train", total=steps) as advance:
+        loop = Loop(
+            model=model,
+            pools=pools,
+            seed=run.effective_seed,
+            folder=stage.path,
+            report=lambda step, _n, loss: advance(step, f"loss {loss:.3f}"),
+            checkpointed=meter.beat,
+        )
+        job = Job(
+            model=model,
+            pools=pools,
+            seed=run.effective_seed,
+            minimise=loop,
+            gold=loaded.gold,
+        )
+        left = run.method.unlearn(job)
+        if not isinstance(left, Unlearned):
+            raise RunFailed(f"unlearn() returned {type(left).__name__}, not Unlearned")
+        check_roles(before, model.fingerprints(), declared=_declared(run))
+        _save(stage, left)
+    return _describe(run, stage, left, model=model, loop=loop, cost=meter.cost(loop.counted))
+
+
+def check_roles(
+    before: Mapping[str, int], after: Mapping[str, int], *, declared: Mapping[str, str]
+) -> None:
+    """Raise `RunFailed` if base weights of a role changed that is not trained in full."""
+    changed = [role for role in before if before[role] != after[role]]
+    wrong = [role for role in changed if declared.get(role) != "full"]
+    if wrong:
+        stated = ", ".join(f"{role}: {how}" for role, how in declared.items()) or "nothing"
+        raise RunFailed(
+            f"base weights of {', '.join(wrong)} changed, but the method declares {stated}"
+        )
+
+
+def _declared(run: Run) -> dict[str, str]:
+    config = run.method.config
+    return dict(config.trains) if isinstance(config, TrainingConfig) else {}
+
+
+def _save(stage: StageFolder, left: Unlearned) -> None:
+    if left.weights is not None:
+        left.weights.save(stage.path)
+    if left.state:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in left.state.items()}
+        save_file(tensors, stage.path / STATE)
+
+
+def _describe(
+    run: Run,
+    stage: StageFolder,
+    left: Unlearned,
+    *,
+    model: VisionLanguageModel,
+    loop: Loop,
+    cost: StageCost,
+) -> ArtifactInfo:
+    hooks = run.method.hooks(left.state)
+    names = [type(hook).__name__ for hook in hooks]
+    served = set.intersection(*(set(hook.served_by) for hook in hooks)) if hooks else {"local"}
+    return ArtifactInfo(
+        id=_artifact_id(run, stage, left, has_hooks=bool(hooks), base=model.sha256),
+        has_weights=left.weights is not None,
+        has_state=bool(left.state),
+        trained_roles={str(role): str(how) for role, how in model.trained.items()},
+        trainable_params=sum(p.numel() for p in model.trainable().values()),
+        total_params=sum(
+            p.numel() for name, p in model.hf.named_parameters() if "lora_" not in name
+        ),
+        hooks=names,
+        served_by=sorted(served),
+        training=_training_log(stage, loop),
+        cost=cost,
+    )
+
+
+def _artifact_id(
+    run: Run, stage: StageFolder, left: Unlearned, *, has_hooks: bool, base: str
+) -> str:
+    """By content: trainings with equal weights share answers; the base is the null artifact."""
+    files = sorted(stage.path.glob("*.safetensors"))
+    content: dict = {"base": base, "files": {path.name: digest_file(path) for path in files}}
+    if left.weights is not None and left.weights.checkpoint is not None:
+        content["checkpoint"] = left.weights.checkpoint
+    if has_hooks:
+        content["hooks"] = [run.entry.source_sha256, run.spec.config]
+    return digest(content)
+
+
+def _training_log(stage: StageFolder, loop: Loop) -> TrainingLog | None:
+    lines = JsonLines(stage.path / LOSSES).read(StepLog)
+    if not lines:
+        return None
+    stride = -(-len(lines) // CURVE_POINTS)
+    kept = [line for index, line in enumerate(lines) if index % stride == 0 or line is lines[-1]]
+    curves = {name: [(line.step, line.terms[name]) for line in kept] for name in lines[0].terms}
+    curves["total"] = [(line.step, line.total) for line in kept]
+    return TrainingLog(
+        n_steps=len(lines),
+        n_answer_tokens=loop.counted.n_answer_tokens,
+        n_tokens=loop.counted.n_tokens,
+        n_image_tokens=loop.counted.n_image_tokens,
+        curves=curves,
+        resumed_at_steps=loop.resumed_at,
+    )

@@ -1,0 +1,109 @@
+"""Which samples a step sees, and the views of them that a loss asks for.
+
+The plan follows from the seed and the pools alone, so a resumed run meets the same batches.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from benchmark.core.errors import UserError
+from benchmark.core.samples import Sample
+from benchmark.data.pools import Pool
+from benchmark.vlm.encoding import View
+
+# Batches that are sorted by length together: enough to save padding, few enough to stay random.
+BUCKET_BATCHES = 8
+
+ViewOf = Callable[[Sequence[Sample], Sequence[str] | None], View]
+
+
+class PoolBatch:
+    """The samples of one role in one step; views are made when a loss asks for them."""
+
+    def __init__(
+        self, *, role: str, samples: Sequence[Sample], view_of: ViewOf, rng: random.Random
+    ) -> None:
+        self.role = role
+        self.samples = tuple(samples)
+        self.rng = rng
+        self._view_of = view_of
+
+    def answering(self, answer: Literal["bad", "good"]) -> View:
+        """Prompts with their bad or good answers. Raises `UserError` if the pool has none."""
+        return self._view_of(self.samples, self.answers(answer))
+
+    def answering_with(self, answers: Sequence[str]) -> View:
+        """Prompts with the caller's answers: one per sample, or K per sample, sample by sample."""
+        repeats, rest = divmod(len(answers), len(self.samples))
+        if rest or not repeats:
+            raise ValueError(f"{len(answers)} answers do not fit {len(self.samples)} samples")
+        samples = [sample for sample in self.samples for _ in range(repeats)]
+        return self._view_of(samples, answers)
+
+    def prompts(self) -> View:
+        """Prompts without answers."""
+        return self._view_of(self.samples, None)
+
+    def answers(self, answer: Literal["bad", "good"]) -> list[str]:
+        """The bad or good answers themselves, one per sample."""
+        found = [getattr(sample.answers, answer) for sample in self.samples]
+        if None in found:
+            owner = self.samples[found.index(None)].id
+            raise UserError(f"pool '{self.role}': sample '{owner}' has no {answer} answer")
+        return found
+
+
+class BatchPlan:
+    """For every step and role, indices into the pool: shuffled by epoch, bucketed by length."""
+
+    def __init__(
+        self, pool: Pool, *, batch_size: int, n_steps: int, seed: int, length_of: Callable
+    ) -> None:
+        if not pool.samples:
+            raise UserError(f"pool '{pool.role}' is empty for modality {pool.modality}")
+        self.pool = pool
+        self.batches: list[list[int]] = []
+        epoch = 0
+        lengths = [length_of(sample) for sample in pool.samples]
+        while len(self.batches) < n_steps:
+            rng = random.Random(f"{seed}/{pool.role}/{epoch}")
+            self.batches += _epoch(lengths, batch_size, rng)
+            epoch += 1
+        del self.batches[n_steps:]
+
+    def samples(self, step: int) -> list[Sample]:
+        """The samples of this role at a step (from 0)."""
+        return [self.pool.samples[index] for index in self.batches[step]]
+
+
+def _epoch(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[list[int]]:
+    """One pass over a pool in full batches (a small pool repeats within a batch)."""
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    size = min(batch_size, len(order))
+    bucket = size * BUCKET_BATCHES
+    batches = []
+    for start in range(0, len(order), bucket):
+        window = sorted(order[start : start + bucket], key=lambda index: (lengths[index], index))
+        full = len(window) - len(window) % size
+        batches += [window[at : at + size] for at in range(0, full, size)]
+    rng.shuffle(batches)
+    return batches
+
+
+def make_batch(
+    plans: Mapping[str, BatchPlan], *, step: int, seed: int, view_of: ViewOf
+) -> dict[str, PoolBatch]:
+    """The batch of a step. Its random generator depends on seed, role and step only."""
+    return {
+        role: PoolBatch(
+            role=role,
+            samples=plan.samples(step),
+            view_of=view_of,
+            rng=random.Random(f"{seed}/{role}/step {step}"),
+        )
+        for role, plan in plans.items()
+    }

@@ -1,0 +1,175 @@
+"""The one training loop. A method brings named terms; everything else is here and counted.
+
+Each step: batch by plan, unweighted terms, one weighted sum, one optimiser step, one log line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.api import Losses, TrainingConfig
+from benchmark.core.errors import RunFailed
+from benchmark.core.records import StepLog
+from benchmark.core.samples import Sample
+from benchmark.core.store import JsonLines, write_atomic
+from benchmark.data.pools import Pool
+from benchmark.training.batches import BatchPlan, make_batch
+from benchmark.training.checkpoint import load_checkpoint, save_checkpoint
+from benchmark.training.reference import Reference
+from benchmark.training.step import make_optimiser, take_step, weigh
+from benchmark.vlm.encoding import View
+from benchmark.vlm.model import VisionLanguageModel
+
+Parameters = Mapping[str, nn.Parameter]
+Report = Callable[[int, int, float], None]
+"""Progress: finished steps, all steps, current loss."""
+
+
+@dataclass
+class Counted:
+    """Tokens that went through the model with an answer to learn from, summed over views."""
+
+    n_tokens: int = 0
+    n_answer_tokens: int = 0
+    n_image_tokens: int = 0
+
+    def add(self, view: View) -> None:
+        self.n_tokens += int(view.attention_mask_BT.sum())
+        self.n_answer_tokens += int(view.answer_mask_BT.sum())
+        self.n_image_tokens += int(view.image_mask_BT.sum())
+
+
+class LossLog:
+    """Every term of every step. Written before each checkpoint; later steps of a killed attempt
+    are dropped when it is opened again, since they will be taken again."""
+
+    def __init__(self, path: Path, *, first_step: int) -> None:
+        self._lines = JsonLines(path)
+        self._waiting: list[StepLog] = []
+        kept = [line for line in self._lines.read(StepLog) if line.step < first_step]
+        write_atomic(path, "".join(line.model_dump_json() + "\n" for line in kept))
+
+    def add(self, step: int, *, total: Tensor, terms: Mapping[str, Tensor]) -> None:
+        """Remember one step."""
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        self._waiting.append(StepLog(step=step, total=float(total.detach()), terms=values))
+
+    def flush(self) -> None:
+        """Put what is remembered on disk."""
+        self._lines.append(self._waiting)
+        self._waiting = []
+
+
+@dataclass(kw_only=True)
+class Loop:
+    """`Minimise` for one run: bound to its model, pools, seed and folder."""
+
+    model: VisionLanguageModel
+    pools: Mapping[str, Pool]
+    seed: int
+    folder: Path
+    report: Report
+    checkpointed: Callable[[], None]
+    checkpoint_every_s: float = 20.0
+    counted: Counted = field(default_factory=Counted)
+    resumed_at: list[int] = field(default_factory=list)
+
+    def __call__(self, losses: Losses, *, config: TrainingConfig, phase: str = "train") -> None:
+        """Train until `config.steps`; raises `NonFiniteLoss` naming the term and the step."""
+        if config.steps and not self.pools:
+            raise RunFailed("a method with a loss must declare the pools it trains on")
+        torch.manual_seed(self.seed)
+        self.model.prepare(
+            config.trains,
+            rank=config.lora_rank,
+            alpha=config.lora_alpha,
+            dropout=config.lora_dropout,
+        )
+        parameters = self.model.trainable()
+        optimiser = make_optimiser(parameters, config)
+        plans = self._plans(config)
+        reference = self._reference(config)
+        step = self._resume(phase, parameters=parameters, optimiser=optimiser)
+        log = LossLog(self.folder / f"{phase}.losses.jsonl", first_step=step)
+        saved_at = time.monotonic()
+        self.model.hf.train()
+        while step < config.steps:
+            batch = make_batch(plans, step=step, seed=self.seed, view_of=self._counted_view)
+            terms = losses(self.model, batch, reference)
+            total = weigh(terms, config.weights, step=step, n_steps=config.steps)
+            take_step(total, optimiser, parameters, config=config, step=step)
+            log.add(step, total=total, terms=terms)
+            step += 1
+            self.report(step, config.steps, float(total.detach()))
+            if time.monotonic() - saved_at >= self.checkpoint_every_s:
+                log.flush()
+                self._save(phase, step, parameters, optimiser)
+                saved_at = time.monotonic()
+        log.flush()
+        self._save(phase, step, parameters, optimiser)
+        self.model.hf.eval()
+
+    def _counted_view(self, samples: Sequence[Sample], answers: Sequence[str] | None) -> View:
+        view = self.model.view(samples, answers)
+        self.counted.add(view)
+        return view
+
+    def _length_of(self, sample: Sample) -> int:
+        answer = sample.answers.good or sample.answers.bad or ""
+        prompt = self.model.encoder.prompts([sample])[0]
+        return len(prompt.prompt_ids) + len(self.model.encoder.answer(answer))
+
+    def _plans(self, config: TrainingConfig) -> dict[str, BatchPlan]:
+        for pool in self.pools.values():
+            self.model.encoder.prompts(pool.samples)
+            self.model.prime_images(pool.samples)
+        return {
+            role: BatchPlan(
+                pool,
+                batch_size=config.batch_size,
+                n_steps=config.steps,
+                seed=self.seed,
+                length_of=self._length_of,
+            )
+            for role, pool in self.pools.items()
+        }
+
+    def _reference(self, config: TrainingConfig) -> Reference:
+        reference = Reference(self.model, length_of=self._length_of)
+        for pool in self.pools.values():
+            for kind in ("bad", "good"):
+                known = [s for s in pool.samples if getattr(s.answers, kind) is not None]
+                reference.expect(known, [getattr(s.answers, kind) for s in known])
+        if not self.model.can_switch_off and config.steps:
+            self.model.hf.eval()
+            reference.fill()
+        return reference
+
+    def _resume(
+        self, phase: str, *, parameters: Parameters, optimiser: torch.optim.Optimizer
+    ) -> int:
+        path = self.folder / f"{phase}.checkpoint.pt"
+        if not path.exists():
+            return 0
+        step, counted = load_checkpoint(path, parameters=parameters, optimiser=optimiser)
+        self.counted = Counted(**counted)
+        self.resumed_at.append(step)
+        return step
+
+    def _save(
+        self, phase: str, step: int, parameters: Parameters, optimiser: torch.optim.Optimizer
+    ) -> None:
+        save_checkpoint(
+            self.folder / f"{phase}.checkpoint.pt",
+            step=step,
+            parameters=parameters,
+            optimiser=optimiser,
+            counted=vars(self.counted),
+        )
+        self.checkpointed()

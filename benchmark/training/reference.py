@@ -1,0 +1,108 @@
+"""The model as it was before training, from the same weights: never a second copy.
+
+With an adapter it is one switch away; for full fine-tuning it is read before step 0. Final hidden
+states are kept (D numbers per answer token), not vocabulary logits (V).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from benchmark.core.errors import RunFailed
+from benchmark.core.samples import Sample
+from benchmark.training.losses import forward_kl, sum_by_sample, token_logprob
+from benchmark.vlm.encoding import View
+from benchmark.vlm.model import VisionLanguageModel
+
+# Samples whose reference states are computed together.
+GROUP = 64
+Pair = tuple[str, str]
+
+
+class Reference:
+    """What the untouched model says of a view. Every tensor it returns is without gradient.
+
+    `plan` tells, per pool, which samples with which answers may be asked for. They are computed
+    in fixed groups (by length), on first need: a state's last digits depend on its neighbours in
+    the batch, and an interrupted training must find the same ones again.
+    """
+
+    def __init__(self, model: VisionLanguageModel, *, length_of: Callable[[Sample], int]) -> None:
+        self.model = model
+        self._length_of = length_of
+        self._group_of: dict[Pair, list[tuple[Sample, str]]] = {}
+        self._states: dict[Pair, Tensor] = {}
+
+    def expect(self, samples: Sequence[Sample], answers: Sequence[str]) -> None:
+        """Declare samples that will come back with these answers, so that they may be cached."""
+        pairs = {(s.id, a): (s, a) for s, a in zip(samples, answers, strict=True)}
+        ordered = sorted(pairs.values(), key=lambda p: (self._length_of(p[0]), p[0].id, p[1]))
+        for start in range(0, len(ordered), GROUP):
+            group = ordered[start : start + GROUP]
+            for sample, answer in group:
+                self._group_of.setdefault((sample.id, answer), group)
+
+    def fill(self) -> None:
+        """Compute all that is expected now: needed before step 0 of full fine-tuning."""
+        for pair, group in self._group_of.items():
+            if pair not in self._states:
+                self._compute(group)
+
+    def answer_logits(self, view: View) -> Tensor:
+        """`[A, V]`: the reference's logits for the view's answer tokens."""
+        with torch.no_grad():
+            return self.model.head_before_training(self._answer_states(view)).float()
+
+    def answer_logprob(self, view: View) -> Tensor:
+        """`[B]`: the reference's log-probability of each whole answer."""
+        return sum_by_sample(token_logprob(self.answer_logits(view), view.targets_A), view)
+
+    def kl(self, model: VisionLanguageModel, view: View) -> Tensor:
+        """KL(reference || model) over the view's answer tokens, in nats per token."""
+        return forward_kl(self.answer_logits(view), model.answer_logits(view))
+
+    def hidden(self, view: View, layers: Sequence[int]) -> dict[int, Tensor]:
+        """`[B, T, D]` per layer from the untouched model; needs an adapter, nothing is cached."""
+        if not self.model.can_switch_off:
+            raise RunFailed("reference.hidden needs an adapter: full fine-tuning has no old states")
+        with torch.no_grad(), self.model.adapter_off():
+            return self.model.trace(view, hidden=layers).hidden
+
+    def _answer_states(self, view: View) -> Tensor:
+        if view.answers is None:
+            raise ValueError("a reference needs a view with answers")
+        pairs = [(s.id, a) for s, a in zip(view.samples, view.answers, strict=True)]
+        unknown = [pair for pair in pairs if pair not in self._group_of]
+        if unknown:
+            if not self.model.can_switch_off:
+                raise RunFailed(
+                    f"reference of '{unknown[0][0]}' with an answer outside the pools: "
+                    "full fine-tuning has no untouched model left to ask"
+                )
+            return self._untouched(view)
+        for pair in pairs:
+            if pair not in self._states:
+                self._compute(self._group_of[pair])
+        return torch.cat([self._states[pair] for pair in pairs])
+
+    @torch.no_grad()
+    def _compute(self, group: list[tuple[Sample, str]]) -> None:
+        view = self.model.view([s for s, _ in group], [a for _, a in group])
+        states_AD = self._untouched(view)
+        counts = view.answer_mask_BT.sum(1).tolist()
+        for (sample, answer), state in zip(group, states_AD.split(counts), strict=True):
+            self._states[(sample.id, answer)] = state
+
+    @torch.no_grad()
+    def _untouched(self, view: View) -> Tensor:
+        """`[A, D]` without adapter and without dropout."""
+        training = self.model.hf.training
+        self.model.hf.eval()
+        try:
+            with self.model.adapter_off():
+                return self.model.answer_hidden(view)
+        finally:
+            self.model.hf.train(training)

@@ -1,0 +1,81 @@
+"""One optimiser step: terms weighed, gradients clipped, learning rate by schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.api import Ramp, TrainingConfig, weight_at
+from benchmark.core.errors import NonFiniteLoss, RunFailed, UserError, nearest
+
+
+def make_optimiser(
+    parameters: Mapping[str, nn.Parameter], config: TrainingConfig
+) -> torch.optim.AdamW:
+    """AdamW over the trainable parameters. Raises `UserError` if there are none."""
+    if not parameters:
+        raise UserError("nothing is trainable: set trains.language to lora, qlora or full")
+    return torch.optim.AdamW(
+        list(parameters.values()), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+
+
+def weigh(
+    terms: Mapping[str, Tensor], weights: Mapping[str, float | Ramp], *, step: int, n_steps: int
+) -> Tensor:
+    """The weighted sum. A weight of zero takes its term out of the sum altogether.
+
+    Raises `RunFailed` for terms other than the declared ones and `NonFiniteLoss` for a NaN.
+    """
+    for name in terms:
+        if name not in weights:
+            raise RunFailed(f"loss term '{name}' has no weight: {nearest(name, weights)}")
+    for name in weights:
+        if name not in terms:
+            raise RunFailed(f"declared loss term '{name}' was not returned by losses()")
+    total: Tensor | None = None
+    for name, term in terms.items():
+        value = float(term.detach())
+        if not math.isfinite(value):
+            raise NonFiniteLoss(term=name, step=step, value=value)
+        weight = weight_at(weights[name], step / max(1, n_steps - 1))
+        if weight:
+            total = weight * term if total is None else total + weight * term
+    return total if total is not None else torch.zeros((), requires_grad=True)
+
+
+def take_step(
+    total: Tensor,
+    optimiser: torch.optim.Optimizer,
+    parameters: Mapping[str, nn.Parameter],
+    *,
+    config: TrainingConfig,
+    step: int,
+) -> None:
+    """One optimiser step at the scheduled learning rate; gradients are clipped by their norm."""
+    if not total.requires_grad:
+        raise RunFailed(f"the loss at step {step} carries no gradient: no term reaches a parameter")
+    for group in optimiser.param_groups:
+        group["lr"] = config.learning_rate * rate_at(step, config)
+    optimiser.zero_grad(set_to_none=True)
+    total.backward()
+    norm = nn.utils.clip_grad_norm_(list(parameters.values()), config.max_gradient_norm)
+    if not math.isfinite(float(norm)):
+        raise NonFiniteLoss(term="gradient norm", step=step, value=float(norm))
+    optimiser.step()
+
+
+def rate_at(step: int, config: TrainingConfig) -> float:
+    """Share of the learning rate at a step: linear warm-up, then the schedule."""
+    warmup = math.ceil(config.warmup_share * config.steps)
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, config.steps - warmup)
+    if config.schedule == "linear":
+        return 1.0 - progress
+    if config.schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * progress))
+    return 1.0

@@ -1,0 +1,1 @@
+"""One vision-language model behind its roles: vision, projector, language."""

@@ -1,0 +1,131 @@
+"""What training changed, on disk and back: an ordinary PEFT adapter, whole tensors, or both.
+
+`gold` points at another checkpoint instead. An artifact knows the base it was made on and
+refuses any other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from benchmark.core.errors import UserError
+
+DELTA = "delta.json"
+FULL = "full.safetensors"
+ADAPTER = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterWeights:
+    """A LoRA adapter in PEFT's own form."""
+
+    config: LoraConfig
+    tensors: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, peft: PeftModel) -> AdapterWeights:
+        """The adapter that is attached now."""
+        tensors = get_peft_model_state_dict(peft)
+        config = peft.peft_config["default"]
+        assert isinstance(config, LoraConfig)
+        return cls(config=config, tensors={k: v.detach().clone() for k, v in tensors.items()})
+
+    def attach(self, hf: nn.Module) -> PeftModel:
+        """Put it on a bare base model, for inference."""
+        peft = get_peft_model(hf, self.config)
+        set_peft_model_state_dict(peft, dict(self.tensors))
+        peft.requires_grad_(False)
+        return peft
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsDelta:
+    """The difference to a base: an adapter, whole tensors by name, or another checkpoint."""
+
+    base_sha256: str
+    precision: str
+    adapter: AdapterWeights | None = None
+    full: Mapping[str, Tensor] = field(default_factory=dict)
+    checkpoint: str | None = None
+    """Name of the model whose weights stand in for the base's."""
+
+    def check_base(self, *, name: str, sha256: str, precision: str) -> None:
+        """Raise `UserError` unless the model is the one this was made on."""
+        if sha256 != self.base_sha256:
+            raise UserError(
+                f"this artifact was made on other weights ({self.base_sha256[:12]}) than "
+                f"model '{name}' has ({sha256[:12]})"
+            )
+        if precision != self.precision:
+            raise UserError(
+                f"this artifact was made at precision {self.precision}, "
+                f"model '{name}' is loaded at {precision}"
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write it; `delta.json` comes last, so that a folder with one is whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.adapter is not None:
+            save_file(_contiguous(self.adapter.tensors), folder / ADAPTER)
+            self.adapter.config.save_pretrained(str(folder))
+        if self.full:
+            save_file(_contiguous(self.full), folder / FULL)
+        about = {
+            "base_sha256": self.base_sha256,
+            "precision": self.precision,
+            "adapter": self.adapter is not None,
+            "full": sorted(self.full),
+            "checkpoint": self.checkpoint,
+        }
+        temporary = folder / f"{DELTA}.tmp"
+        temporary.write_text(json.dumps(about, indent=1))
+        os.replace(temporary, folder / DELTA)
+
+    @classmethod
+    def load(cls, folder: Path) -> WeightsDelta:
+        """Read it back. Raises `UserError` naming the file when it is damaged."""
+        about = _read_json(folder / DELTA)
+        adapter = None
+        if about["adapter"]:
+            config = LoraConfig.from_pretrained(str(folder))
+            adapter = AdapterWeights(config=config, tensors=_read_tensors(folder / ADAPTER))
+        return cls(
+            base_sha256=about["base_sha256"],
+            precision=about["precision"],
+            adapter=adapter,
+            full=_read_tensors(folder / FULL) if about["full"] else {},
+            checkpoint=about["checkpoint"],
+        )
+
+
+def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"artifact {path} is not there") from None
+    except ValueError as error:
+        raise UserError(f"artifact {path} is damaged: {error}") from None
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise UserError(f"artifact {path} is not there") from None
+    except SafetensorError as error:
+        raise UserError(f"artifact {path} is damaged: {error}") from None

@@ -1,0 +1,190 @@
+"""Samples become token ids; token ids become padded views with masks.
+
+Shapes: B samples, T tokens, A answer tokens of all samples, V vocabulary, D hidden, N image tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmark.core.errors import UserError
+from benchmark.core.samples import Sample
+
+# Above this share of unknown tokens a prompt means nothing to the model.
+MAX_UNKNOWN_SHARE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """One prompt as token ids, image placeholders expanded, up to where the answer begins."""
+
+    sample: Sample
+    prompt_ids: tuple[int, ...]
+    question_span: tuple[int, int]
+    """First and one-past-last position of the user's own words."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """A padded batch of prompts with or without answers, and masks that say which token is what.
+
+    `answer_mask_BT` marks answer tokens with the end-of-sequence token, never padding; it comes
+    from positions, not from token ids, since a pad id may be a real token.
+    """
+
+    samples: tuple[Sample, ...]
+    answers: tuple[str, ...] | None
+    input_ids_BT: Tensor
+    attention_mask_BT: Tensor
+    answer_mask_BT: Tensor
+    image_mask_BT: Tensor
+    question_mask_BT: Tensor
+
+    @cached_property
+    def predicting(self) -> tuple[Tensor, Tensor]:
+        """(rows_A, positions_A): where the hidden state lies that predicts each answer token."""
+        rows_A, positions_A = self.answer_mask_BT.nonzero(as_tuple=True)
+        return rows_A, positions_A - 1
+
+    @cached_property
+    def targets_A(self) -> Tensor:
+        """The answer tokens themselves, row by row."""
+        return self.input_ids_BT[self.answer_mask_BT]
+
+    @property
+    def has_images(self) -> bool:
+        """Must the vision tower run?"""
+        return any(sample.images for sample in self.samples)
+
+
+class Encoder:
+    """Tokenises with the model's own processor and chat template; remembers what it has done."""
+
+    def __init__(self, processor: Any, *, image_token_id: int) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.image_token_id = image_token_id
+        self._prompts: dict[tuple[str, str, tuple[str, ...]], Encoded] = {}
+        self._answers: dict[str, tuple[int, ...]] = {}
+
+    def prompts(self, samples: Sequence[Sample]) -> list[Encoded]:
+        """Encode prompts, new ones together. Raises `UserError` for text the model cannot read."""
+        missing = {self._key(s): s for s in samples if self._key(s) not in self._prompts}
+        if missing:
+            for key, encoded in zip(missing, self._encode(list(missing.values())), strict=True):
+                self._prompts[key] = encoded
+        return [self._prompts[self._key(sample)] for sample in samples]
+
+    def answer(self, text: str) -> tuple[int, ...]:
+        """Token ids of an answer with the end-of-sequence token."""
+        if text not in self._answers:
+            ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            self._answers[text] = (*ids, self.tokenizer.eos_token_id)
+        return self._answers[text]
+
+    def pixels(self, samples: Sequence[Sample]) -> Tensor:
+        """`[n_images, 3, H, W]` of all images of the samples, in order."""
+        pictures = [open_image(image.path) for sample in samples for image in sample.images]
+        return self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
+
+    def view(
+        self,
+        samples: Sequence[Sample],
+        answers: Sequence[str] | None = None,
+        *,
+        padding: Literal["left", "right"] = "right",
+        device: torch.device | str = "cpu",
+    ) -> View:
+        """Pad prompts (and answers) of B samples into one view; left padding is for generation."""
+        encoded = self.prompts(samples)
+        tails = [self.answer(a) for a in answers] if answers is not None else [()] * len(encoded)
+        rows = [(*e.prompt_ids, *tail) for e, tail in zip(encoded, tails, strict=True)]
+        length = max(len(row) for row in rows)
+        ids_BT = torch.full((len(rows), length), self.tokenizer.pad_token_id, dtype=torch.long)
+        masks = {
+            name: torch.zeros((len(rows), length), dtype=torch.bool)
+            for name in ("attention", "answer", "image", "question")
+        }
+        for index, (row, item) in enumerate(zip(rows, encoded, strict=True)):
+            start = length - len(row) if padding == "left" else 0
+            end = start + len(row)
+            ids_BT[index, start:end] = torch.tensor(row)
+            masks["attention"][index, start:end] = True
+            masks["answer"][index, start + len(item.prompt_ids) : end] = True
+            masks["image"][index, start:end] = ids_BT[index, start:end] == self.image_token_id
+            first, last = item.question_span
+            masks["question"][index, start + first : start + last] = True
+        return View(
+            samples=tuple(samples),
+            answers=tuple(answers) if answers is not None else None,
+            input_ids_BT=ids_BT.to(device),
+            attention_mask_BT=masks["attention"].to(device),
+            answer_mask_BT=masks["answer"].to(device),
+            image_mask_BT=masks["image"].to(device),
+            question_mask_BT=masks["question"].to(device),
+        )
+
+    def _encode(self, samples: list[Sample]) -> Iterable[Encoded]:
+        # With and without images apart: the processor takes a list for both or for neither.
+        by_kind = {kind: [s for s in samples if bool(s.images) is kind] for kind in (False, True)}
+        encoded: dict[str, Encoded] = {}
+        for with_images, group in by_kind.items():
+            if not group:
+                continue
+            texts = [self._render(sample) for sample in group]
+            pictures = [[open_image(i.path) for i in s.images] for s in group]
+            extra = {"images": pictures} if with_images else {}
+            # The template writes the special tokens itself.
+            rows = self.processor(text=texts, add_special_tokens=False, **extra)["input_ids"]
+            for sample, row in zip(group, rows, strict=True):
+                encoded[sample.id] = self._checked(sample, tuple(row))
+        return [encoded[sample.id] for sample in samples]
+
+    def _render(self, sample: Sample) -> str:
+        content = [{"type": "image"} for _ in sample.images]
+        content.append({"type": "text", "text": sample.prompt})
+        return self.processor.apply_chat_template(
+            [{"role": "user", "content": content}], add_generation_prompt=True
+        )
+
+    def _checked(self, sample: Sample, ids: tuple[int, ...]) -> Encoded:
+        unknown_id = self.tokenizer.unk_token_id
+        n_unknown = sum(token == unknown_id for token in ids) if unknown_id is not None else 0
+        if n_unknown > MAX_UNKNOWN_SHARE * len(ids):
+            raise UserError(
+                f"sample '{sample.id}': {n_unknown} of {len(ids)} tokens are unknown to this "
+                "model's tokenizer; the suite's text does not fit the model's vocabulary"
+            )
+        question = tuple(self.tokenizer(sample.prompt, add_special_tokens=False)["input_ids"])
+        return Encoded(sample=sample, prompt_ids=ids, question_span=_find(question, ids))
+
+    @staticmethod
+    def _key(sample: Sample) -> tuple[str, str, tuple[str, ...]]:
+        return (sample.id, sample.prompt, tuple(image.sha256 for image in sample.images))
+
+
+def open_image(path: Path) -> Image.Image:
+    """Read an image whole, as RGB. Raises `UserError` naming the file when it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError:
+        raise UserError(f"image {path} is not there") from None
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"image {path} cannot be read: {error}") from None
+
+
+def _find(needle: tuple[int, ...], haystack: tuple[int, ...]) -> tuple[int, int]:
+    """The last place where the user's words stand; (0, 0) if a template rewrote them."""
+    for start in range(len(haystack) - len(needle), -1, -1):
+        if haystack[start : start + len(needle)] == needle:
+            return start, start + len(needle)
+    return 0, 0

@@ -1,0 +1,66 @@
+"""Load a checkpoint at a precision. Everything is local or a pinned revision; no remote code."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+from transformers.utils import logging as transformers_logging
+
+from benchmark.core.errors import MissingError, UserError
+from benchmark.vlm.model import VisionLanguageModel
+
+Precision = Literal["fp32", "bf16", "fp16", "nf4"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# What a checkpoint's answers depend on; a README beside the weights is not among it.
+DIGESTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+NOT_DIGESTED = {"training_record.json"}
+
+
+def digest_checkpoint(folder: Path) -> str:
+    """SHA-256 over names and bytes of everything that can change an answer."""
+    total = hashlib.sha256()
+    names = {path for pattern in DIGESTED for path in folder.glob(pattern)}
+    for path in sorted(names):
+        if path.name not in NOT_DIGESTED:
+            total.update(path.name.encode())
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def load_model(
+    folder: Path, *, name: str, precision: Precision = "fp32", device: str = "cpu"
+) -> VisionLanguageModel:
+    """Load model and processor from a checkpoint folder, in evaluation mode, nothing trainable.
+
+    Raises `MissingError` when the folder is not there and `UserError` when it is no
+    vision-language checkpoint.
+    """
+    if not (folder / "config.json").exists():
+        raise MissingError(f"model '{name}': no checkpoint at {folder} (config.json is missing)")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    options: dict = {"dtype": DTYPES.get(precision, torch.float32)}
+    if precision == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.float32 if device == "cpu" else torch.bfloat16,
+            llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+        )
+    try:
+        hf = AutoModelForImageTextToText.from_pretrained(
+            folder, local_files_only=True, device_map={"": device}, **options
+        )
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"model '{name}' at {folder} cannot be loaded: {reason}") from error
+    hf.eval().requires_grad_(False)
+    return VisionLanguageModel(
+        hf, processor, name=name, sha256=digest_checkpoint(folder), precision=precision
+    )

@@ -1,0 +1,235 @@
+"""One vision-language model behind its roles: what methods train, trace and ask.
+
+Shapes: B samples, T tokens, A answer tokens of all samples, V vocabulary, D hidden,
+N image tokens per image, I images of a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from benchmark.api import Role, Tuning
+from benchmark.core.errors import UserError
+from benchmark.core.samples import Sample
+from benchmark.vlm.adapters import attach_lora, detach_lora
+from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
+from benchmark.vlm.encoding import Encoder, View
+from benchmark.vlm.roles import Roles, resolve_roles
+from benchmark.vlm.trace import Trace, tracing
+
+# Image features kept for a frozen vision tower: 2048 of LLaVA-1.5's are 10 GB in 16 bit.
+MAX_PRIMED_IMAGES = 2048
+
+
+class VisionLanguageModel:
+    """A transformers checkpoint with its processor, seen through roles.
+
+    Text is answered by the language model alone: without an image the vision tower does not run.
+    """
+
+    def __init__(self, hf: Any, processor: Any, *, name: str, sha256: str, precision: str) -> None:
+        self.hf = hf
+        self.name = name
+        self.sha256 = sha256
+        self.precision = precision
+        self.roles: Roles = resolve_roles(hf)
+        self.encoder = Encoder(processor, image_token_id=hf.config.image_token_id)
+        self.trained: dict[Role, Tuning] = {}
+        self._peft: PeftModel | None = None
+        self._before: dict[Role, dict[str, Tensor]] = {}
+        self._features: dict[str, Tensor] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.hf.parameters()).device
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's own fast tokenizer."""
+        return self.encoder.tokenizer
+
+    def view(self, samples: Sequence[Sample], answers: Sequence[str] | None = None) -> View:
+        """Right-padded tokens and masks for training and scoring."""
+        return self.encoder.view(samples, answers, device=self.device)
+
+    # -- forward ------------------------------------------------------------------------------
+
+    def image_features(self, samples: Sequence[Sample]) -> Tensor:
+        """Projected visual tokens `[I, N, D]`: primed, else computed for just these samples."""
+        images = [image for sample in samples for image in sample.images]
+        if all(image.sha256 in self._features for image in images):
+            return torch.stack([self._features[image.sha256] for image in images])
+        return self._project(samples)
+
+    @torch.no_grad()
+    def prime_images(self, samples: Sequence[Sample], *, group: int = 64) -> None:
+        """Project a pool's images once, if vision and projector stay frozen and there is room.
+
+        In fixed groups, and all or none: a feature's last digits depend on what it was computed
+        with, and a resumed run must see the same ones.
+        """
+        owners = {image.sha256: s for s in samples if len(s.images) == 1 for image in s.images}
+        frozen = not {"vision", "projector"} & set(self.trained)
+        if not frozen or not 0 < len(owners) <= MAX_PRIMED_IMAGES:
+            return
+        names = sorted(owners)
+        for start in range(0, len(names), group):
+            chunk = names[start : start + group]
+            features = self._project([owners[name] for name in chunk])
+            self._features.update(zip(chunk, features, strict=True))
+
+    def embed(self, view: View, image_features_IND: Tensor | None = None) -> Tensor:
+        """Input embeddings `[B, T, D]` with visual tokens in their places."""
+        embeddings_BTD = self.roles.language.get_input_embeddings()(view.input_ids_BT)
+        if not view.has_images:
+            return embeddings_BTD
+        if image_features_IND is None:
+            image_features_IND = self.image_features(view.samples)
+        return embeddings_BTD.masked_scatter(
+            view.image_mask_BT[..., None], image_features_IND.to(embeddings_BTD.dtype)
+        )
+
+    def hidden(self, view: View) -> Tensor:
+        """Final hidden states `[B, T, D]`, after the last norm."""
+        return self.roles.language(
+            inputs_embeds=self.embed(view), attention_mask=view.attention_mask_BT, use_cache=False
+        ).last_hidden_state
+
+    def answer_hidden(self, view: View) -> Tensor:
+        """`[A, D]`: the final hidden states that predict answer tokens."""
+        return self.hidden(view)[view.predicting]
+
+    def answer_logits(self, view: View) -> Tensor:
+        """`[A, V]` in fp32: logits only where an answer token needs them."""
+        return self.roles.head(self.answer_hidden(view)).float()
+
+    def trace(
+        self, view: View, *, hidden: Sequence[int] = (), attention: Sequence[int] = ()
+    ) -> Trace:
+        """Hidden states and attention of the named layers in one forward pass of the view."""
+        with tracing(self.roles.language, hidden=hidden, attention=attention) as trace:
+            self.hidden(view)
+        return trace
+
+    # -- training -----------------------------------------------------------------------------
+
+    def prepare(
+        self, trains: Mapping[Role, Tuning], *, rank: int, alpha: float, dropout: float
+    ) -> None:
+        """Make exactly the named roles trainable. `UserError` for a tuning that does not fit."""
+        for role, tuning in trains.items():
+            if (tuning == "qlora") != (self.precision == "nf4"):
+                raise UserError(
+                    f"trains.{role} = {tuning} does not fit precision {self.precision}: "
+                    "qlora needs nf4 and nothing else does"
+                )
+        self.hf.requires_grad_(False)
+        self.trained = dict(trains)
+        adapted = [role for role, tuning in trains.items() if tuning in ("lora", "qlora")]
+        for role, tuning in trains.items():
+            if tuning == "full":
+                self._before[role] = {
+                    name: parameter.detach().clone()
+                    for name, parameter in self.roles.parameters(self.hf, role)
+                    if role == "language" and name.startswith(self.roles.prefixes["head"])
+                }
+                for _, parameter in self.roles.parameters(self.hf, role):
+                    parameter.requires_grad_(True)
+        if adapted:
+            targets = [n for role in adapted for n in self.roles.linear_names(self.hf, role)]
+            self._peft = attach_lora(self.hf, targets, rank=rank, alpha=alpha, dropout=dropout)
+
+    @property
+    def head_before_training(self) -> nn.Module:
+        """The head that reference states go through: a copy only where the head is trained."""
+        saved = self._before.get("language")
+        if not saved:
+            return self.roles.head
+        weight_VD = next(iter(saved.values()))
+        n_words, n_hidden = weight_VD.shape
+        head = nn.Linear(n_hidden, n_words, bias=False, device="meta")
+        head.weight = nn.Parameter(weight_VD, requires_grad=False)
+        return head
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Parameters that the optimiser moves, by name."""
+        return {n: p for n, p in self.hf.named_parameters() if p.requires_grad}
+
+    @property
+    def can_switch_off(self) -> bool:
+        """Is the base model one switch away (an adapter and nothing else was trained)?"""
+        return "full" not in self.trained.values()
+
+    def adapter_off(self) -> AbstractContextManager[None]:
+        """The base model, from the same weights: never a second copy."""
+        return self._adapter_off()
+
+    @contextmanager
+    def _adapter_off(self) -> Iterator[None]:
+        if self._peft is None:
+            yield
+            return
+        with self._peft.disable_adapter():
+            yield
+
+    # -- artifacts ----------------------------------------------------------------------------
+
+    def weights_delta(self) -> WeightsDelta:
+        """What training changed, ready to be saved."""
+        full = {
+            name: parameter.detach()
+            for role, tuning in self.trained.items()
+            if tuning == "full"
+            for name, parameter in self.roles.parameters(self.hf, role)
+        }
+        adapter = AdapterWeights.of(self._peft) if self._peft is not None else None
+        return WeightsDelta(
+            base_sha256=self.sha256, precision=self.precision, adapter=adapter, full=full
+        )
+
+    def apply(self, delta: WeightsDelta) -> None:
+        """Put a delta made on this very base over it. Raises `UserError` for another base."""
+        delta.check_base(name=self.name, sha256=self.sha256, precision=self.precision)
+        parameters = dict(self.hf.named_parameters())
+        with torch.no_grad():
+            for name, value in delta.full.items():
+                parameters[name].copy_(value)
+        if delta.adapter is not None:
+            self._peft = delta.adapter.attach(self.hf)
+        self._features.clear()
+
+    def fingerprints(self) -> dict[Role, int]:
+        """A number per role that changes when any of its base parameters does.
+
+        Adapter weights are not base parameters and do not count.
+        """
+        sums: dict[Role, int] = {"vision": 0, "projector": 0, "language": 0}
+        for index, (name, parameter) in enumerate(self.hf.named_parameters()):
+            if "lora_" in name:
+                continue
+            value = int(torch.hash_tensor(parameter.detach()).item())
+            role = self.roles.of(name)
+            sums[role] = (sums[role] * 1_000_003 + value + index) & (2**64 - 1)
+        return sums
+
+    def release(self) -> None:
+        """Drop the adapter and its hooks: the base model as it was loaded."""
+        if self._peft is not None:
+            self.hf = detach_lora(self._peft)
+            self._peft = None
+        self.trained = {}
+
+    # -- vision -------------------------------------------------------------------------------
+
+    def _project(self, samples: Sequence[Sample]) -> Tensor:
+        pixels = self.encoder.pixels(samples).to(self.device, self.hf.dtype)
+        output = self.hf.get_image_features(pixel_values=pixels, return_dict=True)
+        features = output.pooler_output
+        return torch.stack(list(features)) if not isinstance(features, Tensor) else features

@@ -1,0 +1,1 @@
+"""One file per method. The file name is the registration."""
