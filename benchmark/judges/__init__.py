@@ -1,0 +1,5 @@
+"""Judges give answers verdicts, one file each; `measure` says how well on cases made by hand."""
+
+from benchmark.judges._gold import measure
+
+__all__ = ["measure"]
