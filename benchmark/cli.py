@@ -67,7 +67,7 @@ def _usage(error: TyperException) -> int:
         print(message)
         return USER_ERROR
     if hasattr(error, "possibilities"):
-        wrong = error.option_name
+        wrong = str(getattr(error, "option_name", ""))
         known = _option_names(error)
         message = f"unknown option '{wrong}': {nearest(wrong, known)}"
     message = " ".join(message.split()).replace("Value error, ", "").rstrip(".")

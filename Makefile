@@ -1,0 +1,64 @@
+# Each target calls `python -m benchmark`, pip or pytest; there is no logic here.
+# The first call of any target sets up .venv; later ones start at once.
+
+PYTHON ?= python3
+RUN := .venv/bin/python -m benchmark
+READY := .venv/.ready
+
+export METHOD MODEL SUITE SEEDS LIMIT SET CONFIG
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup bench named test lint table list doctor testbed testbed-gold clean
+
+help: ## List the targets
+	@echo "make bench METHOD=textual_unlearning   is the first thing to try. All targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Install everything into .venv (PYTHON=python3.12 takes another Python)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: Python 3.11 or newer is needed; try make setup PYTHON=python3.12" >&2; exit 2; }
+	@rm -f $@
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || rm -rf .venv
+	@test -d .venv || $(PYTHON) -m venv .venv \
+		|| { rm -rf .venv; echo "error: no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,testbed]'
+	@touch $@
+
+bench: named $(READY) ## Run a method: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= FORCE=1]
+	@$(RUN) run --method "$$METHOD" $(if $(MODEL),--model "$$MODEL") $(if $(SUITE),--suite "$$SUITE") \
+		$(if $(SEEDS),--seeds "$$SEEDS") $(if $(LIMIT),--limit "$$LIMIT") $(if $(SET),--set "$$SET") \
+		$(if $(CONFIG),--config "$$CONFIG") $(if $(FORCE),--force)
+
+named:
+	@test -n "$$METHOD" \
+		|| { echo "error: METHOD is missing, such as make bench METHOD=textual_unlearning; make list shows the names" >&2; exit 2; }
+
+test: $(READY) ## Run the tests, offline
+	@.venv/bin/python -m pytest
+
+lint: $(READY) ## Check style and types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+table: $(READY) ## Make the boards anew from the records
+	@$(RUN) table
+
+list: $(READY) ## List methods, attacks, judges, data sets, models and suites
+	@for kind in methods attacks judges datasets models suites; do echo "$$kind:"; $(RUN) list $$kind; echo; done
+
+doctor: $(READY) ## Say what is installed and what is missing
+	@$(RUN) doctor
+
+testbed: $(READY) ## Train the miniature models from nothing (resumable)
+	@$(RUN) testbed
+
+testbed-gold: $(READY) ## Train the model that never learnt the harm
+	@$(RUN) testbed --model testbed-llava-gold
+
+clean: $(READY) ## Delete artifacts, answers and caches; records and boards stay
+	@$(RUN) clean
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
