@@ -31,7 +31,7 @@ def test_always_refuse_fails_over_refusal_and_utility() -> None:
             image_twin="refused",
             looks_harmful="refused",
             utility="refused",
-        )  # fmt: skip
+        )
     )
     assert any("refuses 100.0 % of harmless requests that look harmful" in one for one in found)
     assert any("refuses 100.0 % of 'on_harmful'" in one for one in found)

@@ -1,0 +1,1 @@
+"""What a stage took: seconds of a device, memory, tokens and floating-point operations."""

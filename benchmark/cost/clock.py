@@ -1,0 +1,66 @@
+"""Device-seconds and memory of this process, on a CPU or a GPU."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import psutil
+
+DeviceUnit = Literal["gpu", "cpu-core"]
+
+
+def device_unit(device: str) -> DeviceUnit:
+    """What a device-second is a second of."""
+    return "cpu-core" if device == "cpu" else "gpu"
+
+
+class Clock:
+    """Seconds since it was made.
+
+    On a CPU a device-second is a second of one core: the processor time of this process and of
+    children it has waited for. On GPUs it is wall time times the number of GPUs held.
+    """
+
+    def __init__(self, device: str, *, n_devices: int = 1) -> None:
+        self._is_cpu = device_unit(device) == "cpu-core"
+        self._n_devices = n_devices
+        self._wall_start = time.monotonic()
+        self._cpu_start = _cpu_seconds()
+        self._memory_bytes = _resident_bytes if self._is_cpu else _gpu_memory(device)
+        self._peak_bytes = 0
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds on the wall clock."""
+        return time.monotonic() - self._wall_start
+
+    @property
+    def device_s(self) -> float:
+        """Device-seconds."""
+        if self._is_cpu:
+            return _cpu_seconds() - self._cpu_start
+        return self.wall_s * self._n_devices
+
+    def peak_memory_bytes(self) -> int:
+        """The most memory seen in use at any call so far; on a GPU the true peak."""
+        self._peak_bytes = max(self._peak_bytes, self._memory_bytes())
+        return self._peak_bytes
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _resident_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def _gpu_memory(device: str) -> Callable[[], int]:
+    import torch
+
+    torch.cuda.reset_peak_memory_stats(device)
+    return lambda: int(torch.cuda.max_memory_allocated(device))

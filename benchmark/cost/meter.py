@@ -1,0 +1,107 @@
+"""The meter that runs while a stage runs."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from benchmark.core.records import StageCost
+from benchmark.cost.clock import Clock
+from benchmark.cost.ledger import Ledger, LedgerLine, Sign
+
+SAMPLE_EVERY_S = 0.5
+WRITE_EVERY_SAMPLES = 6
+
+
+class Tokens(Protocol):
+    """Tokens that a training loop counted."""
+
+    n_tokens: int
+    n_answer_tokens: int
+
+
+class Meter:
+    """Writes one stage's seconds to its ledger; what it says also covers earlier attempts.
+
+    `with meter.running(): ...` around the work, `beat()` whenever work was stored from which a
+    later attempt goes on, `cost()` when the stage is done.
+    """
+
+    def __init__(self, path: Path, *, device: str, n_devices: int = 1) -> None:
+        self._ledger = Ledger(path)
+        self._device = device
+        self._n_devices = n_devices
+        self._attempt = ""
+        self._clock: Clock | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Measure what is done inside; an exception leaves as wasted what was not kept."""
+        self._attempt = uuid.uuid4().hex
+        self._clock = Clock(self._device, n_devices=self._n_devices)
+        self._write("start")
+        stopped = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(stopped,), daemon=True)
+        watcher.start()
+        sign: Sign = "failed"
+        try:
+            yield
+            sign = "end"
+        finally:
+            stopped.set()
+            watcher.join()
+            self._write(sign)
+            self._clock = None
+
+    def beat(self) -> None:
+        """All that was done so far is stored, and will not be done again."""
+        self._write("kept")
+
+    def cost(
+        self,
+        counted: Tokens | None = None,
+        *,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        flops: float | None = None,
+    ) -> StageCost:
+        """The stage's cost over all attempts; tokens as `counted` by a training loop, or given."""
+        totals = self._ledger.totals()
+        return StageCost(
+            wall_s=totals.wall_s,
+            device_s=totals.device_s,
+            wasted_s=totals.wasted_s,
+            peak_memory_bytes=totals.peak_memory_bytes,
+            input_tokens=counted.n_tokens if counted else input_tokens,
+            output_tokens=counted.n_answer_tokens if counted else output_tokens,
+            flops=flops,
+        )
+
+    def _watch(self, stopped: threading.Event) -> None:
+        """Look at the memory often, write less often."""
+        n_samples = 0
+        while not stopped.wait(SAMPLE_EVERY_S):
+            n_samples += 1
+            if self._clock is not None:
+                self._clock.peak_memory_bytes()
+            if n_samples % WRITE_EVERY_SAMPLES == 0:
+                self._write("alive")
+
+    def _write(self, sign: Sign) -> None:
+        clock = self._clock
+        assert clock is not None, "the meter is not running"
+        with self._lock:
+            self._ledger.add(
+                LedgerLine(
+                    attempt=self._attempt,
+                    sign=sign,
+                    wall_s=clock.wall_s,
+                    device_s=max(clock.device_s, 0.0),
+                    peak_memory_bytes=clock.peak_memory_bytes(),
+                )
+            )

@@ -1,0 +1,182 @@
+"""Seconds, wasted seconds and operations."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.cost.flops import architecture_of, forward_flops, training_flops
+from benchmark.cost.ledger import Ledger, LedgerLine, totals_of
+from benchmark.cost.meter import Meter
+
+
+def line(attempt: str, sign: str, seconds: float) -> LedgerLine:
+    return LedgerLine(attempt=attempt, sign=sign, wall_s=seconds, device_s=2 * seconds)
+
+
+def test_kept_and_wasted_seconds_by_hand() -> None:
+    """First attempt: kept until 4 s, killed after 7 s. Second: done in 3 s."""
+    totals = totals_of(
+        [
+            line("a", "start", 0),
+            line("a", "kept", 4),
+            line("a", "alive", 7),
+            line("b", "start", 0),
+            line("b", "end", 3),
+        ]
+    )
+    assert (totals.wall_s, totals.device_s, totals.wasted_s) == (7.0, 14.0, 6.0)
+
+
+@given(st.lists(st.sampled_from(["alive", "kept", "failed", "end"]), max_size=8))
+def test_every_second_is_kept_or_wasted(signs: list[str]) -> None:
+    lines = [line("a", "start", 0)] + [line("a", s, i + 1) for i, s in enumerate(signs)]
+    totals = totals_of(lines)
+    assert totals.device_s + totals.wasted_s == 2 * len(signs)
+
+
+def test_a_stage_on_the_cpu(tmp_path: Path) -> None:
+    meter = Meter(tmp_path / "cost.jsonl", device="cpu")
+    with meter.running():
+        began = time.process_time()
+        while time.process_time() - began < 0.05:
+            sum(range(1000))
+    cost = meter.cost(input_tokens=7, output_tokens=3)
+    assert cost.device_s >= 0.04
+    assert cost.wall_s >= 0.04
+    assert cost.wasted_s == 0
+    assert cost.peak_memory_bytes > 10_000_000
+    assert (cost.input_tokens, cost.output_tokens) == (7, 3)
+
+
+def test_a_failed_attempt_is_wasted_and_the_next_one_adds_up(tmp_path: Path) -> None:
+    path = tmp_path / "cost.jsonl"
+
+    def fail() -> None:
+        with Meter(path, device="cpu").running():
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        fail()
+    assert Ledger(path).totals().wall_s == 0
+    meter = Meter(path, device="cpu")
+    with meter.running():
+        time.sleep(0.02)
+        meter.beat()
+    assert 0.02 <= meter.cost().wall_s < 1
+
+
+def test_a_killed_attempt_shows_as_waste(tmp_path: Path) -> None:
+    path = tmp_path / "cost.jsonl"
+    code = (
+        "import sys, pathlib\n"
+        "from benchmark.cost import meter\n"
+        "meter.SAMPLE_EVERY_S, meter.WRITE_EVERY_SAMPLES = 0.02, 1\n"
+        "m = meter.Meter(pathlib.Path(sys.argv[1]), device='cpu')\n"
+        "with m.running():\n"
+        "    print('up', flush=True)\n"
+        "    while True: sum(range(10000))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, cwd=Path.cwd()
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(0.3)
+        os.kill(child.pid, signal.SIGKILL)
+    totals = Ledger(path).totals()
+    assert totals.device_s == 0
+    assert totals.wasted_s > 0
+
+
+@pytest.fixture(scope="module")
+def llava():
+    """A random model of a few thousand parameters, in eager attention: its products are counted."""
+    import torch
+    from transformers import (
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+    )
+
+    torch.manual_seed(0)
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(
+            hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+            image_size=16, patch_size=8,
+        ),
+        text_config=LlamaConfig(
+            hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
+            num_key_value_heads=2, vocab_size=50,
+        ),
+        image_token_index=49, vision_feature_layer=-1,
+    )  # fmt: skip
+    config._attn_implementation = "eager"
+    return LlavaForConditionalGeneration(config)
+
+
+def counted(act) -> int:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        act()
+    return counter.get_total_flops()
+
+
+def batch(n_sequences: int = 2, n_text: int = 7):
+    """Four image tokens first, then text, and one image per sequence."""
+    import torch
+
+    text = torch.arange(n_text).repeat(n_sequences, 1)
+    image = torch.full((n_sequences, 4), 49)
+    return {
+        "input_ids": torch.cat([image, text], dim=1),
+        "pixel_values": torch.rand(n_sequences, 3, 16, 16),
+        "attention_mask": torch.ones(n_sequences, 4 + n_text, dtype=torch.long),
+    }
+
+
+def test_forward_operations_equal_the_counted_ones(llava) -> None:
+    shape = architecture_of(llava.config)
+    expected = forward_flops(shape, n_sequences=2, n_tokens=11, n_logits=22, n_images=2)
+    assert counted(lambda: llava(**batch(), use_cache=False)) == expected
+
+
+def test_full_training_operations_equal_the_counted_ones(llava) -> None:
+    """Text alone, so that every map in the graph belongs to the language model."""
+    llava.requires_grad_(True)
+    shape = architecture_of(llava.config)
+    text = {"input_ids": batch()["input_ids"][:, 4:]}
+
+    def step() -> None:
+        llava(**text, use_cache=False).logits.sum().backward()
+
+    expected = training_flops(shape, n_sequences=2, n_tokens=7, n_logits=14, tuning="full")
+    assert counted(step) == expected
+
+
+def test_lora_training_operations_equal_the_counted_ones(llava) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    shape = architecture_of(llava.config)
+    names = "|".join(shape.linears)
+    config = LoraConfig(r=5, target_modules=rf".*language_model.*\.({names})")
+    model = get_peft_model(llava, config)
+    inputs = batch()
+
+    def step() -> None:
+        model(**inputs, use_cache=False).logits.sum().backward()
+
+    expected = training_flops(
+        shape, n_sequences=2, n_tokens=11, n_logits=22, tuning="lora", lora_rank=5, n_images=2
+    )
+    assert counted(step) == expected
