@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,13 +20,14 @@ from benchmark.commands.options import (
     read_seeds,
     results_at,
 )
+from benchmark.core.errors import UserError
+from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
     from benchmark.core.records import RunRecord
-    from benchmark.core.store import Results
     from benchmark.runner import RunRequest
 
-FAILED, OVER_BUDGET = 1, 4
+FAILED, USER_ERROR, OVER_BUDGET = 1, 2, 4
 Upto = Literal["train", "generate", "judge", "score"]
 
 MethodOption = Annotated[
@@ -47,146 +49,107 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="A YAML file of settings; --set goes above it.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Repeat stages that are done.")]
+DefaultsOption = Annotated[
+    bool, typer.Option("--defaults", help="The method's own defaults, not those chosen for it.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("run", epilog="Example: run --method textual_unlearning --seeds 3")(run)
-    app.command("train", epilog="Example: train --method textual_unlearning --set steps=50")(train)
-    app.command("generate", epilog="Example: generate --method original")(generate)
-    app.command("judge", epilog="Example: judge --method original")(judge)
-    app.command("score", epilog="Example: score --method original,always_refuse")(score)
+    """Add `run` and its stages; they take the same options."""
+    for name, upto, summary, example in COMMANDS:
+        app.command(name, help=summary, epilog=f"Example: {name} {example}")(_command(upto))
 
 
-def run(
-    method: MethodOption,
-    model: ModelOption = DEFAULT_MODEL,
-    suite: SuiteOption = DEFAULT_SUITE,
-    seeds: SeedsOption = "1",
-    limit: LimitOption = None,
-    settings: SetOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
-    config: ConfigOption = None,
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    results: ResultsOption = None,
-) -> int:
-    """Train, attack, answer, judge and score; ends with the row beside the published ones."""
-    requests = _requests(
-        method, model, suite, seeds, limit, settings, config, force, device, upto="score"
-    )
-    return _run_all(requests, results_at(results))
+COMMANDS: tuple[tuple[str, Upto, str, str], ...] = (
+    (
+        "run", "score",
+        "Train, attack, answer, judge and score; ends with the row beside the published ones.",
+        "--method textual_unlearning --seeds 3",
+    ),
+    (
+        "train", "train", "Only unlearn, and keep what the method leaves behind.",
+        "--method textual_unlearning --set steps=50",
+    ),
+    (
+        "generate", "generate", "Answer the suite's prompts, after training if that is not done.",
+        "--method original --limit 20",
+    ),
+    (
+        "judge", "judge", "Judge the answers, after the stages before it that are not done.",
+        "--method original",
+    ),
+    (
+        "score", "score", "Score the verdicts and write the record, as `run` does.",
+        "--method original,always_refuse",
+    ),
+)  # fmt: skip
 
 
-def train(
-    method: MethodOption,
-    model: ModelOption = DEFAULT_MODEL,
-    suite: SuiteOption = DEFAULT_SUITE,
-    seeds: SeedsOption = "1",
-    settings: SetOption = [],  # noqa: B006
-    config: ConfigOption = None,
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    results: ResultsOption = None,
-) -> int:
-    """Only unlearn: leaves the artifact of the method."""
-    requests = _requests(
-        method, model, suite, seeds, None, settings, config, force, device, upto="train"
-    )
-    return _run_all(requests, results_at(results))
+def _command(upto: Upto) -> Callable[..., int]:
+    def command(
+        method: MethodOption,
+        model: ModelOption = DEFAULT_MODEL,
+        suite: SuiteOption = DEFAULT_SUITE,
+        seeds: SeedsOption = "1",
+        limit: LimitOption = None,
+        settings: SetOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
+        config: ConfigOption = None,
+        force: ForceOption = False,
+        defaults: DefaultsOption = False,
+        device: DeviceOption = "auto",
+        results: ResultsOption = None,
+    ) -> int:
+        # Names and settings are read before torch is imported: a typing error shows at once.
+        names, numbers = read_methods(method), read_seeds(seeds)
+        overrides = read_overrides(settings, config)
+        _check_model(suite=suite, model=model)
+        root = results_at(results).root
+        check_writable(root)
+
+        from benchmark.runner import RunRequest
+
+        return _run_all(
+            RunRequest(
+                method=name, model=model, suite=suite, seed=seed, limit=limit, overrides=overrides,
+                force=force, tuned=not defaults, device=device, results=root, upto=upto,
+            )
+            for name in names
+            for seed in numbers
+        )  # fmt: skip
+
+    return command
 
 
-def generate(
-    method: MethodOption,
-    model: ModelOption = DEFAULT_MODEL,
-    suite: SuiteOption = DEFAULT_SUITE,
-    seeds: SeedsOption = "1",
-    limit: LimitOption = None,
-    settings: SetOption = [],  # noqa: B006
-    config: ConfigOption = None,
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    results: ResultsOption = None,
-) -> int:
-    """Unlearn if that is not done, and answer the suite's prompts."""
-    requests = _requests(
-        method, model, suite, seeds, limit, settings, config, force, device, upto="generate"
-    )
-    return _run_all(requests, results_at(results))
-
-
-def judge(
-    method: MethodOption,
-    model: ModelOption = DEFAULT_MODEL,
-    suite: SuiteOption = DEFAULT_SUITE,
-    seeds: SeedsOption = "1",
-    limit: LimitOption = None,
-    settings: SetOption = [],  # noqa: B006
-    config: ConfigOption = None,
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    results: ResultsOption = None,
-) -> int:
-    """Do what is missing before it, and judge the answers."""
-    requests = _requests(
-        method, model, suite, seeds, limit, settings, config, force, device, upto="judge"
-    )
-    return _run_all(requests, results_at(results))
-
-
-def score(
-    method: MethodOption,
-    model: ModelOption = DEFAULT_MODEL,
-    suite: SuiteOption = DEFAULT_SUITE,
-    seeds: SeedsOption = "1",
-    limit: LimitOption = None,
-    settings: SetOption = [],  # noqa: B006
-    config: ConfigOption = None,
-    force: ForceOption = False,
-    device: DeviceOption = "auto",
-    results: ResultsOption = None,
-) -> int:
-    """Do what is missing before it, score the verdicts and write the record."""
-    return run(method, model, suite, seeds, limit, settings, config, force, device, results)
-
-
-def _requests(
-    method: str, model: str, suite: str, seeds: str, limit: int | None, settings: list[str],
-    config: Path | None, force: bool, device: str, *, upto: Upto,
-) -> list[RunRequest]:  # fmt: skip
-    """One request per method and seed. All names and settings are read before torch is."""
+def _check_model(*, suite: str, model: str) -> None:
     from benchmark.models import load_card
     from benchmark.suites import check_fits, load_suite
 
-    methods, numbers = read_methods(method), read_seeds(seeds)
-    overrides = read_overrides(settings, config)
-    check_fits(load_suite(suite), load_card(model))
-
-    from benchmark.runner import RunRequest
-
-    return [
-        RunRequest(
-            method=name, model=model, suite=suite, seed=seed, limit=limit, overrides=overrides,
-            force=force, device=device, upto=upto,
-        )
-        for name in methods
-        for seed in numbers
-    ]  # fmt: skip
+    card = load_card(model)
+    check_fits(load_suite(suite), card)
+    card.checkpoint()
 
 
-def _run_all(requests: list[RunRequest], results: Results) -> int:
-    """Run each; a failed one is recorded, said, and does not stop the others."""
+def _run_all(requests: Iterable[RunRequest]) -> int:
+    """Run each; one that fails is recorded, said, and does not stop the others."""
+    codes = [_run_one(request) for request in requests]
+    return next((code for code in (FAILED, USER_ERROR, OVER_BUDGET) if code in codes), 0)
+
+
+def _run_one(request: RunRequest) -> int:
     from benchmark import runner
-    from benchmark.core.store import check_writable
+    from benchmark.core.store import StorageError
 
-    check_writable(results.root)
-    records = [runner.run(request) for request in requests]
-    for record in records:
-        _say_failure(record)
-    statuses = {record.status for record in records}
-    if "failed" in statuses:
-        return FAILED
-    return OVER_BUDGET if "over_budget" in statuses else 0
+    try:
+        record = runner.run(request)
+    except StorageError:
+        # No other run could store anything either.
+        raise
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    _say_failure(record)
+    return {"failed": FAILED, "over_budget": OVER_BUDGET}.get(record.status, 0)
 
 
 def _say_failure(record: RunRecord) -> None:
