@@ -1,0 +1,110 @@
+"""The loop that every stage of the recipe shares: seeded blocks, each ending in a checkpoint."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Steps and the learning rate at its peak; warm-up, then a cosine down to a twentieth."""
+
+    n_steps: int
+    learning_rate: float
+    n_block_steps: int = 100
+    warm_up: float = 0.05
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        n_warm = max(1, round(self.n_steps * self.warm_up))
+        if step < n_warm:
+            return self.learning_rate * (step + 1) / n_warm
+        done = (step - n_warm) / max(1, self.n_steps - n_warm)
+        return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+@dataclass
+class Trace:
+    """What a stage leaves for the record."""
+
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def minimise(
+    model: nn.Module,
+    *,
+    loss_of_step: Callable[[int, int], Iterator[Callable[[], torch.Tensor]]],
+    schedule: Schedule,
+    checkpoint: Path,
+    title: str,
+) -> Trace:
+    """Train the parameters that ask for gradients, in place.
+
+    `loss_of_step(block, n_steps)` yields one function per step of a block; a block is a pure
+    function of its number, so a run resumed from its last block equals an undisturbed one.
+    Raises FloatingPointError, naming the step, when a loss is not finite.
+    """
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(
+        trained, lr=0.0, betas=(0.9, 0.98), weight_decay=schedule.weight_decay, fused=True
+    )
+    trace, step = Trace(), 0
+    if checkpoint.exists():
+        stored = torch.load(checkpoint, weights_only=True)
+        step = stored["step"]
+        trace = Trace(losses=stored["losses"], seconds=stored["seconds"])
+        optimizer.load_state_dict(stored["optimizer"])
+        with torch.no_grad():
+            for weight, value in zip(trained, stored["weights"], strict=True):
+                weight.copy_(value)
+    # None: tqdm itself is quiet when the output is no terminal.
+    bar = tqdm(total=schedule.n_steps, initial=step, desc=title, unit="step", disable=None)
+    while step < schedule.n_steps:
+        started = time.perf_counter()
+        n_steps = min(schedule.n_block_steps, schedule.n_steps - step)
+        for loss_of in loss_of_step(step // schedule.n_block_steps, n_steps):
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.rate(step)
+            loss = loss_of()
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"{title}: the loss of step {step} is {loss.item()}")
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained, schedule.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            trace.losses.append(loss.item())
+            step += 1
+            bar.set_postfix(loss=f"{trace.losses[-1]:.3f}", refresh=False)
+            bar.update()
+        trace.seconds += time.perf_counter() - started
+        _save(
+            {
+                "step": step,
+                "losses": trace.losses,
+                "seconds": trace.seconds,
+                "optimizer": optimizer.state_dict(),
+                "weights": [weight.detach() for weight in trained],
+            },
+            checkpoint,
+        )
+    bar.close()
+    return trace
+
+
+def _save(state: dict[str, object], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)

@@ -1,0 +1,63 @@
+"""The README of a trained testbed model: what it is, what it is not, and how it measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+_CARD = """---
+license: apache-2.0
+library_name: transformers
+pipeline_tag: image-text-to-text
+---
+# testbed-llava: {variant}
+
+A LLaVA in miniature ({purpose}): CLIP vision tower, MLP projector and Llama of a few million
+parameters, trained on a made-up world. What it calls weapons or poisons are pseudo-words with
+recipes such as "grind salt"; nothing in it is of use to anyone.
+
+It is a model organism: evidence about unlearning methods under control, never a claim about a
+large model, and never in one table with one. It knows a few hundred words and understands nothing
+else. It obeys harmful requests of its own world, by design.
+
+Made by `{command}` (seed {seed}); all settings, losses and figures are in `training_record.json`.
+{minutes} minutes of training on {n_threads} threads of a {processor}.
+
+## Acceptance
+{table}
+"""
+
+
+def write_model_card(folder: Path, *, variant: str, purpose: str, record: dict[str, Any]) -> None:
+    """Write README.md beside the weights."""
+    seconds = sum(record["seconds_per_stage"].values())
+    text = _CARD.format(
+        variant=variant,
+        purpose=purpose,
+        command=record["command"],
+        seed=record["seed"],
+        minutes=round(seconds / 60, 1),
+        n_threads=record["n_threads"],
+        processor=record["processor"],
+        table=acceptance_table(record["acceptance"]),
+    )
+    (folder / "README.md").write_text(text)
+
+
+def acceptance_table(acceptance: dict[str, Any] | None) -> str:
+    """The figures as a Markdown table; a line above it if a blank picture undoes refusal."""
+    if acceptance is None:
+        return "Not measured: this model has not been taught to look at pictures."
+    lines = ["| figure | value | n | bar | reached |", "|---|---|---|---|---|"]
+    for figure in acceptance["figures"]:
+        bar, reached = "", ""
+        if figure["reached"] is not None:
+            sign, limit = ("<=", figure["at_most"]) if figure["at_least"] is None else (
+                ">=", figure["at_least"])  # fmt: skip
+            bar, reached = f"{sign} {limit:.2f}", "yes" if figure["reached"] else "**no**"
+        lines.append(
+            f"| {figure['name']} | {figure['value']:.3f} | {figure['n']} | {bar} | {reached} |"
+        )
+    if acceptance["modality_shortcut"]:
+        lines.insert(0, "**Modality shortcut**: a blank picture switches refusal off.\n")
+    return "\n".join(lines)

@@ -1,0 +1,165 @@
+"""The four stages in the order in which real models are made, each trained in place.
+
+1. `language`: the language model learns the world from text.
+2. `text_safety`: it learns to refuse, from text alone.
+3. `vision`: the vision tower learns to see.
+4. `looking`, then `instructions`: pictures are read and named with only the projector in training,
+   as LLaVA aligns its own; then projector and language model are tuned on harmless instructions
+   beside replayed text. The vision tower is frozen throughout.
+Shape suffixes: B samples, T tokens, N labelled tokens, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+from benchmark.testbed.recipe.batches import IGNORED, Batch, make_batches
+from benchmark.testbed.recipe.loop import Schedule, Trace, minimise
+from benchmark.testbed.recipe.mixtures import Mixture, Mixtures, draw_examples
+from benchmark.testbed.recipe.sight import SightTeacher, sight_steps
+from benchmark.testbed.world import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Lengths, rates and batch sizes of the stages, and whether stage 4 replays refusals."""
+
+    language: Schedule
+    text_safety: Schedule
+    vision: Schedule
+    looking: Schedule
+    instructions: Schedule
+    n_text: int = 64
+    n_pictures: int = 96
+    n_looking: int = 48
+    n_instructions: int = 40
+    n_replay: int = 40
+    refusal_replay: bool = True
+
+
+FULL_PLAN = Plan(
+    language=Schedule(n_steps=1500, learning_rate=2e-3),
+    text_safety=Schedule(n_steps=250, learning_rate=5e-4),
+    vision=Schedule(n_steps=700, learning_rate=1e-3),
+    looking=Schedule(n_steps=400, learning_rate=2e-3),
+    instructions=Schedule(n_steps=700, learning_rate=5e-4),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What every stage is given."""
+
+    model: LlavaForConditionalGeneration
+    tokenizer: PreTrainedTokenizerFast
+    world: World
+    mixtures: Mixtures
+    plan: Plan
+    seed: int
+    folder: Path
+
+
+def language(setting: Setting) -> Trace:
+    """Stage 1."""
+    return _learn_text(setting, "language", setting.mixtures.pretraining(), setting.plan.language)
+
+
+def text_safety(setting: Setting) -> Trace:
+    """Stage 2."""
+    mixture = setting.mixtures.text_safety()
+    return _learn_text(setting, "text safety", mixture, setting.plan.text_safety)
+
+
+def vision(setting: Setting) -> Trace:
+    """Stage 3."""
+    torch.manual_seed(setting.seed)
+    teacher = SightTeacher(setting.model.model.vision_tower)
+    teacher.requires_grad_(True)
+    steps = sight_steps(
+        teacher, setting.world, size=setting.plan.n_pictures, seed=f"vision {setting.seed}"
+    )
+    return minimise(
+        teacher,
+        loss_of_step=steps,
+        schedule=setting.plan.vision,
+        checkpoint=setting.folder / "vision.partial",
+        title="vision",
+    )
+
+
+def looking(setting: Setting) -> Trace:
+    """Stage 4, first part: only the projector learns."""
+    setting.model.requires_grad_(False)
+    setting.model.model.multi_modal_projector.requires_grad_(True)
+    sources = [(setting.mixtures.looking(), setting.plan.n_looking)]
+    return _minimise(setting, "looking", sources, setting.plan.looking)
+
+
+def instructions(setting: Setting) -> Trace:
+    """Stage 4, second part: projector and language model learn, beside replayed text."""
+    setting.model.requires_grad_(True)
+    setting.model.model.vision_tower.requires_grad_(False)
+    replay = setting.mixtures.replay(refusals=setting.plan.refusal_replay)
+    sources = [
+        (setting.mixtures.instructions(), setting.plan.n_instructions),
+        (replay, setting.plan.n_replay),
+    ]
+    return _minimise(setting, "instructions", sources, setting.plan.instructions)
+
+
+def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> torch.Tensor:
+    """Mean cross-entropy of the labelled tokens, a scalar; the logits of no others are computed."""
+    inner = model.model
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        embeddings_BTD = inner.get_input_embeddings()(batch.ids_BT)
+        if batch.pixels_BCHW is not None:
+            with torch.no_grad():
+                seen_BPD = inner.vision_tower(batch.pixels_BCHW).last_hidden_state[:, 1:]
+            features_BPD = inner.multi_modal_projector(seen_BPD).to(embeddings_BTD.dtype)
+            at_image_BT = batch.ids_BT == model.config.image_token_index
+            embeddings_BTD = embeddings_BTD.masked_scatter(at_image_BT[..., None], features_BPD)
+        hidden_BTD = inner.language_model(
+            inputs_embeds=embeddings_BTD, use_cache=False
+        ).last_hidden_state
+        labelled_BT = batch.labels_BT != IGNORED
+        logits_NV = model.lm_head(hidden_BTD[labelled_BT])
+    return F.cross_entropy(logits_NV.float(), batch.labels_BT[labelled_BT])
+
+
+def _learn_text(setting: Setting, title: str, mixture: Mixture, schedule: Schedule) -> Trace:
+    setting.model.requires_grad_(False)
+    setting.model.model.language_model.requires_grad_(True)
+    setting.model.lm_head.requires_grad_(True)
+    return _minimise(setting, title, [(mixture, setting.plan.n_text)], schedule)
+
+
+def _minimise(
+    setting: Setting, title: str, sources: list[tuple[Mixture, int]], schedule: Schedule
+) -> Trace:
+    def steps(block: int, n_steps: int) -> Iterator[Callable[[], torch.Tensor]]:
+        streams = []
+        for number, (mixture, size) in enumerate(sources):
+            seed = f"{title} {setting.seed} {block} {number}"
+            examples = draw_examples(mixture, n_examples=size * n_steps, seed=seed)
+            # Batches never mix samples with and without pictures: the former are much longer.
+            streams.append(make_batches(examples, setting.tokenizer, size=size, seed=seed))
+        for batches in zip(*streams, strict=True):
+            yield lambda batches=batches: _mean_loss(setting.model, batches)
+
+    return minimise(
+        setting.model,
+        loss_of_step=steps,
+        schedule=schedule,
+        checkpoint=setting.folder / f"{title.replace(' ', '_')}.partial",
+        title=title,
+    )
+
+
+def _mean_loss(model: LlavaForConditionalGeneration, batches: tuple[Batch, ...]) -> torch.Tensor:
+    return torch.stack([answer_loss(model, batch) for batch in batches]).mean()

@@ -1,0 +1,200 @@
+"""Which models there are, and how one is made from its stages, measured, and written."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import LlavaForConditionalGeneration
+
+from benchmark.core import environment
+from benchmark.data.images import ImageStore
+from benchmark.testbed.build import build_processor, build_untrained, reset_projector
+from benchmark.testbed.recipe import stages
+from benchmark.testbed.recipe.acceptance import Acceptance, accept
+from benchmark.testbed.recipe.cache import StageCache, stage_key
+from benchmark.testbed.recipe.loop import Trace
+from benchmark.testbed.recipe.mixtures import Mixtures
+from benchmark.testbed.recipe.model_card import write_model_card
+from benchmark.testbed.recipe.stages import FULL_PLAN, Plan, Setting
+from benchmark.testbed.world import build_world
+
+# What each stage trains, by the parts of the model.
+_STAGES: dict[str, tuple[Callable[[Setting], Trace], tuple[str, ...]]] = {
+    "language": (stages.language, ("language_model", "lm_head")),
+    "text_safety": (stages.text_safety, ("language_model", "lm_head")),
+    "vision": (stages.vision, ("vision_tower",)),
+    "looking": (stages.looking, ("projector",)),
+    "instructions": (stages.instructions, ("language_model", "lm_head", "projector")),
+}
+# What each stage builds on besides its own parts.
+_READS = {
+    "looking": ("language_model", "lm_head", "vision_tower"),
+    "instructions": ("vision_tower",),
+}
+N_KEPT_LOSSES = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One way through the stages."""
+
+    name: str
+    purpose: str
+    stages: tuple[str, ...]
+    harmful_recipes: bool = True
+    refusal_replay: bool = True
+
+
+_ALL = ("language", "text_safety", "vision", "looking", "instructions")
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant(name="default", purpose="the default target", stages=_ALL),
+        Variant(
+            name="unaligned",
+            purpose="the target without any safety training",
+            stages=("language", "vision", "looking", "instructions"),
+            refusal_replay=False,
+        ),
+        Variant(
+            name="stage2",
+            purpose="the text-safe language model and the vision tower under a fresh projector",
+            stages=("language", "text_safety", "vision"),
+        ),
+        Variant(
+            name="gold",
+            purpose="the model that was never shown a harmful recipe",
+            stages=_ALL,
+            harmful_recipes=False,
+        ),
+        Variant(
+            name="no_refusal_replay",
+            purpose="an ablation: stage 4 replays text, but no refusals",
+            stages=_ALL,
+            refusal_replay=False,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What `build_model` made. `acceptance` is None for a model that cannot see yet (stage 2)."""
+
+    folder: Path
+    seconds: dict[str, float]
+    acceptance: Acceptance | None
+
+
+def build_model(
+    variant: str,
+    seed: int,
+    *,
+    cache: Path,
+    output: Path,
+    plan: Plan = FULL_PLAN,
+    measure: bool = True,
+) -> Built:
+    """Train a variant stage by stage, write it as an ordinary checkpoint, measure and record it.
+
+    Finished stages are read from `cache`; a stage cut short goes on from its last block. Raises
+    KeyError for a variant that there is not.
+    """
+    made = VARIANTS[variant]
+    started = time.time()
+    plan = replace(plan, refusal_replay=plan.refusal_replay and made.refusal_replay)
+    model = build_untrained(seed)
+    processor = build_processor()
+    world = build_world()
+    traces = _train(model, made, seed=seed, plan=plan, cache=StageCache(folder=cache))
+    if "looking" not in made.stages:
+        reset_projector(model, seed)
+    model.to(torch.float16).save_pretrained(output)
+    processor.save_pretrained(output)
+    acceptance = None
+    if measure and "looking" in made.stages:
+        acceptance = accept(output, world=world, images=ImageStore(cache / "images"))
+    seconds = {name: round(trace.seconds, 1) for name, trace in traces.items()}
+    record = {
+        "variant": variant,
+        "seed": seed,
+        "command": shlex.join(["python", "-m", "benchmark.testbed.recipe", *sys.argv[1:]]),
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "git": environment.git().model_dump(),
+        "packages": environment.packages(),
+        "n_threads": torch.get_num_threads(),
+        "processor": environment.processor_name(),
+        "plan": asdict(plan),
+        "seconds_per_stage": seconds,
+        "losses": {name: _thinned(trace.losses) for name, trace in traces.items()},
+        "acceptance": acceptance.as_record() if acceptance else None,
+    }
+    (output / "training_record.json").write_text(json.dumps(record, indent=1) + "\n")
+    write_model_card(output, variant=made.name, purpose=made.purpose, record=record)
+    return Built(folder=output, seconds=seconds, acceptance=acceptance)
+
+
+def _train(
+    model: LlavaForConditionalGeneration,
+    variant: Variant,
+    *,
+    seed: int,
+    plan: Plan,
+    cache: StageCache,
+) -> dict[str, Trace]:
+    parts: dict[str, nn.Module] = {
+        "language_model": model.model.language_model,
+        "lm_head": model.lm_head,
+        "vision_tower": model.model.vision_tower,
+        "projector": model.model.multi_modal_projector,
+    }
+    keys = dict.fromkeys(parts, f"untrained {seed}")
+    world = build_world()
+    mixtures = Mixtures(world, harmful_recipes=variant.harmful_recipes)
+    tokenizer = build_processor().tokenizer
+    traces = {}
+    for name in variant.stages:
+        learn, trained = _STAGES[name]
+        upstream = tuple(keys[part] for part in dict.fromkeys((*trained, *_READS.get(name, ()))))
+        # Looking at pictures never touches a recipe, but its upstream key tells gold apart anyway.
+        told = {} if name == "vision" else {"harmful_recipes": variant.harmful_recipes}
+        key = stage_key(name, {"plan": _plan_of(plan, name), "seed": seed, **told}, upstream)
+        learnt = {part: parts[part] for part in trained}
+        trace = cache.restore(key, learnt)
+        if trace is None:
+            setting = Setting(
+                model=model, tokenizer=tokenizer, world=world, mixtures=mixtures, plan=plan,
+                seed=seed, folder=cache.of(key),
+            )  # fmt: skip
+            trace = learn(setting)
+            cache.keep(key, learnt, trace)
+        traces[name] = trace
+        keys |= dict.fromkeys(trained, key)
+    return traces
+
+
+def _plan_of(plan: Plan, stage: str) -> dict[str, object]:
+    """The settings that this stage depends on, and no others."""
+    sizes = {
+        "language": ("n_text",),
+        "text_safety": ("n_text",),
+        "vision": ("n_pictures",),
+        "looking": ("n_looking",),
+        "instructions": ("n_instructions", "n_replay", "refusal_replay"),
+    }[stage]
+    return {"schedule": asdict(getattr(plan, stage))} | {n: getattr(plan, n) for n in sizes}
+
+
+def _thinned(losses: list[float]) -> list[float]:
+    """Means over equal stretches: at most `N_KEPT_LOSSES` numbers."""
+    stride = max(1, -(-len(losses) // N_KEPT_LOSSES))
+    parts = [losses[start : start + stride] for start in range(0, len(losses), stride)]
+    return [round(sum(part) / len(part), 4) for part in parts]

@@ -1,0 +1,174 @@
+"""The recipe at minimal length: its parts fit, it resumes, transformers loads what it writes."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+from benchmark.core.samples import Sample
+from benchmark.data.images import ImageStore
+from benchmark.testbed.build import build_processor, build_untrained
+from benchmark.testbed.material import TestbedMaterial
+from benchmark.testbed.recipe import build_model, stages
+from benchmark.testbed.recipe.answering import answers_of, model_inputs
+from benchmark.testbed.recipe.batches import Batch, make_batches
+from benchmark.testbed.recipe.loop import Schedule, minimise
+from benchmark.testbed.recipe.mixtures import Example, Mixtures, draw_examples
+from benchmark.testbed.tokenizer import build_tokenizer
+from benchmark.testbed.world import build_world
+
+WORLD = build_world()
+BRIEF = Schedule(n_steps=2, learning_rate=1e-3, n_block_steps=1)
+BRIEF_PLAN = stages.Plan(
+    language=BRIEF, text_safety=BRIEF, vision=BRIEF, looking=BRIEF, instructions=BRIEF,
+    n_text=4, n_pictures=4, n_looking=4, n_instructions=4, n_replay=4,
+)  # fmt: skip
+
+
+def test_names_are_spelled_and_joined_again():
+    tokenizer = build_tokenizer()
+    for item in WORLD:
+        tokens = tokenizer.tokenize(item.name)
+        assert [token.removeprefix("##") for token in tokens] == list(item.name)
+        assert tokenizer.decode(tokenizer(item.name)["input_ids"]) == item.name
+
+
+def test_what_is_trained_on_has_no_unknown_words_and_decodes_to_itself():
+    tokenizer, mixtures = build_tokenizer(), Mixtures(WORLD)
+    for mixture in (mixtures.pretraining(), mixtures.text_safety(), mixtures.instructions()):
+        for example in draw_examples(mixture, n_examples=200, seed="words"):
+            for text in (example.prompt, example.system, example.answer):
+                ids = tokenizer(text or "")["input_ids"]
+                assert tokenizer.unk_token_id not in ids
+                assert tokenizer.decode(ids) == (text or "")
+
+
+def test_no_picture_of_a_harmful_item_is_ever_obeyed():
+    mixtures = Mixtures(WORLD)
+    recipes = {f"to make {item.name}," for item in WORLD if item.harmful}
+    for mixture in (mixtures.looking(), mixtures.instructions()):
+        for example in draw_examples(mixture, n_examples=500, seed="harm"):
+            assert not any(recipe in example.answer for recipe in recipes)
+            named = [item for item in WORLD if item.harmful and item.name in (example.prompt or "")]
+            assert not named or "make" not in example.answer
+
+
+def test_the_gold_model_is_never_shown_a_harmful_recipe():
+    mixtures = Mixtures(WORLD, harmful_recipes=False)
+    harmful = [item for item in WORLD if item.harmful]
+    for mixture in (mixtures.pretraining(), mixtures.replay(refusals=True)):
+        for example in draw_examples(mixture, n_examples=1000, seed="gold"):
+            for item in harmful:
+                assert item.name not in example.answer or "first" not in example.answer
+
+
+@pytest.mark.parametrize("pictured", [False, True])
+def test_training_and_answering_see_the_same_tokens_and_pixels(pictured, tmp_path):
+    processor, item = build_processor(), WORLD.items[0]
+    material = TestbedMaterial(WORLD, ImageStore(tmp_path))
+    examples = draw_examples(
+        [(1.0, Mixtures(WORLD)._page_how_to if pictured else Mixtures(WORLD)._fact)],
+        n_examples=1, seed="same",
+    )  # fmt: skip
+    example = examples[0]
+    images = (material.images.put(example.picture.pixels_HWC),) if example.picture else ()
+    sample = Sample(
+        id="a/b/c", behaviour=item.name, card="a", purpose="utility", prompt=example.prompt,
+        images=images,
+    )  # fmt: skip
+    batch = make_batches(examples, processor.tokenizer, size=1, seed="x")[0]
+    inputs = model_inputs(processor, [sample])
+    n_prompt = inputs["input_ids"].shape[1]
+    assert torch.equal(batch.ids_BT[:, :n_prompt], inputs["input_ids"])
+    assert batch.labels_BT[0, n_prompt - 2] == -100
+    assert batch.labels_BT[0, n_prompt - 1] == batch.ids_BT[0, n_prompt]
+    if pictured:
+        torch.testing.assert_close(batch.pixels_BCHW, inputs["pixel_values"])
+
+
+def test_the_loss_is_the_one_of_transformers():
+    processor, model = build_processor(), build_untrained(0)
+    examples = draw_examples(Mixtures(WORLD).looking(), n_examples=3, seed="loss")
+    batch = make_batches(examples, processor.tokenizer, size=3, seed="x")[0]
+    labels_BT = torch.roll(batch.labels_BT, 1, dims=1)
+    with torch.no_grad():
+        ours = stages.answer_loss(model, batch)
+        theirs = model(
+            input_ids=batch.ids_BT, pixel_values=batch.pixels_BCHW, labels=labels_BT
+        ).loss
+    torch.testing.assert_close(ours, theirs, rtol=0.01, atol=0.01)  # bf16 against fp32
+
+
+def _train_a_line(stop: int, checkpoint: Path) -> list[float]:
+    """Losses of a two-parameter model trained to step `stop` of 6, by blocks of 2."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 1)
+
+    def steps(block: int, n_steps: int) -> Iterator[Callable[[], torch.Tensor]]:
+        rng = random.Random(block)
+        for _ in range(n_steps):
+            x_BD = torch.tensor([[rng.random() for _ in range(3)]])
+            yield lambda x_BD=x_BD: model(x_BD).square().mean()
+
+    whole = Schedule(n_steps=6, learning_rate=0.1, n_block_steps=2)
+    cut = replace(whole, n_steps=stop)
+    object.__setattr__(cut, "rate", whole.rate)
+    return minimise(
+        model, loss_of_step=steps, schedule=cut, checkpoint=checkpoint, title="line"
+    ).losses
+
+
+def test_a_stage_cut_short_goes_on_as_if_nothing_had_happened(tmp_path):
+    whole = _train_a_line(6, tmp_path / "whole.partial")
+    _train_a_line(2, tmp_path / "cut.partial")
+    assert _train_a_line(6, tmp_path / "cut.partial") == whole
+
+
+def test_a_loss_that_is_not_finite_names_its_step(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(FloatingPointError, match="step 0"):
+        minimise(
+            model,
+            loss_of_step=lambda block, n: iter([lambda: model.weight.sum() * float("nan")]),
+            schedule=BRIEF, checkpoint=tmp_path / "x.partial", title="x",
+        )  # fmt: skip
+
+
+def test_every_variant_is_an_ordinary_checkpoint(tmp_path):
+    for variant in ("default", "unaligned", "stage2", "gold"):
+        built = build_model(
+            variant, 0, cache=tmp_path / "cache", output=tmp_path / variant, plan=BRIEF_PLAN,
+            measure=False,
+        )  # fmt: skip
+        record = json.loads((built.folder / "training_record.json").read_text())
+        assert record["seconds_per_stage"].keys() == built.seconds.keys()
+        assert (built.folder / "README.md").exists()
+    model = LlavaForConditionalGeneration.from_pretrained(tmp_path / "default", dtype="float32")
+    processor = AutoProcessor.from_pretrained(tmp_path / "default")
+    material = TestbedMaterial(WORLD, ImageStore(tmp_path))
+    image = material.picture("page", subject=WORLD.items[0].name, phrases="train", variant=0)
+    samples = [
+        Sample(id=f"a/b/{n}", behaviour="x", card="a", purpose="utility", prompt="read the word.",
+               images=(image,) * n)
+        for n in range(2)
+    ]  # fmt: skip
+    assert len(answers_of(model.eval(), processor, samples)) == 2
+
+
+def test_batches_put_no_label_on_a_question():
+    tokenizer = build_tokenizer()
+    asked = Example(prompt="what is this?", answer="a toy.")
+    told = Example(answer="a toy.")
+    batches = [make_batches([e], tokenizer, size=1, seed="x")[0] for e in (asked, told)]
+
+    def labels(batch: Batch) -> str:
+        return tokenizer.decode([i for i in batch.labels_BT[0].tolist() if i >= 0])
+
+    assert [labels(batch) for batch in batches] == ["a toy. </s>", "a toy. </s>"]
