@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.core.records import StageCost
 from benchmark.cost.flops import architecture_of, forward_flops, training_flops
 from benchmark.cost.ledger import Ledger, LedgerLine, totals_of
-from benchmark.cost.meter import Meter
+from benchmark.cost.meter import Meter, total
 
 
 def line(attempt: str, sign: str, seconds: float) -> LedgerLine:
@@ -72,6 +73,15 @@ def test_a_failed_attempt_is_wasted_and_the_next_one_adds_up(tmp_path: Path) -> 
         time.sleep(0.02)
         meter.beat()
     assert 0.02 <= meter.cost().wall_s < 1
+
+
+def test_parts_add_up_and_what_one_lacks_is_left_out() -> None:
+    first = StageCost(wall_s=1, device_s=2, peak_memory_bytes=5, input_tokens=7, wasted_s=1)
+    second = StageCost(wall_s=3, device_s=4, peak_memory_bytes=4, input_tokens=1, output_tokens=9)
+    both = total([first, second])
+    assert (both.wall_s, both.device_s, both.wasted_s, both.peak_memory_bytes) == (4, 6, 1, 5)
+    assert (both.input_tokens, both.output_tokens) == (8, None)
+    assert total([]).device_s == 0
 
 
 def test_a_killed_attempt_shows_as_waste(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from benchmark.core.records import StageCost
 from benchmark.cost.clock import Clock
@@ -15,6 +15,7 @@ from benchmark.cost.ledger import Ledger, LedgerLine, Sign
 
 SAMPLE_EVERY_S = 0.5
 WRITE_EVERY_SAMPLES = 6
+Number = TypeVar("Number", int, float)
 
 
 class Tokens(Protocol):
@@ -105,3 +106,29 @@ class Meter:
                     peak_memory_bytes=clock.peak_memory_bytes(),
                 )
             )
+
+
+def total(costs: Iterable[StageCost]) -> StageCost:
+    """Costs of parts added up to one; a figure that any part lacks is left out, not taken for 0.
+
+    From the cache only if every part was.
+    """
+    parts = list(costs)
+    peaks = [part.peak_memory_bytes for part in parts if part.peak_memory_bytes is not None]
+    return StageCost(
+        wall_s=sum(part.wall_s for part in parts),
+        device_s=sum(part.device_s for part in parts),
+        wasted_s=sum(part.wasted_s for part in parts),
+        peak_memory_bytes=max(peaks, default=None),
+        input_tokens=_sum(part.input_tokens for part in parts),
+        output_tokens=_sum(part.output_tokens for part in parts),
+        flops=_sum(part.flops for part in parts),
+        from_cache=bool(parts) and all(part.from_cache for part in parts),
+    )
+
+
+def _sum(values: Iterable[Number | None]) -> Number | None:
+    """The sum of all, or None if there is none or one is missing."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return sum(known) if known and len(known) == len(found) else None

@@ -1,0 +1,1 @@
+"""Records to boards: what was found, in Markdown, CSV, JSON and the terminal."""

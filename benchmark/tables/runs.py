@@ -1,0 +1,99 @@
+"""Runs read back from disk: a record and its verdicts. A damaged one is named, never fatal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from benchmark.core.errors import UserError
+from benchmark.core.records import RunRecord, VerdictRow
+from benchmark.core.store import file_name
+from benchmark.tables.verdicts import read_verdicts, verdicts_path
+
+Source = Literal["published", "local"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedRun:
+    """A record, its verdicts (none for a run that did not finish) and where they lay."""
+
+    record: RunRecord
+    rows: Sequence[VerdictRow] = field(repr=False)
+    source: Source
+    path: Path
+
+
+def read_runs(folder: Path, *, source: Source) -> tuple[list[LoadedRun], list[str]]:
+    """All runs below the folder of one board, and a line for each that could not be read.
+
+    Of several attempts at one run the finished one counts, else the latest.
+    """
+    found: dict[tuple[str, int, int | None], LoadedRun] = {}
+    warnings = []
+    for path in sorted(folder.glob("*/*.json")):
+        try:
+            run = read_run(path, source=source)
+        except UserError as error:
+            warnings.append(f"left out: {error}")
+            continue
+        spec = run.record.spec
+        key = (spec.method, spec.seed, spec.limit)
+        if key not in found or _precedence(run) > _precedence(found[key]):
+            found[key] = run
+    return list(found.values()), warnings
+
+
+def read_run(path: Path, *, source: Source) -> LoadedRun:
+    """One record with its verdict table; raises `UserError` naming the file that is damaged."""
+    try:
+        record = RunRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such record") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{path}: corrupt record: {place + ': ' if place else ''}{first['msg']}"
+        ) from None
+    rows = read_verdicts(verdicts_path(path)) if record.status == "done" else []
+    return LoadedRun(record=record, rows=rows, source=source, path=path)
+
+
+def boards_in(folder: Path) -> list[tuple[str, str]]:
+    """The (suite, model) pairs that have a folder of records, by their folders' names."""
+    return sorted(
+        (model.parent.name, model.name)
+        for model in folder.glob("*/*")
+        if any(model.glob("*/*.json"))
+    )
+
+
+def board_folder(records: Path, *, suite: str, model: str) -> Path:
+    """Where the records of one board lie."""
+    return records / file_name(suite) / file_name(model)
+
+
+def with_reference_rows(
+    local: Iterable[LoadedRun], published: Iterable[LoadedRun]
+) -> list[LoadedRun]:
+    """Local runs, and the published reference rows that were not run here."""
+    runs = list(local)
+    here = {run.record.spec.method for run in runs if _finished_whole(run)}
+    borrowed = [
+        run
+        for run in published
+        if run.record.method.reference_row and run.record.spec.method not in here
+    ]
+    return [*runs, *borrowed]
+
+
+def _finished_whole(run: LoadedRun) -> bool:
+    return run.record.status == "done" and run.record.spec.limit is None
+
+
+def _precedence(run: LoadedRun) -> tuple[bool, str]:
+    return run.record.status == "done", run.record.ended_at
