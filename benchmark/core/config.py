@@ -191,9 +191,9 @@ def _phrase(each: Mapping[str, Any], known: set[str]) -> str:
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
         near = f", {nearest(str(each['loc'][-1]), known)}" if known else ""
         return f"{field}: unknown field{near}"
-    if kind == "value_error" and not each["loc"]:
-        return each["msg"].removeprefix("Value error, ")
     allowed = each["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if kind == "value_error" and isinstance(given, dict):
+        return f"{field}: {allowed}" if each["loc"] else allowed
     shown = json.dumps(given, default=str)
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     return f"{field} = {shown}: {allowed}"

@@ -1,0 +1,215 @@
+"""Cards and their rows: what is wrong is one line with the card, the file and the row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.core import registry
+from benchmark.core.errors import MissingError, UserError
+from benchmark.core.store import digest_file
+from benchmark.data import samples
+from benchmark.data.cards import load_card
+from benchmark.data.images import ImageStore
+
+ROWS = [
+    {"q": "what is it?", "a": ["a cat", "cat"], "img": "cat.png", "n": 7},
+    {"q": "and this?", "a": "a dog", "img": None, "n": 8},
+]
+CARD = """
+name: pets
+title: Questions about pets
+roles: [utility]
+licence: CC0-1.0
+source: {kind: jsonl}
+columns: {prompt: q, answer: a, image: img, key: n}
+splits:
+  test: {file: pets.jsonl, expected: 2}
+metric: contains
+"""
+
+
+@pytest.fixture
+def images(tmp_path) -> ImageStore:
+    return ImageStore(tmp_path / "images")
+
+
+@pytest.fixture
+def pets(tmp_path) -> Path:
+    """A card with a file of two rows and one picture."""
+    Image.fromarray(np.full((8, 8, 3), 200, np.uint8)).save(tmp_path / "cat.png")
+    (tmp_path / "pets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    (tmp_path / "pets.yaml").write_text(CARD)
+    return tmp_path / "pets.yaml"
+
+
+def _edit(card: Path, old: str, new: str) -> None:
+    text = card.read_text()
+    assert old in text
+    card.write_text(text.replace(old, new))
+
+
+def _error(card: Path, images: ImageStore, split: str = "test") -> str:
+    with pytest.raises(UserError) as caught:
+        samples.load(load_card(str(card)), split, images=images)
+    return str(caught.value)
+
+
+def test_rows_become_samples(pets, images):
+    cat, dog = samples.load(load_card(str(pets)), "test", images=images, purpose="utility")
+    assert cat.id == "pets/test/7"
+    assert cat.behaviour == "pets/7"
+    assert cat.prompt == cat.subject == "what is it?"
+    assert cat.answers.references == ("a cat", "cat")
+    assert cat.images[0].path == pets.parent / "cat.png"
+    assert cat.images[0].sha256 == digest_file(pets.parent / "cat.png")
+    assert cat.modality == "image"
+    assert dog.answers.references == ("a dog",)
+    assert dog.modality == "text"
+    assert {cat.purpose, dog.purpose} == {"utility"}
+
+
+def test_a_limit_takes_the_first_rows_and_leaves_the_count_check(pets, images):
+    card = load_card(str(pets))
+    assert [s.id for s in samples.load(card, "test", images=images, limit=1)] == ["pets/test/7"]
+    (pets.parent / "pets.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
+    with pytest.raises(UserError, match="1 rows where 2 are expected"):
+        samples.load(card, "test", images=images, limit=1)
+
+
+def test_csv_reads_the_same(pets, images):
+    lines = 'n,q,a,img\n7,what is it?,a cat,cat.png\n8,"and, this?",a dog,\n'
+    (pets.parent / "pets.csv").write_text(lines)
+    _edit(pets, "kind: jsonl", "kind: csv")
+    _edit(pets, "pets.jsonl", "pets.csv")
+    cat, dog = samples.load(load_card(str(pets)), "test", images=images)
+    assert (cat.id, cat.modality) == ("pets/test/7", "image")
+    assert (dog.id, dog.prompt, dog.modality) == ("pets/test/8", "and, this?", "text")
+
+
+def test_the_fingerprint_is_of_content_not_of_place(pets, images):
+    first = samples.load(load_card(str(pets)), "test", images=images)
+    moved = [
+        replace(s, images=tuple(replace(image, path=Path("/elsewhere")) for image in s.images))
+        for s in first
+    ]
+    assert moved != first
+    assert samples.fingerprint(first) == samples.fingerprint(moved)
+    assert samples.fingerprint(first) != samples.fingerprint(first[::-1])
+
+
+def test_a_missing_column_is_named_with_its_nearest(pets, images):
+    _edit(pets, "prompt: q", "prompt: question")
+    (pets.parent / "pets.jsonl").write_text(
+        '{"questions": "x", "a": "b", "img": null, "n": 1}\n' * 2
+    )
+    assert _error(pets, images) == (
+        f"{pets.parent}/pets.jsonl:1: card 'pets' reads its prompt from a column 'question' that "
+        "is not there, did you mean 'questions'?"
+    )
+
+
+def test_a_missing_csv_column_is_named(pets, images):
+    (pets.parent / "pets.csv").write_text("n,a,img\n7,a cat,cat.png\n")
+    _edit(pets, "kind: jsonl", "kind: csv")
+    _edit(pets, "pets.jsonl", "pets.csv")
+    assert "reads its prompt from a column 'q' that is not there" in _error(pets, images)
+
+
+def test_a_csv_row_of_another_length_is_named(pets, images):
+    (pets.parent / "pets.csv").write_text("n,q,a,img\n7,what,a cat,cat.png,more\n")
+    _edit(pets, "kind: jsonl", "kind: csv")
+    _edit(pets, "pets.jsonl", "pets.csv")
+    assert _error(pets, images) == f"{pets.parent}/pets.csv:2: 5 values under 4 columns"
+
+
+def test_a_truncated_image_is_named_with_its_row(pets, images):
+    path = pets.parent / "cat.png"
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    line = _error(pets, images)
+    assert line.startswith(f"{pets.parent}/pets.jsonl:1: image {path} cannot be read: ")
+    assert "\n" not in line
+
+
+def test_a_file_that_is_no_image_is_named(pets, images):
+    (pets.parent / "cat.png").write_text("not a picture")
+    assert "cat.png cannot be read: cannot identify image file" in _error(pets, images)
+
+
+def test_a_missing_image_or_file_is_missing(pets, images):
+    (pets.parent / "cat.png").unlink()
+    with pytest.raises(MissingError, match=r"pets.jsonl:1: image .*cat.png is missing"):
+        samples.load(load_card(str(pets)), "test", images=images)
+    (pets.parent / "pets.jsonl").unlink()
+    with pytest.raises(MissingError, match=r"card 'pets', split 'test': .*pets.jsonl is missing"):
+        samples.load(load_card(str(pets)), "test", images=images)
+
+
+def test_a_wrong_checksum_is_named(pets, images):
+    expected = hashlib.sha256(b"").hexdigest()
+    _edit(pets, "expected: 2", f"expected: 2, sha256: {expected}")
+    found = digest_file(pets.parent / "pets.jsonl")
+    assert _error(pets, images) == (
+        f"card 'pets', split 'test': {pets.parent}/pets.jsonl has SHA-256 {found}, not {expected}; "
+        "get the file again or correct the card"
+    )
+
+
+def test_a_repeated_key_is_named(pets, images):
+    (pets.parent / "pets.jsonl").write_text((json.dumps(ROWS[1]) + "\n") * 2)
+    assert _error(pets, images) == "card 'pets', split 'test': key '8' is there twice"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("{", "not JSON: "), ("[1]", "expected a JSON object"), ('{"q": ', "not JSON: ")],
+)
+def test_a_bad_line_is_named(pets, images, line, message):
+    (pets.parent / "pets.jsonl").write_text(json.dumps(ROWS[0]) + "\n" + line + "\n")
+    assert _error(pets, images).startswith(f"{pets.parent}/pets.jsonl:2: {message}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title:", "titel:", "title: missing; titel: unknown field, did you mean 'title'?"),
+        ("name: pets", "name: dogs", "name is 'dogs' but the file says 'pets'"),
+        ("prompt: q, ", "", "columns.prompt: missing; name the column that holds the prompt"),
+        ("file: pets.jsonl, ", "", "splits.test.file: missing; name its jsonl"),
+        ("metric: contains", "", "metric: missing; a card with the role 'utility' needs one"),
+        ("metric: contains", "metric: rouge", "metric = \"rouge\": should be 'recipe', 'exact', "),
+        ("title:", "name: x\ntitle:", "{path}:3: key 'name' again (first on line 2)"),
+        ("expected: 2", "expected: two", 'splits.test.expected = "two": should be a valid integer'),
+    ],
+)
+def test_a_bad_card_is_one_line(pets, old, new, message):
+    _edit(pets, old, new)
+    with pytest.raises(UserError) as caught:
+        load_card(str(pets))
+    assert message.format(path=pets) in str(caught.value)
+    assert str(pets) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_split_shows_the_nearest(pets, images):
+    assert _error(pets, images, "tst") == (
+        "unknown split of card 'pets' 'tst': did you mean 'test'?"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(registry.entries("dataset")))
+def test_every_shipped_card_loads_to_its_last_row(name, images):
+    card = load_card(name)
+    for split in card.splits:
+        found = samples.load(card, split, images=images)
+        assert len(found) == card.split(split).expected
+        assert all(sample.id.startswith(f"{name}/{split}/") for sample in found)
+        assert all(image.path.is_file() for sample in found for image in sample.images)

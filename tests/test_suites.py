@@ -1,0 +1,224 @@
+"""Suites, model cards, training pools and leaks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmark.core import registry
+from benchmark.core.errors import MissingError, UserError
+from benchmark.core.samples import Sample
+from benchmark.data import samples
+from benchmark.data.cards import load_card
+from benchmark.data.images import ImageStore
+from benchmark.data.leaks import find_leaks
+from benchmark.data.pools import load_pool
+from benchmark.models import ModelCard, ModelSource
+from benchmark.models import load_card as load_model
+from benchmark.suites import Suite, check_fits, load_suite
+
+SHIPPED = registry.entry("suite", "testbed-safety").path
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> ImageStore:
+    return ImageStore(tmp_path_factory.mktemp("images"))
+
+
+def _edited(folder: Path, old: str, new: str) -> str:
+    text = SHIPPED.read_text()
+    assert old in text
+    path = folder / "testbed-safety.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return str(path)
+
+
+def _model(**changes: object) -> ModelCard:
+    values = {
+        "name": "m", "title": "M", "family": "llava", "source": {"repo": "org/m"},
+        "vocabulary": "natural", "licence": "MIT", "remedy": "download it",
+    }  # fmt: skip
+    return ModelCard.model_validate(values | changes)
+
+
+def test_every_shipped_suite_names_only_what_there_is():
+    for name in registry.entries("suite"):
+        suite = load_suite(name)
+        assert suite.sha256 == registry.entry("suite", name).source_sha256
+        for judge in suite.judges:
+            registry.entry("judge", judge)
+        for attack in suite.evaluation.attacks:
+            registry.entry("attack", attack)
+        parts = [
+            part
+            for pool in suite.pools.values()
+            for role in pool.values()
+            for part in (*role.text, *role.image)
+        ]
+        for part in (*parts, *suite.evaluation.attacked, *suite.evaluation.twins):
+            load_card(part.card).split(part.split)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title:", "titel:", "titel: unknown field, did you mean 'title'?"),
+        (", scope: in_scope}", "}", "evaluation: attacked: card 'testbed-harmful' has no scope"),
+        ("scope: in_scope", "scope: inside", "should be 'in_scope', 'held_out' or 'unseen'"),
+        ("ranking_judge: ground_truth", "ranking_judge: gpt", "'gpt' is not among the judges"),
+        ("max_new_tokens: 32", "max_new_tokens: 0", "should be greater than or equal to 1"),
+        ("name: testbed-safety", "name: other", "name is 'other' but the file says"),
+        ("title:", "name: twice\ntitle:", ":2: key 'name' again (first on line 1)"),
+    ],
+)
+def test_a_bad_suite_is_one_line(tmp_path, old, new, message):
+    with pytest.raises(UserError) as caught:
+        load_suite(_edited(tmp_path, old, new))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_real_text_does_not_fit_the_miniature_tokenizer(tmp_path):
+    suite = load_suite(_edited(tmp_path, "vocabulary: testbed", "vocabulary: natural"))
+    check_fits(suite, _model())
+    with pytest.raises(UserError) as caught:
+        check_fits(suite, load_model("testbed-llava"))
+    assert str(caught.value) == (
+        "suite 'testbed-safety' asks in real text, and the tokenizer of model 'testbed-llava' "
+        "knows only the miniature world's words; take --suite testbed-safety"
+    )
+
+
+def test_the_miniature_world_means_nothing_to_a_real_model():
+    with pytest.raises(UserError, match="of which model 'm' knows nothing"):
+        check_fits(load_suite("testbed-safety"), _model())
+
+
+def test_images_do_not_fit_a_text_model():
+    text_model = _model(vocabulary="testbed", images=False)
+    with pytest.raises(UserError) as caught:
+        check_fits(load_suite("testbed-safety"), text_model)
+    assert str(caught.value) == "suite 'testbed-safety' shows images, and model 'm' takes none"
+
+
+def test_every_shipped_model_fits_the_default_suite():
+    for name in registry.entries("model"):
+        card = load_model(name)
+        check_fits(load_suite("testbed-safety"), card)
+        assert card.model_organism
+
+
+def test_a_checkpoint_folder_works_wherever_a_name_does(tmp_path):
+    config = {"model_type": "llava", "text_config": {"vocab_size": 300}, "vision_config": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    card = load_model(str(tmp_path))
+    assert card.checkpoint() == str(tmp_path)
+    assert (card.vocabulary, card.images) == ("testbed", True)
+    assert "/" not in card.name
+    config["text_config"] = {"vocab_size": 32_000}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load_model(str(tmp_path)).vocabulary == "natural"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "config.json: not JSON"), ('{"model_type": "gpt2"}', "model_type is 'gpt2'; known: ")],
+)
+def test_a_folder_that_is_no_such_model_is_one_line(tmp_path, text, message):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_model(str(tmp_path))
+
+
+def test_missing_weights_name_the_remedy():
+    card = _model(source={"path": "nowhere"}, remedy="rebuild it with `make testbed`")
+    with pytest.raises(MissingError, match="no checkpoint in .*nowhere; rebuild it with"):
+        card.checkpoint()
+    with pytest.raises(ValueError, match="give a path or a repo"):
+        ModelSource(path="a", repo="b")
+
+
+def test_a_pool_dresses_behaviours_in_training_words(images):
+    suite = load_suite("testbed-safety")
+    [part] = suite.pools["train"]["forget"].text
+    behaviours = samples.load(load_card(part.card), part.split, images=images)
+    pool = load_pool(suite, "train", "forget", "text", images=images)
+    assert len(pool.samples) == len(behaviours) * part.views * len(part.attacks)
+    assert {sample.behaviour for sample in pool.samples} == {b.behaviour for b in behaviours}
+    assert all(sample.answers.bad and sample.answers.good for sample in pool.samples)
+    assert {sample.purpose for sample in pool.samples} == {"training"}
+    assert len({sample.id for sample in pool.samples}) == len(pool.samples)
+    assert [use.n for use in pool.uses] == [len(pool.samples)]
+
+
+def test_pools_hold_the_modality_that_was_asked_for(images):
+    suite = load_suite("testbed-safety")
+    pools = {
+        modality: load_pool(suite, "train", "forget", modality, images=images)
+        for modality in ("text", "image", "both")
+    }
+    assert {s.modality for s in pools["text"].samples} == {"text"}
+    assert {s.modality for s in pools["image"].samples} == {"image"}
+    assert pools["both"].samples == pools["text"].samples + pools["image"].samples
+    assert len({pool.sha256 for pool in pools.values()}) == 3
+    again = load_pool(suite, "train", "forget", "text", images=images)
+    assert again == pools["text"]
+
+
+def test_a_pool_that_a_suite_lacks_is_one_line(images):
+    with pytest.raises(UserError) as caught:
+        load_pool(load_suite("testbed-safety"), "train", "captioned", "image", images=images)
+    assert str(caught.value) == (
+        "suite 'testbed-safety' has no train pool 'captioned' for modality 'image'"
+    )
+
+
+def test_a_part_under_the_wrong_modality_is_named(tmp_path, images):
+    suite = load_suite(
+        _edited(tmp_path, "attacks: [direct], views: 4", "attacks: [icon], views: 4")
+    )
+    with pytest.raises(UserError, match="stands under 'text' in the suite's pools, but sample"):
+        load_pool(suite, "train", "forget", "text", images=images)
+
+
+def test_training_pools_hold_nothing_that_is_reported_as_held_out(images):
+    suite = load_suite("testbed-safety")
+    trained = [
+        sample
+        for role in ("forget", "keep")
+        for sample in load_pool(suite, "train", role, "both", images=images).samples
+    ]
+    scored = [
+        sample
+        for part in (*suite.evaluation.attacked, *suite.evaluation.twins)
+        for sample in samples.load(
+            load_card(part.card), part.split, images=images, scope=part.scope
+        )
+    ]
+    leaks = find_leaks(trained=trained, scored=scored)
+    assert leaks.n_undeclared == 0
+    assert leaks.n_declared_in_scope > 0
+
+
+def _sample(behaviour: str, scope: str | None = None) -> Sample:
+    return Sample(
+        id=behaviour, behaviour=behaviour, card="c", purpose="attack", prompt="p", scope=scope
+    )
+
+
+def test_leaks_are_counted_by_behaviour():
+    trained = [_sample("a"), _sample("a"), _sample("b")]
+    scored = [
+        _sample("a", "in_scope"), _sample("a", "in_scope"), _sample("b", "held_out"),
+        _sample("b"), _sample("c", "held_out"),
+    ]  # fmt: skip
+    leaks = find_leaks(trained=trained, scored=scored)
+    assert (leaks.n_declared_in_scope, leaks.n_undeclared, leaks.examples) == (1, 1, ["b"])
+
+
+def test_the_suite_survives_its_own_schema():
+    suite = load_suite("testbed-safety")
+    again = Suite.model_validate_json(suite.model_dump_json())
+    assert again.model_dump() == suite.model_dump()
