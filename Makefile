@@ -24,7 +24,8 @@ $(READY): pyproject.toml constraints.txt
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || rm -rf .venv
 	@test -d .venv || $(PYTHON) -m venv .venv \
 		|| { rm -rf .venv; echo "error: no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,testbed]'
+	@echo "setting up .venv: about a minute, more where torch brings CUDA along"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,testbed]'
 	@touch $@
 
 bench: named $(READY) ## Run a method: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= FORCE=1]
@@ -57,7 +58,7 @@ testbed: $(READY) ## Train the miniature models from nothing (resumable)
 	@$(RUN) testbed
 
 testbed-gold: $(READY) ## Train the model that never learnt the harm
-	@$(RUN) testbed --model testbed-llava-gold
+	@$(RUN) testbed --variant gold
 
 clean: $(READY) ## Delete artifacts, answers and caches; records and boards stay
 	@$(RUN) clean

@@ -7,7 +7,6 @@ Exit codes: 0 done, 1 a run failed (recorded), 2 user error, 3 something asked f
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Sequence
 
@@ -46,10 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error), FAILED)
     except typer.Abort:
         code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe left (`... | head`); what it wanted it has.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         if error.errno not in _FOR_THE_USER:
             raise

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.commands.output import show
 from benchmark.core import registry
 from benchmark.core.registry import Entry, Kind
 from benchmark.core.store import REPOSITORY
@@ -50,7 +51,7 @@ def list_entries(
     found = list(registry.entries(kind.kind).values())
     if load:
         found = [_tried(entry) for entry in found]
-    print(_as_json(found) if as_json else _as_text(found, kind))
+    show(_as_json(found) if as_json else _as_text(found, kind))
     return 0
 
 

@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from benchmark.commands.options import DEFAULT_MODEL, ModelOption, ResultsOption, results_at
+from benchmark.commands.output import show
+from benchmark.core.store import check_writable
 
 MISSING = 3
 
@@ -19,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("doctor", epilog="Example: doctor --dataset testbed-harmful")(doctor)
     app.command("clean", epilog="Example: clean --all")(clean)
+    app.command("testbed", epilog="Example: testbed --variant unaligned --seed 1")(train_testbed)
 
 
 def doctor(
@@ -35,9 +38,9 @@ def doctor(
     n_missing = 0
     try:
         for check in examine(results=results_at(results), model=model, dataset=dataset):
-            print(f"{'MISSING' if check.remedy else 'ok':7}  {check.name}: {check.found}")
+            show(f"{'MISSING' if check.remedy else 'ok':7}  {check.name}: {check.found}")
             if check.remedy:
-                print(f"{'':7}  remedy: {check.remedy}")
+                show(f"{'':7}  remedy: {check.remedy}")
                 n_missing += 1
     except MissingError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -65,6 +68,49 @@ def clean(
             shutil.rmtree(folder)
     print(f"{freed / 2**20:.1f} MiB freed under {local}")
     return 0
+
+
+def train_testbed(
+    variant: Annotated[
+        str, typer.Option("--variant", help="default, unaligned, stage2, gold, or an ablation.")
+    ] = "default",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, data and order.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The checkpoint's folder.")
+    ] = None,
+    results: ResultsOption = None,
+) -> int:
+    """Train a model of the miniature world from nothing and print its acceptance table.
+
+    It goes into its card's place when nothing is there, else into results/local/testbed. Stages
+    that are done are not repeated.
+    """
+    from benchmark.core.errors import unknown
+    from benchmark.testbed.recipe.__main__ import main
+    from benchmark.testbed.recipe.variants import VARIANTS
+
+    if variant not in VARIANTS:
+        unknown("variant", variant, VARIANTS)
+    root = results_at(results).root
+    check_writable(root)
+    folder = root / "local" / "testbed"
+    output = output or _card_place(variant, seed) or folder / f"{variant}-{seed}"
+    arguments = ["--variant", variant, "--seed", str(seed), "--output", str(output)]
+    code = main([*arguments, "--cache", str(folder / "stages")])
+    print(f"\nthe checkpoint is {output}; make bench METHOD=original MODEL={output} runs it")
+    return code
+
+
+def _card_place(variant: str, seed: int) -> Path | None:
+    """Where the variant's card expects it, if it is a shipped one and is not there yet."""
+    from benchmark.core import registry
+    from benchmark.models import load_card
+
+    name = DEFAULT_MODEL if variant == "default" else f"{DEFAULT_MODEL}-{variant}"
+    if seed != 0 or name not in registry.entries("model"):
+        return None
+    folder = load_card(name).folder
+    return folder if folder is not None and not (folder / "config.json").exists() else None
 
 
 def _is_locked(path: Path) -> bool:
