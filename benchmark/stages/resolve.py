@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from pydantic import JsonValue
 
 from benchmark.api import Method, TrainingConfig
 from benchmark.core import registry
 from benchmark.core.config import build, merge, to_json
-from benchmark.core.errors import RunFailed
+from benchmark.core.errors import RunFailed, UserError, unknown
 from benchmark.core.records import RunSpec, Selection
 from benchmark.core.registry import Entry
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
@@ -20,7 +21,7 @@ from benchmark.data.images import ImageStore
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 from benchmark.stages.settings import chosen_settings
-from benchmark.suites import Suite, check_fits, load_suite
+from benchmark.suites import Evaluation, Suite, check_fits, load_suite
 
 ENGINE = "local"
 # What a trained artifact and an answer depend on besides plugins, data and weights.
@@ -39,7 +40,9 @@ class RunRequest:
     limit: int | None = None
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
     force: bool = False
-    device: str = "cpu"
+    device: str = "auto"
+    upto: Literal["train", "generate", "judge", "score"] = "score"
+    part: Literal["evaluation", "selection"] = "evaluation"
     results: Path = field(default_factory=results_root)
     tuned: bool = True
 
@@ -64,6 +67,11 @@ class Run:
         return digest(self.spec.model_dump(mode="json"))[:16]
 
     @property
+    def evaluation(self) -> Evaluation:
+        """What is asked: the reported evaluation, or the one that settings are chosen on."""
+        return self.suite.evaluation if self.request.part == "evaluation" else self.suite.selection
+
+    @property
     def effective_seed(self) -> int:
         """Deterministic methods have one outcome, whatever the seed."""
         return 0 if self.method.deterministic else self.spec.seed
@@ -74,6 +82,7 @@ def resolve(request: RunRequest) -> Run:
 
     A plugin that raises while it is imported or constructed is a `RunFailed`.
     """
+    request = replace(request, device=_device(request.device))
     suite = load_suite(request.suite)
     model_card = load_model_card(request.model)
     check_fits(suite, model_card)
@@ -127,6 +136,17 @@ def _settings(
     if chosen is None:
         return dict(request.overrides), None
     return merge(chosen.settings, request.overrides), chosen.selection
+
+
+def _device(asked: str) -> str:
+    """`auto` is the GPU where there is one. Raises `UserError` for a device that is not there."""
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if asked.partition(":")[0] not in ("cpu", "cuda"):
+        unknown("device", asked, ("auto", "cpu", "cuda"))
+    if asked.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"device '{asked}' is not there; take --device cpu")
+    return asked
 
 
 def _construct(method_type: type[Method[Any]], config: Any, entry: Entry) -> Method[Any]:

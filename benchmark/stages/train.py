@@ -148,7 +148,7 @@ def check_roles(
 
 def _declared(run: Run) -> dict[str, str]:
     config = run.method.config
-    return dict(config.trains) if isinstance(config, TrainingConfig) else {}
+    return {str(role): how for role, how in config.trains.items()} if isinstance(config, TrainingConfig) else {}
 
 
 def _save(stage: StageFolder, left: Unlearned) -> None:

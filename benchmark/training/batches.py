@@ -87,7 +87,7 @@ def _epoch(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[
     bucket = size * BUCKET_BATCHES
     batches = []
     for start in range(0, len(order), bucket):
-        window = sorted(order[start : start + bucket], key=lambda index: (lengths[index], index))
+        window = sorted(order[start : start + bucket], key=lengths.__getitem__)
         full = len(window) - len(window) % size
         batches += [window[at : at + size] for at in range(0, full, size)]
     rng.shuffle(batches)

@@ -6,10 +6,11 @@ states are kept (D numbers per answer token), not vocabulary logits (V).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.core.errors import RunFailed
 from benchmark.core.samples import Sample
@@ -99,10 +100,22 @@ class Reference:
     @torch.no_grad()
     def _untouched(self, view: View) -> Tensor:
         """`[A, D]` without adapter and without dropout."""
-        training = self.model.hf.training
-        self.model.hf.eval()
-        try:
-            with self.model.adapter_off():
-                return self.model.answer_hidden(view)
-        finally:
-            self.model.hf.train(training)
+        with without_dropout(self.model.hf), self.model.adapter_off():
+            return self.model.answer_hidden(view)
+
+
+@contextmanager
+def without_dropout(module: nn.Module) -> Iterator[None]:
+    """Dropout layers off, everything else as it is.
+
+    `module.eval()` would do more: on a CPU bitsandbytes repacks 4-bit weights at the first forward
+    pass in evaluation mode, and repacked ones carry no gradient afterwards.
+    """
+    dropouts = [m for m in module.modules() if isinstance(m, nn.Dropout) and m.training]
+    for dropout in dropouts:
+        dropout.training = False
+    try:
+        yield
+    finally:
+        for dropout in dropouts:
+            dropout.training = True

@@ -6,6 +6,7 @@ N image tokens per image, I images of a view.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -211,12 +212,14 @@ class VisionLanguageModel:
         Adapter weights are not base parameters and do not count.
         """
         sums: dict[Role, int] = {"vision": 0, "projector": 0, "language": 0}
-        for index, (name, parameter) in enumerate(self.hf.named_parameters()):
+        for name, parameter in self.hf.named_parameters():
             if "lora_" in name:
                 continue
+            # An adapter moves a layer one level down; it is the same layer.
+            place = zlib.crc32(name.replace(".base_layer", "").encode()) | 1
             value = int(torch.hash_tensor(parameter.detach()).item())
             role = self.roles.of(name)
-            sums[role] = (sums[role] * 1_000_003 + value + index) & (2**64 - 1)
+            sums[role] = (sums[role] + place * value) & (2**64 - 1)
         return sums
 
     def release(self) -> None:

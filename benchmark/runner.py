@@ -1,0 +1,115 @@
+"""Run one method on one model with one seed: stages in a row, and a record whatever happens.
+
+load -> train -> generate (with the canary) -> judge -> score. Each stage is found by its content
+key and not repeated. What fails is a record with its reason; what is interrupted can go on.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.records import RunRecord, Status
+from benchmark.progress import Reporter
+from benchmark.stages.answer import answer
+from benchmark.stages.judge import Untouched, judge
+from benchmark.stages.loaded import Loaded
+from benchmark.stages.record import Known, make_record, save_record
+from benchmark.stages.resolve import Run, RunRequest, resolve
+from benchmark.stages.samples import evaluation_samples
+from benchmark.stages.score import canary, plan_of
+from benchmark.stages.train import load_pools, train
+
+__all__ = ["RunRequest", "run"]
+
+BASE = "original"
+
+
+def run(request: RunRequest, *, reporter: Reporter | None = None) -> RunRecord:
+    """Run to the stage asked for and return the record, which is on disk if scoring was reached
+    or the run failed. Raises `UserError` for what a user can mend."""
+    reporter = reporter or Reporter()
+    known = Known(started_at=_now(), request=request)
+    try:
+        _stages(known, reporter)
+    except KeyboardInterrupt:
+        _finish(known, "interrupted", "interrupted by the user")
+        raise
+    except UserError:
+        raise
+    except RunFailed as error:
+        return _finish(known, "failed", str(error))
+    except MemoryError:
+        return _finish(known, "failed", "out of memory")
+    except Exception as error:
+        # A plugin may raise anything: its author gets the traceback, the other runs go on.
+        traceback.print_exc(file=sys.stderr)
+        return _finish(known, "failed", f"{type(error).__name__}: {error}")
+    if request.upto == "score":
+        return _finish(known, "done", None)
+    return make_record(known, status="done", error=None, ended_at=_now())
+
+
+def _stages(known: Known, reporter: Reporter) -> None:
+    run_ = known.run = resolve(known.request)
+    request = known.request = run_.request
+    reporter.note(
+        f"{run_.spec.method} on {run_.spec.model}, suite {run_.spec.suite}, seed {run_.spec.seed}"
+    )
+    known.stage = "load"
+    loaded = known.loaded = Loaded(
+        run_.model_card, precision=run_.spec.precision, device=run_.spec.device
+    )
+    known.stage = "train"
+    known.pools = load_pools(run_)
+    known.artifact = train(run_, pools=known.pools, loaded=loaded, reporter=reporter)
+    if request.upto == "train":
+        return
+    known.stage = "attack"
+    known.samples = evaluation_samples(run_.evaluation, images=run_.images, limit=run_.spec.limit)
+    base = _base(run_, reporter) if request.method != BASE else known
+    known.stage = "generate"
+    known.answered = answer(run_, known.artifact, known.samples, loaded=loaded, reporter=reporter)
+    assert base.answered is not None
+    known.base_answers_key = base.answered.key
+    known.canary = canary(known.samples, known.answered, base.answered)
+    if request.upto == "generate":
+        return
+    known.stage = "judge"
+    known.judged = judge(
+        run_, known.answered, known.samples, base=_untouched(base), reporter=reporter
+    )
+    if request.upto == "judge":
+        return
+    known.stage = "score"
+    assert base.judged is not None
+    known.score(base_rows=base.judged.rows, plan=plan_of(run_.suite))
+
+
+def _base(run_: Run, reporter: Reporter) -> Known:
+    """The untouched model's answers and verdicts on the same samples, shared by all methods."""
+    request = replace(run_.request, method=BASE, overrides={}, seed=0, upto="score", force=False)
+    known = Known(started_at=_now(), request=request)
+    _stages(known, reporter)
+    _finish(known, "done", None)
+    return known
+
+
+def _untouched(base: Known) -> Untouched:
+    assert base.run and base.artifact and base.loaded
+    return Untouched(run=base.run, artifact=base.artifact, loaded=base.loaded)
+
+
+def _finish(known: Known, status: Status, error: str | None) -> RunRecord:
+    """Make the record, and keep it unless it belongs to a search."""
+    record = make_record(known, status=status, error=error, ended_at=_now())
+    if known.request.part == "evaluation":
+        save_record(known, record)
+    return record
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,146 @@
+"""Judge: every response gets a verdict from each judge of its kind, or a reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmark.api import Judge
+from benchmark.core import registry
+from benchmark.core.records import JudgeInfo, StageCost, Verdict, VerdictRow
+from benchmark.core.samples import Sample
+from benchmark.core.store import JsonLines, StageFolder, digest
+from benchmark.cost.meter import Meter
+from benchmark.data.cards import load_card
+from benchmark.data.pools import load_pool
+from benchmark.engines.perplexity import BaseScorer
+from benchmark.judges import measure
+from benchmark.judges.coherence import perplexity_bar
+from benchmark.progress import Reporter
+from benchmark.stages.answer import Answered, answer
+from benchmark.stages.loaded import Loaded
+from benchmark.stages.resolve import Run
+from benchmark.stages.samples import split_of
+from benchmark.stages.train import Artifact
+
+COHERENCE = "coherence"
+VERDICTS = "verdicts.jsonl"
+BAR = "bar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Verdicts of all judges, as rows without a word of what was said."""
+
+    key: str
+    rows: list[VerdictRow]
+    judges: list[JudgeInfo]
+    cost: list[StageCost]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untouched:
+    """The base model that coherence is measured by."""
+
+    run: Run
+    artifact: Artifact
+    loaded: Loaded
+
+
+def judge(
+    run: Run,
+    answered: Answered,
+    samples: Sequence[Sample],
+    *,
+    base: Untouched,
+    reporter: Reporter,
+) -> Judged:
+    """Verdicts of the suite's judges and of coherence; found by the judge's identity, or made."""
+    judges = suite_judges(run, samples)
+    judges.append(coherence_judge(base, reporter=reporter))
+    rows, infos, costs, keys = [], [], [], []
+    for name, judge_ in judges:
+        pairs = [
+            (sample, answered.responses[sample.id])
+            for sample in samples
+            if sample.purpose in judge_.purposes
+        ]
+        key = digest({"answers": answered.key, "judge": [name, judge_.identity]})
+        verdicts, cost = _verdicts(run, name, judge_, pairs, key=key, reporter=reporter)
+        truncated = {s.id: response.truncated for s, response in pairs}
+        rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
+        infos.append(measure(judge_, name=name))
+        costs.append(cost)
+        keys.append(key)
+    return Judged(key=digest(keys), rows=rows, judges=infos, cost=costs)
+
+
+def suite_judges(run: Run, samples: Sequence[Sample]) -> list[tuple[str, Judge]]:
+    """The suite's judges, told how each card's answers are right."""
+    cards = {sample.card: load_card(sample.card) for sample in samples}
+    metrics = {name: card.metric for name, card in cards.items() if card.metric is not None}
+    return [(name, registry.load("judge", name)(metrics=metrics)) for name in run.suite.judges]
+
+
+def coherence_judge(base: Untouched, *, reporter: Reporter) -> tuple[str, Judge]:
+    """Coherence under the base model, its bar the base's own 99th percentile on validation."""
+    run = base.run
+    pool = load_pool(run.suite, "validation", "keep", "both", images=run.images)
+    said = answer(
+        run, base.artifact, pool.samples, loaded=base.loaded, reporter=reporter, label="calibrate"
+    )
+
+    def scorer(samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
+        return BaseScorer(base.loaded.base())(samples, answers)
+
+    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key]))
+    with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
+        if not stage.is_done():
+            spoken = [(s, said.responses[s.id].text) for s in pool.samples]
+            kept = [(sample, text) for sample, text in spoken if text]
+            bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
+            stage.finish({BAR: bar})
+    bar = float(str(stage.manifest()[BAR]))
+    return COHERENCE, registry.load("judge", COHERENCE)(scorer=scorer, bar=bar)
+
+
+def _verdicts(
+    run: Run,
+    name: str,
+    judge_: Judge,
+    pairs: Sequence,
+    *,
+    key: str,
+    reporter: Reporter,
+) -> tuple[Mapping[str, Verdict], StageCost]:
+    stage = StageFolder(run.results.root, "judge", key)
+    log = JsonLines(stage.path / VERDICTS)
+    with stage.lock(lambda who: reporter.note(f"waiting: {who} is judging with {name}")):
+        if not stage.is_done():
+            meter = Meter(stage.path / "cost.jsonl", device=run.spec.device)
+            with meter.running():
+                made = judge_.judge(pairs)
+            assert [v.sample_id for v in made] == [s.id for s, _ in pairs], f"{name}: wrong order"
+            log.path.unlink(missing_ok=True)
+            log.append(made)
+            stage.finish({"judge": judge_.identity, "cost": meter.cost().model_dump(mode="json")})
+        cost = StageCost.model_validate(stage.manifest()["cost"])
+        return {verdict.sample_id: verdict for verdict in log.read(Verdict)}, cost
+
+
+def _row(judge_name: str, sample: Sample, verdict: Verdict, *, truncated: bool) -> VerdictRow:
+    return VerdictRow(
+        judge=judge_name,
+        sample_id=sample.id,
+        behaviour=sample.behaviour,
+        purpose=sample.purpose,
+        card=sample.card,
+        split=split_of(sample),
+        form=sample.attack or "plain",
+        scope=sample.scope,
+        category=sample.category,
+        label=verdict.label,
+        score=verdict.score,
+        unscored=verdict.unscored,
+        truncated=truncated,
+    )

@@ -1,0 +1,251 @@
+"""What is known of a run while it goes on, and the record that is made of it at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from benchmark.core import environment, registry
+from benchmark.core.errors import UserError
+from benchmark.core.records import (
+    Canary,
+    Cost,
+    DataUse,
+    Keys,
+    MethodInfo,
+    RunRecord,
+    RunSpec,
+    Score,
+    Stage,
+    StageCost,
+    Status,
+    VerdictRow,
+)
+from benchmark.core.samples import Sample
+from benchmark.core.store import Results, digest, write_atomic
+from benchmark.data.leaks import find_leaks
+from benchmark.data.pools import Pool
+from benchmark.scoring.plan import Plan
+from benchmark.scoring.rankability import run_reasons
+from benchmark.scoring.run import score_run
+from benchmark.stages.answer import Answered
+from benchmark.stages.judge import Judged
+from benchmark.stages.loaded import Loaded
+from benchmark.stages.resolve import ENGINE, Run, RunRequest
+from benchmark.stages.samples import uses_of
+from benchmark.stages.train import Artifact
+from benchmark.tables.verdicts import write_verdicts
+
+UNKNOWN = "unknown"
+
+
+@dataclass(kw_only=True)
+class Known:
+    """Filled stage by stage; a record can be made of however much there is."""
+
+    started_at: str
+    request: RunRequest
+    stage: Stage = "load"
+    run: Run | None = None
+    loaded: Loaded | None = None
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    artifact: Artifact | None = None
+    samples: list[Sample] = field(default_factory=list)
+    answered: Answered | None = None
+    base_answers_key: str | None = None
+    canary: Canary | None = None
+    judged: Judged | None = None
+    scores: list[Score] = field(default_factory=list)
+    plan: Plan | None = None
+
+    def score(self, *, base_rows: Sequence[VerdictRow], plan: Plan) -> None:
+        """Turn verdicts into figures."""
+        assert self.judged is not None
+        self.plan = plan
+        self.scores = score_run(
+            self.judged.rows, base_rows=base_rows, plan=plan, judges=self.judged.judges
+        )
+
+
+def make_record(known: Known, *, status: Status, error: str | None, ended_at: str) -> RunRecord:
+    """The record of what is known; one that is done says why it may not be ranked."""
+    judged = known.judged
+    record = RunRecord(
+        run_id=known.run.run_id if known.run else digest(_asked(known.request))[:16],
+        status=status,
+        error=error,
+        failed_stage=known.stage if status != "done" else None,
+        started_at=known.started_at,
+        ended_at=ended_at,
+        git=environment.git(),
+        packages=environment.packages(),
+        system=_system(known.request.device),
+        spec=_spec(known),
+        keys=_keys(known),
+        method=_method(known),
+        model_sha256=known.loaded.sha256 if known.loaded else None,
+        base_answers_key=known.base_answers_key,
+        selection=known.run.selection if known.run else None,
+        data=_data(known),
+        scores=known.scores,
+        judges=judged.judges if judged else [],
+        cost=_cost(known),
+        training=known.artifact.info.training if known.artifact else None,
+        canary=known.canary,
+        leaks=_leaks(known),
+        notes=list(known.run.model_card.notes) if known.run else [],
+        digests=_digests(known),
+    )
+    if status != "done" or known.plan is None or judged is None:
+        return record
+    reasons = run_reasons(record, judged.rows, plan=known.plan)
+    return record.model_copy(update={"rankable": not reasons, "unrankable_reasons": reasons})
+
+
+def save_record(known: Known, record: RunRecord) -> None:
+    """Write the record, its text-free verdicts beside it, each wholly or not at all.
+
+    A failed or interrupted attempt never takes the place of a run that is done.
+    """
+    results = Results(known.request.results)
+    path = results.record(
+        suite=record.spec.suite,
+        model=record.spec.model,
+        method=record.spec.method,
+        seed=record.spec.seed,
+        limit=record.spec.limit,
+    )
+    if record.status != "done":
+        path = path.with_name(f"{path.stem}.{record.status}.json")
+    elif known.judged is not None:
+        write_verdicts(path.with_suffix(".verdicts.csv.gz"), known.judged.rows)
+    write_atomic(path, record.model_dump_json(indent=1) + "\n")
+
+
+def _asked(request: RunRequest) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "model": request.model,
+        "suite": request.suite,
+        "seed": request.seed,
+        "limit": request.limit,
+        "overrides": dict(request.overrides),
+    }
+
+
+def _spec(known: Known) -> RunSpec:
+    if known.run is not None:
+        return known.run.spec
+    request = known.request
+    return RunSpec(
+        method=request.method,
+        config=dict(request.overrides),
+        model=request.model,
+        suite=request.suite,
+        seed=request.seed,
+        limit=request.limit,
+        engine=ENGINE,
+        device=request.device,
+        precision=UNKNOWN,
+        max_new_tokens=0,
+        batch_size=0,
+    )
+
+
+def _method(known: Known) -> MethodInfo:
+    try:
+        entry = registry.entry("method", known.request.method)
+    except UserError:
+        entry = None
+    info = known.artifact.info if known.artifact else None
+    method = known.run.method if known.run else None
+    return MethodInfo(
+        name=entry.name if entry else known.request.method,
+        origin=entry.origin if entry else UNKNOWN,
+        source_sha256=entry.source_sha256 if entry else "",
+        summary=entry.summary if entry else "",
+        reference_row=bool(method and method.reference_row),
+        deterministic=bool(method and method.deterministic),
+        trained_roles=info.trained_roles if info else {},
+        trainable_params=info.trainable_params if info else 0,
+        total_params=info.total_params if info else 0,
+        served_by=info.served_by if info else [],
+        hooks=info.hooks if info else [],
+    )
+
+
+def _system(device: str) -> Any:
+    if device.startswith("cuda"):
+        name = torch.cuda.get_device_name(device)
+        return environment.system(device=device, device_name=name)
+    return environment.system(device=device, n_threads=torch.get_num_threads())
+
+
+def _keys(known: Known) -> Keys:
+    judged = known.judged
+    scored = digest([s.model_dump(mode="json") for s in known.scores]) if known.scores else None
+    return Keys(
+        train=known.artifact.key if known.artifact else None,
+        generate=known.answered.key if known.answered else None,
+        judge=judged.key if judged else None,
+        score=scored,
+    )
+
+
+def _data(known: Known) -> list[DataUse]:
+    trained = [use for pool in known.pools.values() for use in pool.uses]
+    return [*trained, *uses_of(known.samples)]
+
+
+def _leaks(known: Known) -> Any:
+    if not known.samples:
+        return None
+    trained = [sample for pool in known.pools.values() for sample in pool.samples]
+    scored = [s for s in known.samples if s.purpose in ("attack", "over_refusal", "utility")]
+    return find_leaks(trained=trained, scored=scored)
+
+
+def _cost(known: Known) -> Cost | None:
+    stages: dict[Stage, StageCost] = {}
+    if known.artifact:
+        cached = {"from_cache": known.artifact.from_cache}
+        stages["train"] = known.artifact.info.cost.model_copy(update=cached)
+    if known.answered:
+        stages["generate"] = known.answered.cost
+    if known.judged:
+        stages["judge"] = _together(known.judged.cost)
+    if not stages:
+        return None
+    system = _system(known.request.device)
+    return Cost(
+        device_unit="gpu" if known.request.device.startswith("cuda") else "cpu-core",
+        device_name=system.device_name,
+        n_devices=system.n_devices,
+        stages=stages,
+    )
+
+
+def _together(costs: Sequence[StageCost]) -> StageCost:
+    """Judges ran one after the other: seconds add up, the peak is the highest."""
+    peaks = [cost.peak_memory_bytes for cost in costs if cost.peak_memory_bytes is not None]
+    return StageCost(
+        wall_s=sum(cost.wall_s for cost in costs),
+        device_s=sum(cost.device_s for cost in costs),
+        wasted_s=sum(cost.wasted_s for cost in costs),
+        peak_memory_bytes=max(peaks, default=None),
+        from_cache=all(cost.from_cache for cost in costs),
+    )
+
+
+def _digests(known: Known) -> dict[str, str]:
+    found = {}
+    if known.answered:
+        found["answers"] = digest(
+            [r.model_dump(mode="json") for _, r in sorted(known.answered.responses.items())]
+        )
+    if known.judged:
+        found["verdicts"] = digest([row.model_dump(mode="json") for row in known.judged.rows])
+    return found
