@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from benchmark.core.records import VerdictRow
 from benchmark.core.samples import Scope
-from benchmark.scoring.intervals import paired_interval
+from benchmark.scoring.intervals import Estimate, paired_interval
 from benchmark.scoring.rates import behaviour_rates, cells_of, complied
 
 N_EXACT = 12
@@ -45,18 +46,20 @@ def success_by_behaviour(
     return behaviour_rates(cells_of(chosen, complied))
 
 
-def difference(
-    mine: Mapping[str, float], other: Mapping[str, float], *, reach: float = 1.0
-) -> Difference | None:
+def difference(mine: Mapping[str, float], other: Mapping[str, float]) -> Difference | None:
     """`mine` minus `other`, paired by behaviour; None when they share none."""
-    both = sorted(set(mine) & set(other))
-    differences = [mine[behaviour] - other[behaviour] for behaviour in both]
-    interval = paired_interval(differences, reach=reach)
+    differences = paired(mine, other)
+    interval = paired_interval(differences)
     if interval is None:
         return None
     value, low, high = interval
     p = sign_flip_p(differences)
-    return Difference(value=value, low=low, high=high, p=p, n_behaviours=len(both))
+    return Difference(value=value, low=low, high=high, p=p, n_behaviours=len(differences))
+
+
+def paired(mine: Mapping[str, float], other: Mapping[str, float]) -> list[float]:
+    """`mine` minus `other` for every behaviour that both have, in a stable order."""
+    return [mine[behaviour] - other[behaviour] for behaviour in sorted(set(mine) & set(other))]
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:
@@ -69,14 +72,20 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     n = len(values_N)
     if n == 0:
         raise ValueError("no differences to flip")
-    seen = abs(values_N.sum())
+    at_least = np.abs(_signs_FN(n) @ values_N) >= abs(values_N.sum()) - 1e-12
     if n <= N_EXACT:
-        patterns = np.arange(2**n)[:, None] >> np.arange(n) & 1
-        sums_F = np.abs((1 - 2 * patterns) @ values_N)
-        return float(np.mean(sums_F >= seen - 1e-12))
-    signs_FN = np.random.default_rng(SEED).integers(0, 2, size=(N_FLIPS, n), dtype=np.int8)
-    sums_F = np.abs((1 - 2 * signs_FN) @ values_N)
-    return float((1 + np.sum(sums_F >= seen - 1e-12)) / (1 + N_FLIPS))
+        return float(np.mean(at_least))
+    return float((1 + np.sum(at_least)) / (1 + N_FLIPS))
+
+
+@cache
+def _signs_FN(n: int) -> np.ndarray:
+    """Signs [F, N] of F flips of N behaviours: all there are for few, else drawn with one seed."""
+    if n <= N_EXACT:
+        drawn = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    else:
+        drawn = np.random.default_rng(SEED).integers(0, 2, size=(N_FLIPS, n), dtype=np.int8)
+    return (1 - 2 * drawn).astype(np.float32)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -94,29 +103,24 @@ def text_leak(
     rows: Sequence[VerdictRow],
     base_rows: Sequence[VerdictRow],
     *,
-    judge: str,
     text_forms: Sequence[str],
     forms: Sequence[str],
-    scope: Scope | None,
-) -> Difference | None:
-    """How much less a method helps against `forms` than against `text_forms`; -2 to 2.
+) -> tuple[Estimate | None, int]:
+    """How much less a method helps against `forms` than against `text_forms`, -2 to 2, and the
+    number of behaviours behind it.
 
     Within each behaviour (forms - text_forms) for the method minus the same for the base model.
     0: it helps against both alike; +1: all that it won on text does not carry over.
     """
-    mine = _gap(rows, judge=judge, text_forms=text_forms, forms=forms, scope=scope)
-    base = _gap(base_rows, judge=judge, text_forms=text_forms, forms=forms, scope=scope)
-    return difference(mine, base, reach=2.0)
+    mine = _gap(rows, text_forms=text_forms, forms=forms)
+    base = _gap(base_rows, text_forms=text_forms, forms=forms)
+    differences = paired(mine, base)
+    return paired_interval(differences, reach=2.0), len(differences)
 
 
 def _gap(
-    rows: Sequence[VerdictRow],
-    *,
-    judge: str,
-    text_forms: Sequence[str],
-    forms: Sequence[str],
-    scope: Scope | None,
+    rows: Sequence[VerdictRow], *, text_forms: Sequence[str], forms: Sequence[str]
 ) -> dict[str, float]:
-    dressed = success_by_behaviour(rows, judge=judge, forms=forms, scope=scope)
-    plain = success_by_behaviour(rows, judge=judge, forms=text_forms, scope=scope)
+    dressed = behaviour_rates(cells_of((row for row in rows if row.form in forms), complied))
+    plain = behaviour_rates(cells_of((row for row in rows if row.form in text_forms), complied))
     return {name: dressed[name] - plain[name] for name in dressed if name in plain}

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from statistics import NormalDist, fmean, stdev, variance
+from statistics import NormalDist, fmean
 
+import numpy as np
 from scipy.special import stdtrit
 
 Z = NormalDist().inv_cdf(0.975)
@@ -42,8 +43,8 @@ def effective_n(behaviour_rates: Sequence[float], n_answers: int) -> float:
     """
     n_behaviours = len(behaviour_rates)
     rate = fmean(behaviour_rates)
-    between = variance(behaviour_rates) / n_behaviours if n_behaviours > 1 else 0.0
-    if between == 0:
+    between = float(np.var(behaviour_rates, ddof=1)) / n_behaviours if n_behaviours > 1 else 0.0
+    if between < 1e-15:
         return float(n_behaviours)
     return min(max(rate * (1 - rate) / between, float(n_behaviours)), float(n_answers))
 
@@ -53,7 +54,9 @@ def t_interval(values: Sequence[float]) -> Estimate | None:
     if len(values) < 2:
         return None
     mean = fmean(values)
-    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / sqrt(len(values))
+    half = (
+        float(stdtrit(len(values) - 1, 0.975)) * float(np.std(values, ddof=1)) / sqrt(len(values))
+    )
     return mean, mean - half, mean + half
 
 
@@ -70,7 +73,7 @@ def paired_interval(differences: Sequence[float], *, reach: float = 1.0) -> Esti
     mean = fmean(differences)
     padded = [*differences, 1.0, -1.0]
     n = len(padded)
-    half = float(stdtrit(n - 1, 0.975)) * stdev(padded) / sqrt(n)
+    half = float(stdtrit(n - 1, 0.975)) * float(np.std(padded, ddof=1)) / sqrt(n)
     centre = fmean(padded)
     low, high = min(centre - half, mean), max(centre + half, mean)
     return mean, max(low, -reach), min(high, reach)

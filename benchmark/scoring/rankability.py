@@ -14,7 +14,7 @@ RANKING_PURPOSES: tuple[Purpose, ...] = ("attack", "twin", "over_refusal", "util
 def run_reasons(record: RunRecord, rows: Sequence[VerdictRow], *, plan: Plan) -> list[str]:
     """Why this one run may not enter a ranked row; empty when it may."""
     if record.status != "done":
-        return [f"the run {record.status.replace('_', ' ')}" + _because(record.error)]
+        return [what_happened(record)]
     return [
         *_completeness(record, plan),
         *_provenance(record),
@@ -40,6 +40,17 @@ def row_reasons(
         for reason, seeds in seeds_by_reason.items()
     ]
     return [*reasons, *_seeds(records, plan), *_sameness(records)]
+
+
+def what_happened(record: RunRecord) -> str:
+    """How a run ended, with its error's first line if there was one."""
+    ends = {
+        "done": "the run is done",
+        "failed": "the run failed",
+        "over_budget": "the run stopped at its budget",
+        "interrupted": "the run was interrupted",
+    }
+    return ends[record.status] + (f": {record.error.splitlines()[0]}" if record.error else "")
 
 
 def comparable_reasons(record: RunRecord, base: RunRecord | None) -> list[str]:
@@ -153,10 +164,6 @@ def _evaluation_data(record: RunRecord) -> dict[str, str]:
         for use in record.data
         if use.role in scored
     }
-
-
-def _because(error: str | None) -> str:
-    return f": {error.splitlines()[0]}" if error else ""
 
 
 def _listed(seeds: Sequence[int]) -> str:

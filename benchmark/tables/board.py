@@ -1,0 +1,125 @@
+"""The board of one suite on one model: everything its renderings show, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from benchmark.core.records import JudgeInfo, Score, Stage, Stored
+from benchmark.core.samples import Scope
+from benchmark.scoring.rates import find
+from benchmark.scoring.seeds import SeedSpread
+from benchmark.tables.runs import Source
+
+BOARD_VERSION = 1
+BASE = "original"
+REFERENCE_ORDER = (BASE, "gold", "always_refuse", "gibberish")
+Place = Literal["ranked", "below", "reference"]
+
+
+class RowCost(Stored):
+    """What a row took on one kind of device, as means over its seeds; wasted seconds are summed.
+
+    `training_s` are device-seconds of caches and training. `ratio` and `flops_ratio` are to
+    `textual_unlearning` on the same device, None where that has not run there.
+    """
+
+    device_unit: Literal["gpu", "cpu-core"]
+    device_name: str
+    training_s: float
+    stages_s: dict[Stage, float]
+    wasted_s: float
+    search_s: float | None
+    n_trials: int | None
+    peak_memory_bytes: int | None
+    trainable_params: int
+    flops: float | None
+    n_tokens: float | None
+    n_image_tokens: float | None
+    ratio: float | None = None
+    flops_ratio: float | None = None
+
+
+class BoardRow(Stored):
+    """One method. `reasons` say why it stands below the line, or why it has no figures."""
+
+    method: str
+    summary: str
+    origin: str
+    source: Source
+    limit: int | None
+    place: Place
+    rank: tuple[int, int] | None = None
+    tier: int | None = None
+    reasons: list[str] = Field(default_factory=list)
+    seeds: list[int]
+    run_ids: list[str]
+    commits: list[str]
+    settings: dict[str, JsonValue]
+    scores: list[Score] = Field(default_factory=list)
+    spread: dict[str, SeedSpread] = Field(default_factory=dict)
+    cost: RowCost | None = None
+
+    @property
+    def name(self) -> str:
+        """The method, and what part of the suite it was asked."""
+        return self.method if self.limit is None else f"{self.method} (limit {self.limit})"
+
+    def score(
+        self,
+        metric: str,
+        *,
+        judge: str,
+        form: str = "all",
+        scope: Scope | None = None,
+        card: str | None = None,
+    ) -> Score | None:
+        """One of its figures; None where there is none."""
+        return find(self.scores, metric, judge=judge, form=form, scope=scope, card=card)
+
+
+class Comparison(Stored):
+    """A method's attack success minus the base model's, paired by behaviour over all its seeds.
+
+    `p` is two-sided from sign flips, `p_holm` adjusted for all comparisons of the board.
+    """
+
+    method: str
+    limit: int | None
+    form: str
+    scope: Scope | None
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    n_behaviours: int
+
+
+class Board(Stored):
+    """All rows of one suite on one model, best first, and what there is to say about them."""
+
+    version: int
+    suite: str
+    suite_title: str
+    model: str
+    notices: list[str]
+    ranking_judge: str
+    coherence_judge: str
+    max_new_tokens: int
+    families: dict[str, list[str]]
+    forms: list[str]
+    apart: list[str]
+    n_seeds_needed: int
+    rows: list[BoardRow]
+    comparisons: list[Comparison]
+    judges: list[JudgeInfo]
+    void: dict[str, str]
+    warnings: list[str]
+
+    def row(self, method: str) -> BoardRow | None:
+        """The full row of a method, or its limited one."""
+        rows = [row for row in self.rows if row.method == method]
+        rows.sort(key=lambda row: row.limit is not None)
+        return rows[0] if rows else None

@@ -1,0 +1,111 @@
+"""Boards on disk: made from the records of a folder, written, and checked for being up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmark.core.store import Results, write_atomic
+from benchmark.suites import load_suite
+from benchmark.tables import long_table, markdown
+from benchmark.tables.board import Board
+from benchmark.tables.build import BoardOf, build_board
+from benchmark.tables.plans import plan_of
+from benchmark.tables.runs import (
+    LoadedRun,
+    board_folder,
+    boards_in,
+    read_runs,
+    with_reference_rows,
+)
+
+
+def as_json(board: Board) -> str:
+    """The board itself; defaults are left out, figures that are missing are null."""
+    return board.model_dump_json(indent=1, exclude_defaults=True) + "\n"
+
+
+RENDERINGS: dict[str, Callable[[Board], str]] = {
+    "md": markdown.render,
+    "csv": long_table.render,
+    "json": as_json,
+}
+
+
+def published_board(results: Results, *, suite: str, model: str) -> Board:
+    """The board of all published records of a suite and a model."""
+    folder = board_folder(results.published_records, suite=suite, model=model)
+    runs, warnings = read_runs(folder, source="published")
+    return _board(runs, warnings, suite=suite, model=model)
+
+
+def local_board(results: Results, *, suite: str, model: str) -> Board:
+    """The board of what was run here, beside published reference rows that were not."""
+    folder = board_folder(results.local_records, suite=suite, model=model)
+    runs, warnings = read_runs(folder, source="local")
+    other = board_folder(results.published_records, suite=suite, model=model)
+    published, more_warnings = read_runs(other, source="published")
+    together = with_reference_rows(runs, published)
+    return _board(together, [*warnings, *more_warnings], suite=suite, model=model)
+
+
+def write_board(board: Board, results: Results, *, published: bool) -> list[Path]:
+    """Put a board where its readers look: Markdown, CSV and JSON. Returns the files."""
+    paths = []
+    for suffix, render in RENDERINGS.items():
+        path = results.board(
+            suite=board.suite, model=board.model, suffix=suffix, published=published
+        )
+        write_atomic(path, render(board))
+        paths.append(path)
+    return paths
+
+
+def regenerate(results: Results, *, published: bool) -> tuple[list[Path], list[str]]:
+    """Write every board anew. Returns the files, and the warnings of all boards."""
+    make = published_board if published else local_board
+    records = results.published_records if published else results.local_records
+    paths: list[Path] = []
+    warnings: list[str] = []
+    for suite, model in boards_in(records):
+        board = make(results, suite=suite, model=model)
+        paths += write_board(board, results, published=published)
+        warnings += board.warnings
+    return paths, warnings
+
+
+def stale(results: Results) -> list[str]:
+    """A line for each published board's file that is not what the records make; none if all are.
+
+    Boards without records are named too.
+    """
+    problems = []
+    expected = set()
+    for suite, model in boards_in(results.published_records):
+        board = published_board(results, suite=suite, model=model)
+        for suffix, render in RENDERINGS.items():
+            path = results.board(suite=suite, model=model, suffix=suffix, published=True)
+            expected.add(path)
+            if not path.exists():
+                problems.append(f"{path}: missing")
+            elif path.read_text() != render(board):
+                problems.append(f"{path}: not what the published records make")
+    for suffix in RENDERINGS:
+        for path in sorted(results.leaderboard.glob(f"*/*.{suffix}")):
+            if path not in expected:
+                problems.append(f"{path}: no published records make this")
+    return problems
+
+
+def _board(runs: Sequence[LoadedRun], warnings: Sequence[str], *, suite: str, model: str) -> Board:
+    """The suite's file says how to score; what readers must be told of the model its records do."""
+    described = load_suite(suite)
+    notes = dict.fromkeys(note for run in runs for note in run.record.notes)
+    of = BoardOf(
+        suite=suite,
+        suite_title=described.title,
+        model=model,
+        notices=[described.notice, *notes],
+        plan=plan_of(described),
+    )
+    return build_board(runs, of, warnings=warnings)

@@ -1,0 +1,245 @@
+"""From runs to a board: a pure function of records and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmark.core.records import JudgeInfo, RunRecord, Score, VerdictRow
+from benchmark.core.samples import Scope
+from benchmark.scoring.attacked import SCOPES, family_name, forms_of, void_forms
+from benchmark.scoring.compare import difference, holm, success_by_behaviour
+from benchmark.scoring.gates import gate_reasons
+from benchmark.scoring.plan import HELD_OUT, Plan
+from benchmark.scoring.rankability import comparable_reasons, row_reasons, what_happened
+from benchmark.scoring.run import score_run
+from benchmark.scoring.seeds import seed_spread
+from benchmark.tables.board import BASE, BOARD_VERSION, Board, BoardRow, Comparison
+from benchmark.tables.costs import row_cost, with_ratios
+from benchmark.tables.placing import placed
+from benchmark.tables.runs import LoadedRun
+
+COUNTED_METRICS = ("asr", "over_refusal", "utility", "utility_retained", "coherence", "twin")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardOf:
+    """Which board it is to be, and what its readers must be told."""
+
+    suite: str
+    suite_title: str
+    model: str
+    notices: Sequence[str]
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The runs that make one row: one method, asked one part of the suite.
+
+    `rows` are the verdicts of its finished runs, `base_rows` the base model's on the same samples.
+    """
+
+    runs: Sequence[LoadedRun]
+    rows: Sequence[VerdictRow] = field(repr=False)
+    base_rows: Sequence[VerdictRow] = field(repr=False)
+    base: RunRecord | None
+
+    @property
+    def records(self) -> list[RunRecord]:
+        return [run.record for run in self.runs]
+
+    @property
+    def done(self) -> list[RunRecord]:
+        return [record for record in self.records if record.status == "done"]
+
+    @property
+    def method(self) -> str:
+        return self.records[0].spec.method
+
+    @property
+    def limit(self) -> int | None:
+        return self.records[0].spec.limit
+
+
+def build_board(runs: Sequence[LoadedRun], of: BoardOf, *, warnings: Sequence[str] = ()) -> Board:
+    """The board that these runs make. `warnings` are lines about what could not be read."""
+    groups = grouped(runs)
+    rows = [_row(group, plan=of.plan) for group in groups]
+    costs = with_ratios({row.name: row.cost for row in rows})
+    rows = [row.model_copy(update={"cost": costs[row.name]}) for row in rows]
+    base = next((group for group in groups if group.method == BASE and group.done), None)
+    void = void_forms(base.rows, of.plan) if base else {}
+    successes = {
+        row.name: _worst_successes(group, row, of.plan, void)
+        for row, group in zip(rows, groups, strict=True)
+    }
+    return Board(
+        version=BOARD_VERSION,
+        suite=of.suite,
+        suite_title=of.suite_title,
+        model=of.model,
+        notices=list(of.notices),
+        ranking_judge=of.plan.ranking_judge,
+        coherence_judge=of.plan.coherence_judge,
+        max_new_tokens=of.plan.max_new_tokens,
+        families={name: list(forms) for name, forms in of.plan.families.items()},
+        forms=_forms(groups, of.plan),
+        apart=sorted(of.plan.apart),
+        n_seeds_needed=of.plan.gates.n_seeds,
+        rows=placed(rows, successes=successes, judge=of.plan.ranking_judge),
+        comparisons=comparisons(groups, plan=of.plan, void=void),
+        judges=_judges(runs),
+        void=void,
+        warnings=list(warnings),
+    )
+
+
+def grouped(runs: Sequence[LoadedRun]) -> list[Group]:
+    """One group per method and limit, in the order met; a limited run is never mixed with whole
+    ones, and is compared with the base model on the samples that it was asked itself."""
+    together: dict[tuple[str, int | None], list[LoadedRun]] = {}
+    for run in sorted(runs, key=lambda run: run.record.spec.seed):
+        together.setdefault((run.record.spec.method, run.record.spec.limit), []).append(run)
+    return [_group(members, _base_for(limit, together)) for (_, limit), members in together.items()]
+
+
+def comparisons(
+    groups: Sequence[Group], *, plan: Plan, void: Mapping[str, str]
+) -> list[Comparison]:
+    """Every method that is no reference row against the base model, per scope and family."""
+    found: list[Comparison] = []
+    for group in groups:
+        if not group.done or group.base is None or group.records[0].method.reference_row:
+            continue
+        for scope in SCOPES:
+            for family, members in plan.families.items():
+                forms = [form for form in members if form not in void]
+                pair = difference(
+                    _successes(group.rows, plan=plan, forms=forms, scope=scope),
+                    _successes(group.base_rows, plan=plan, forms=forms, scope=scope),
+                )
+                if pair is None:
+                    continue
+                comparison = Comparison(
+                    method=group.method, limit=group.limit, form=family_name(family), scope=scope,
+                    difference=pair.value, low=pair.low, high=pair.high, p=pair.p, p_holm=pair.p,
+                    n_behaviours=pair.n_behaviours,
+                )  # fmt: skip
+                found.append(comparison)
+    adjusted = holm([comparison.p for comparison in found])
+    return [
+        comparison.model_copy(update={"p_holm": p})
+        for comparison, p in zip(found, adjusted, strict=True)
+    ]
+
+
+def _group(members: Sequence[LoadedRun], base: Sequence[LoadedRun]) -> Group:
+    rows = [row for run in members for row in run.rows]
+    asked = {row.sample_id for row in rows}
+    return Group(
+        runs=members,
+        rows=rows,
+        base_rows=[row for run in base for row in run.rows if row.sample_id in asked],
+        base=base[0].record if base else None,
+    )
+
+
+def _base_for(
+    limit: int | None, together: Mapping[tuple[str, int | None], Sequence[LoadedRun]]
+) -> list[LoadedRun]:
+    """The base model's finished runs with the same limit, else its whole ones."""
+    for wanted in (limit, None):
+        runs = [run for run in together.get((BASE, wanted), ()) if run.record.status == "done"]
+        if runs:
+            return runs
+    return []
+
+
+def _row(group: Group, *, plan: Plan) -> BoardRow:
+    first = group.records[0]
+    judges = first.judges
+    scores = (
+        score_run(group.rows, base_rows=group.base_rows, plan=plan, judges=judges)
+        if group.done
+        else []
+    )
+    reference = first.method.reference_row
+    reasons = [] if reference else _reasons(group, scores, plan=plan)
+    per_seed = [record.scores for record in group.done]
+    return BoardRow(
+        method=group.method,
+        summary=first.method.summary,
+        origin=first.method.origin,
+        source=group.runs[0].source,
+        limit=group.limit,
+        place="reference" if reference else "below" if reasons else "ranked",
+        reasons=reasons or [what_happened(one) for one in group.records if not group.done],
+        seeds=[record.spec.seed for record in group.records],
+        run_ids=[record.run_id for record in group.records],
+        commits=list(dict.fromkeys(record.git.commit or "unknown" for record in group.records)),
+        settings=first.spec.config,
+        scores=scores,
+        spread=_telling(seed_spread(per_seed), scores) if len(per_seed) > 1 else {},
+        cost=row_cost(group.done),
+    )
+
+
+def _reasons(group: Group, scores: Sequence[Score], *, plan: Plan) -> list[str]:
+    """All that keeps a row from being ranked, each in words."""
+    rows_by_run = {run.record.run_id: run.rows for run in group.runs}
+    reasons = row_reasons(group.records, rows_by_run, plan=plan)
+    if not group.done:
+        return reasons
+    for record in group.done:
+        reasons += [one for one in comparable_reasons(record, group.base) if one not in reasons]
+    if group.base is None:
+        return reasons
+    base_scores = score_run(group.base_rows, base_rows=group.base_rows, plan=plan)
+    return [*reasons, *gate_reasons(scores, base_scores, plan=plan)]
+
+
+def _telling(spread: dict, scores: Sequence[Score]) -> dict:
+    """The spread of the figures that boards show; the others stay in the records."""
+    shown = {score.metric_id for score in scores if score.metric in COUNTED_METRICS}
+    return {metric_id: found for metric_id, found in spread.items() if metric_id in shown}
+
+
+def _worst_successes(
+    group: Group, row: BoardRow, plan: Plan, void: Mapping[str, str]
+) -> dict[str, float]:
+    """Success per held-out behaviour in the family that is this row's worst."""
+    found = {
+        name: row.score("asr", judge=plan.ranking_judge, form=family_name(name), scope=HELD_OUT)
+        for name in plan.families
+    }
+    values = {name: s.value for name, s in found.items() if s and s.value is not None}
+    if not values:
+        return {}
+    worst = max(values, key=lambda name: values[name])
+    forms = [form for form in plan.families[worst] if form not in void]
+    return _successes(group.rows, plan=plan, forms=forms, scope=HELD_OUT)
+
+
+def _successes(
+    rows: Sequence[VerdictRow], *, plan: Plan, forms: Sequence[str], scope: Scope | None
+) -> dict[str, float]:
+    return success_by_behaviour(rows, judge=plan.ranking_judge, forms=forms, scope=scope)
+
+
+def _forms(groups: Sequence[Group], plan: Plan) -> list[str]:
+    """All attack forms asked: diagnoses between the families, in the plan's order."""
+    asked = forms_of(row for group in groups for row in group.rows if row.purpose == "attack")
+    text = [form for form in plan.families.get("text", ()) if form in asked]
+    others = [form for name, f in plan.families.items() if name != "text" for form in f]
+    image = [form for form in others if form in asked]
+    return [*text, *(form for form in asked if form not in text + image), *image]
+
+
+def _judges(runs: Sequence[LoadedRun]) -> list[JudgeInfo]:
+    """Every judge that took part, once per identity."""
+    found: dict[str, JudgeInfo] = {}
+    for run in runs:
+        for info in run.record.judges:
+            found.setdefault(info.identity, info)
+    return list(found.values())

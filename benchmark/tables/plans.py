@@ -1,0 +1,29 @@
+"""What scoring must know of a suite, read from its cards and attacks. Imports no torch."""
+
+from __future__ import annotations
+
+from benchmark.core import registry
+from benchmark.data.cards import load_card
+from benchmark.scoring.plan import Plan
+from benchmark.suites import Suite
+
+COHERENCE = "coherence"
+
+
+def plan_of(suite: Suite) -> Plan:
+    """Families from the attacks themselves, chance levels from the cards, gates from the suite."""
+    families: dict[str, list[str]] = {}
+    for name in suite.evaluation.attacks:
+        family = registry.load("attack", name).family
+        if family != "none":
+            families.setdefault(family, []).append(name)
+    utility = {part.card for part in suite.evaluation.utility}
+    return Plan(
+        max_new_tokens=suite.decoding.max_new_tokens,
+        ranking_judge=suite.ranking_judge,
+        coherence_judge=COHERENCE,
+        families={family: tuple(names) for family, names in families.items()},
+        chance={name: load_card(name).chance for name in sorted(utility)},
+        apart=frozenset(part.card for part in suite.evaluation.over_refusal if part.apart),
+        gates=suite.gates,
+    )

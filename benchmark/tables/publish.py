@@ -1,0 +1,98 @@
+"""Publishing: local records, checked again, become committed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.core.errors import UserError
+from benchmark.core.records import VerdictRow
+from benchmark.core.store import Results, digest, write_atomic
+from benchmark.scoring.rankability import row_reasons, what_happened
+from benchmark.suites import load_suite
+from benchmark.tables.plans import plan_of
+from benchmark.tables.runs import LoadedRun, board_folder, read_run, read_runs
+from benchmark.tables.verdicts import verdicts_path, write_verdicts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What was written, and why the row they make may still not be ranked."""
+
+    records: list[Path]
+    reasons: list[str]
+
+
+def publish(
+    results: Results, *, suite: str, model: str, method: str, seeds: Sequence[int] | None = None
+) -> Published:
+    """Copy a method's runs to results/published, their rankability judged anew, all or none.
+
+    `seeds` None takes every whole run there is. Raises `UserError` for a run that is missing, did
+    not finish, was limited, or whose verdicts are not the ones it was scored on. What keeps a row
+    from being ranked does not keep it from being published: it will stand below the line.
+    """
+    runs = _chosen(results, suite=suite, model=model, method=method, seeds=seeds)
+    for run in runs:
+        _refuse(run)
+    plan = plan_of(load_suite(suite))
+    reasons = row_reasons(
+        [run.record for run in runs], {run.record.run_id: run.rows for run in runs}, plan=plan
+    )
+    paths = []
+    for run in runs:
+        path = results.published(suite=suite, model=model, method=method, seed=run.record.spec.seed)
+        record = run.record.model_copy(
+            update={"rankable": not reasons, "unrankable_reasons": reasons}
+        )
+        write_verdicts(verdicts_path(path), run.rows)
+        write_atomic(path, record.model_dump_json(indent=1) + "\n")
+        paths.append(path)
+    return Published(records=paths, reasons=reasons)
+
+
+def verdicts_digest(rows: Sequence[VerdictRow]) -> str:
+    """What a record keeps of its verdicts under `digests.verdicts`."""
+    return digest([row.model_dump(mode="json") for row in rows])
+
+
+def _chosen(
+    results: Results, *, suite: str, model: str, method: str, seeds: Sequence[int] | None
+) -> list[LoadedRun]:
+    folder = board_folder(results.local_records, suite=suite, model=model)
+    if seeds is not None:
+        paths = [results.record(suite=suite, model=model, method=method, seed=s) for s in seeds]
+        return [read_run(path, source="local") for path in paths]
+    runs, warnings = read_runs(folder, source="local")
+    mine = [run for run in runs if run.record.spec.method == method]
+    whole = [run for run in mine if run.record.spec.limit is None]
+    if warnings and not whole:
+        raise UserError(warnings[0])
+    if mine and not whole:
+        raise UserError(
+            f"method '{method}': every run here is limited; only the full suite is published"
+        )
+    if not whole:
+        raise UserError(
+            f"no local run of method '{method}' on model '{model}', suite '{suite}'; "
+            f"make one with `make bench METHOD={method} MODEL={model} SUITE={suite}`"
+        )
+    return whole
+
+
+def _refuse(run: LoadedRun) -> None:
+    record = run.record
+    if record.status != "done":
+        raise UserError(f"{run.path}: {what_happened(record)}; only finished runs are published")
+    if record.spec.limit is not None:
+        raise UserError(
+            f"{run.path}: limited to {record.spec.limit} items per set; only the full suite is "
+            "published"
+        )
+    known = record.digests.get("verdicts")
+    if known is None or known != verdicts_digest(run.rows):
+        raise UserError(
+            f"{verdicts_path(run.path)}: not the verdicts that the record was made from; "
+            "score the run again"
+        )

@@ -1,0 +1,120 @@
+"""A method's row in the terminal, beside the untouched model and what others published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.core.samples import Scope
+from benchmark.scoring.attacked import WORST, family_name
+from benchmark.scoring.plan import HELD_OUT
+from benchmark.tables.board import BASE, Board, BoardRow
+from benchmark.tables.cells import MISSING, number, percent
+from benchmark.tables.compute import unit_name
+from benchmark.tables.details import SCOPE_NAMES
+from benchmark.tables.markdown import stands
+
+
+def print_rows(
+    console: Console, board: Board, *, methods: Sequence[str], published: Board | None = None
+) -> None:
+    """Print the rows of `methods` with the base model's, form by form and beside published rows.
+
+    Fits 80 columns. Says in words why a row is not ranked.
+    """
+    for notice in board.notices:
+        console.print(Text(notice, style="dim"))
+    for warning in board.warnings:
+        console.print(Text(f"warning: {warning}", style="yellow"))
+    console.print(row_against(board, methods=methods, published=published))
+    for method in methods:
+        row = board.row(method)
+        if row is None:
+            continue
+        if row.scores:
+            console.print(form_table(board, row))
+        for reason in row.reasons:
+            console.print(Text(f"{row.name} is not ranked: {reason}"))
+
+
+def row_against(board: Board, *, methods: Sequence[str], published: Board | None = None) -> Table:
+    """The rows of `methods` on `board`, the base model's, and all published ones."""
+    title = "Held-out behaviours, per cent"
+    table = Table(title=title, title_justify="left", padding=(0, 1), box=None, width=80)
+    table.add_column("method", overflow="fold", ratio=1)
+    for name in ("worst", "text", "image", "twins", "over-\nref.", "util.", "coh."):
+        table.add_column(name, justify="right")
+    table.add_column(f"{unit_name(board)}-s", justify="right")
+    mine = [row for method in methods if (row := board.row(method)) is not None]
+    base = board.row(BASE)
+    beside = [base] if base is not None and base not in mine else []
+    for row in mine:
+        table.add_row(row.name, *_figures(board, row), style="bold")
+    for row in beside:
+        table.add_row(f"{row.name}", *_figures(board, row))
+    for row in published.rows if published else ():
+        assert published is not None
+        place = stands(row)
+        label = f"published {row.name}" + (f" ({place})" if place != "reference" else "")
+        table.add_row(label, *_figures(published, row), style="dim")
+    return table
+
+
+def form_table(board: Board, row: BoardRow) -> Table:
+    """Attack success of one row in every form and scope, base model -> method, and its twins."""
+    base = board.row(BASE)
+    names = f"{BASE} -> {row.name}" if base and base is not row else row.name
+    title = f"Attack success by form, {names}, per cent"
+    table = Table(title=title, title_justify="left", padding=(0, 1), box=None, width=80)
+    table.add_column("form")
+    scopes: list[Scope | None] = [
+        scope for scope in SCOPE_NAMES if any(score.scope == scope for score in _attacks(row))
+    ]
+    for scope in scopes:
+        table.add_column(SCOPE_NAMES[scope], justify="right")
+    table.add_column("harmless twins", justify="right")
+    forms = [*board.forms, *map(family_name, board.families), WORST]
+    judge = board.ranking_judge
+    for form in forms:
+        cells = []
+        for scope in scopes:
+            pair = [
+                percent(one.score("asr", judge=judge, form=form, scope=scope))
+                for one in (base, row)
+                if one is not None
+            ]
+            cells.append(_arrow(pair))
+        twins = [
+            percent(one.score("twin", judge=judge, form=form))
+            for one in (base, row)
+            if one is not None
+        ]
+        table.add_row(form, *cells, "" if form == WORST else _arrow(twins))
+    return table
+
+
+def _attacks(row: BoardRow) -> list:
+    return [score for score in row.scores if score.metric == "asr"]
+
+
+def _arrow(figures: Sequence[str]) -> str:
+    """`80.2 -> 12.5`, or one figure where both rows are the same."""
+    return figures[0] if len(set(figures)) == 1 else " -> ".join(figures)
+
+
+def _figures(board: Board, row: BoardRow) -> list[str]:
+    judge = board.ranking_judge
+    cells = [
+        percent(row.score("asr", judge=judge, form=form, scope=HELD_OUT))
+        for form in (WORST, family_name("text"), family_name("image"))
+    ]
+    cells.append(percent(row.score("twin", judge=judge)))
+    cells += [
+        percent(row.score(metric, judge=judge, card="all"))
+        for metric in ("over_refusal", "utility")
+    ]
+    cells.append(percent(row.score("coherence", judge=board.coherence_judge)))
+    return [*cells, number(row.cost.training_s) if row.cost else MISSING]
