@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from benchmark.core import store
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -18,7 +20,9 @@ settings.load_profile("bench")
 
 @pytest.fixture(autouse=True)
 def results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty results folder of the test's own, for child processes too."""
+    """An empty results folder of the test's own, for child processes too; nothing is published
+    into the clone."""
     folder = tmp_path / "results"
+    monkeypatch.setattr(store, "PUBLISHED_IN", tmp_path)
     monkeypatch.setenv("VLM_BENCH_RESULTS", str(folder))
     return folder

@@ -239,12 +239,18 @@ def test_any_name_is_a_safe_file_name(name):
 
 
 def test_limited_records_lie_beside_full_ones():
-    results = Results(Path("/r"))
+    results = Results(Path("/r"), published_records=Path("/p"))
     where = {"suite": "s", "model": "m", "method": "x", "seed": 0}
     assert results.record(**where) == Path("/r/local/records/s/m/x/0.json")
     assert results.record(**where, limit=9) == Path("/r/local/records/s/m/x/0.limit-9.json")
-    assert results.published(**where) == Path("/r/published/s/m/x/0.json")
+    assert results.published(**where) == Path("/p/s/m/x/0.json")
     assert results.board(suite="s", model="m", suffix="md") == Path("/r/local/leaderboard/s/m.md")
+
+
+def test_what_is_published_lies_in_the_clone_wherever_results_are(tmp_path):
+    results = Results(Path("/scratch"))
+    assert results.published_records == tmp_path / "results" / "published"
+    assert results.leaderboard == tmp_path / "leaderboard"
 
 
 def test_stored_json_is_readable(tmp_path):

@@ -2,8 +2,101 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from benchmark.commands.options import (
+    DEFAULT_MODEL,
+    DEFAULT_SUITE,
+    ModelOption,
+    ResultsOption,
+    SuiteOption,
+    read_methods,
+    read_seeds,
+    results_at,
+)
+from benchmark.commands.output import show
+
+if TYPE_CHECKING:
+    from benchmark.core.records import RunRecord
+    from benchmark.core.store import Results
+
+STALE = 1
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command("table", epilog="Example: table --check")(table)
+    app.command("publish", epilog="Example: publish --method textual_unlearning")(publish)
+
+
+def table(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit code 1 if a board is stale.")
+    ] = False,
+    results: ResultsOption = None,
+) -> int:
+    """Make all boards anew from records: yours, and the published ones in leaderboard/."""
+    from benchmark.tables.boards import regenerate, stale
+
+    where = results_at(results)
+    if check:
+        problems = stale(where)
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        show(
+            "the boards are not what the records make" if problems else "the boards are up to date"
+        )
+        return STALE if problems else 0
+    for published in (False, True):
+        paths, warnings = regenerate(where, published=published)
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        for path in paths:
+            if path.suffix == ".md":
+                show(str(path))
+    return 0
+
+
+def publish(
+    method: Annotated[str, typer.Option("--method", help="One or several with commas, or `all`.")],
+    model: ModelOption = DEFAULT_MODEL,
+    suite: SuiteOption = DEFAULT_SUITE,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="As for `run`; all that there are if not given.")
+    ] = None,
+    results: ResultsOption = None,
+) -> int:
+    """Check the rules again and copy records, without any text, to results/published."""
+    from benchmark.tables import publish as publishing
+
+    where = results_at(results)
+    numbers = read_seeds(seeds) if seeds is not None else None
+    for name in read_methods(method):
+        done = publishing.publish(where, suite=suite, model=model, method=name, seeds=numbers)
+        for path in done.records:
+            show(str(path))
+        for reason in done.reasons:
+            show(f"{name} will stand below the line: {reason}")
+    return table(results=results)
+
+
+def show_boards(records: Sequence[RunRecord], results: Results) -> None:
+    """Write the local boards and print the rows of what was run beside the published ones."""
+    from rich.console import Console
+
+    from benchmark.tables.boards import local_board, published_board, write_board
+    from benchmark.tables.terminal import print_rows
+
+    console = Console()
+    for suite, model in sorted({(record.spec.suite, record.spec.model) for record in records}):
+        methods = list(dict.fromkeys(record.spec.method for record in records))
+        board = local_board(results, suite=suite, model=model)
+        paths = write_board(board, results, published=False)
+        published = published_board(results, suite=suite, model=model)
+        print_rows(console, board, methods=methods, published=published)
+        folder = results.record(suite=suite, model=model, method="x", seed=0).parents[1]
+        show(f"records: {folder}\ntable:   {paths[0]}")

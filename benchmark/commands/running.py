@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from benchmark.commands.boards import show_boards
 from benchmark.commands.options import (
     DEFAULT_MODEL,
     DEFAULT_SUITE,
@@ -104,19 +105,24 @@ def _command(upto: Upto) -> Callable[..., int]:
         names, numbers = read_methods(method), read_seeds(seeds)
         overrides = read_overrides(settings, config)
         _check_model(suite=suite, model=model)
-        root = results_at(results).root
+        where = results_at(results)
+        root = where.root
         check_writable(root)
 
         from benchmark.runner import RunRequest
 
-        return _run_all(
+        requests = [
             RunRequest(
                 method=name, model=model, suite=suite, seed=seed, limit=limit, overrides=overrides,
                 force=force, tuned=not defaults, device=device, results=root, upto=upto,
             )
             for name in names
             for seed in numbers
-        )  # fmt: skip
+        ]  # fmt: skip
+        records, code = _run_all(requests)
+        if upto == "score":
+            show_boards(records, where)
+        return code
 
     return command
 
@@ -130,26 +136,29 @@ def _check_model(*, suite: str, model: str) -> None:
     card.checkpoint()
 
 
-def _run_all(requests: Iterable[RunRequest]) -> int:
-    """Run each; one that fails is recorded, said, and does not stop the others."""
-    codes = [_run_one(request) for request in requests]
-    return next((code for code in (FAILED, USER_ERROR, OVER_BUDGET) if code in codes), 0)
+def _run_all(requests: Iterable[RunRequest]) -> tuple[list[RunRecord], int]:
+    """Run each; one that fails is recorded, said, and does not stop the others.
 
-
-def _run_one(request: RunRequest) -> int:
+    Returns the records there are, and the exit code of the worst that happened.
+    """
     from benchmark import runner
     from benchmark.core.store import StorageError
 
-    try:
-        record = runner.run(request)
-    except StorageError:
-        # No other run could store anything either.
-        raise
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
-    _say_failure(record)
-    return {"failed": FAILED, "over_budget": OVER_BUDGET}.get(record.status, 0)
+    records, codes = [], set()
+    for request in requests:
+        try:
+            record = runner.run(request)
+        except StorageError:
+            # No other run could store anything either.
+            raise
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            codes.add(USER_ERROR)
+            continue
+        records.append(record)
+        _say_failure(record)
+        codes.add({"failed": FAILED, "over_budget": OVER_BUDGET}.get(record.status, 0))
+    return records, next((code for code in (FAILED, USER_ERROR, OVER_BUDGET) if code in codes), 0)
 
 
 def _say_failure(record: RunRecord) -> None:

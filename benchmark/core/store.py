@@ -16,7 +16,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     ModelT = TypeVar("ModelT", bound=BaseModel)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PUBLISHED_IN = REPOSITORY
 RESULTS_VARIABLE = "VLM_BENCH_RESULTS"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -208,10 +209,11 @@ def file_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Results:
-    """Where everything lies below the results folder, and the published boards beside it."""
+    """Where everything lies: what a user makes below `root`, what is published in the clone."""
 
     root: Path
-    leaderboard: Path = REPOSITORY / "leaderboard"
+    published_records: Path = field(default_factory=lambda: PUBLISHED_IN / "results" / "published")
+    leaderboard: Path = field(default_factory=lambda: PUBLISHED_IN / "leaderboard")
 
     @property
     def images(self) -> Path:
@@ -220,10 +222,6 @@ class Results:
     @property
     def local_records(self) -> Path:
         return self.root / "local" / "records"
-
-    @property
-    def published_records(self) -> Path:
-        return self.root / "published"
 
     def record(
         self, *, suite: str, model: str, method: str, seed: int, limit: int | None = None
