@@ -51,7 +51,7 @@ SEEN_BY_PLUGINS = {
         "benchmark.core",
         "benchmark.data",
         "benchmark.testbed",
-    ),  # fmt: skip
+    ),
 }
 # These may be imported to list, tabulate and explain, and must not cost a torch import.
 LIGHT = (

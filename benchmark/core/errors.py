@@ -12,7 +12,7 @@ class UserError(Exception):
 
 
 class MissingError(UserError):
-    """Something asked for is not there (a data set, a package, weights): exit code 3 in `doctor`."""
+    """Something is not there (a data set, a package, weights): exit code 3 in `doctor`."""
 
 
 class RunFailed(Exception):

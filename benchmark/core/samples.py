@@ -25,7 +25,7 @@ class ImageFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What may be said to a sample. `references` are right answers; `bad` and `good` train methods."""
+    """What may be said. `references` are right answers; `bad` and `good` train methods."""
 
     bad: str | None = None
     good: str | None = None

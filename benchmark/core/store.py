@@ -53,14 +53,14 @@ def writing(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {error.strerror or error}{remedy}") from error
 
 
-def canonical(value: JsonValue) -> str:
+def canonical(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values are equal text. NaN raises `ValueError`."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
 
 
-def digest(value: JsonValue) -> str:
+def digest(value: object) -> str:
     """SHA-256 of the canonical JSON, in hex."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
