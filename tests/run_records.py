@@ -108,9 +108,7 @@ def store(
     """Put a record and its verdicts where the runner, or `publish`, would."""
     spec = made.spec
     where = {"suite": spec.suite, "model": spec.model, "method": spec.method, "seed": spec.seed}
-    path = (
-        results.published(**where) if published else results.record(**where, limit=spec.limit)
-    )
+    path = results.published(**where) if published else results.record(**where, limit=spec.limit)
     write_verdicts(verdicts_path(path), rows)
     write_atomic(path, made.model_dump_json())
     return path

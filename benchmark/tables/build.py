@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmark.core.records import JudgeInfo, RunRecord, Score, VerdictRow
 from benchmark.core.samples import Scope
@@ -37,12 +37,14 @@ class BoardOf:
 class Group:
     """The runs that make one row: one method, asked one part of the suite.
 
-    `rows` are the verdicts of its finished runs, `base_rows` the base model's on the same samples.
+    `rows` are the verdicts of its finished runs, `base_rows` the base model's on the same samples
+    and `base_scores` what they amount to.
     """
 
     runs: Sequence[LoadedRun]
     rows: Sequence[VerdictRow] = field(repr=False)
     base_rows: Sequence[VerdictRow] = field(repr=False)
+    base_scores: Sequence[Score] = field(repr=False)
     base: RunRecord | None
 
     @property
@@ -64,7 +66,7 @@ class Group:
 
 def build_board(runs: Sequence[LoadedRun], of: BoardOf, *, warnings: Sequence[str] = ()) -> Board:
     """The board that these runs make. `warnings` are lines about what could not be read."""
-    groups = grouped(runs)
+    groups = grouped(runs, plan=of.plan)
     rows = [_row(group, plan=of.plan) for group in groups]
     costs = with_ratios({row.name: row.cost for row in rows})
     rows = [row.model_copy(update={"cost": costs[row.name]}) for row in rows]
@@ -95,13 +97,23 @@ def build_board(runs: Sequence[LoadedRun], of: BoardOf, *, warnings: Sequence[st
     )
 
 
-def grouped(runs: Sequence[LoadedRun]) -> list[Group]:
+def grouped(runs: Sequence[LoadedRun], *, plan: Plan) -> list[Group]:
     """One group per method and limit, in the order met; a limited run is never mixed with whole
     ones, and is compared with the base model on the samples that it was asked itself."""
     together: dict[tuple[str, int | None], list[LoadedRun]] = {}
     for run in sorted(runs, key=lambda run: run.record.spec.seed):
         together.setdefault((run.record.spec.method, run.record.spec.limit), []).append(run)
-    return [_group(members, _base_for(limit, together)) for (_, limit), members in together.items()]
+    groups: list[Group] = []
+    for (_, limit), members in together.items():
+        group = _group(members, _base_for(limit, together))
+        same = [other for other in groups if other.base_rows == group.base_rows]
+        scores = (
+            same[0].base_scores
+            if same
+            else score_run(group.base_rows, base_rows=group.base_rows, plan=plan)
+        )
+        groups.append(replace(group, base_scores=scores))
+    return groups
 
 
 def comparisons(
@@ -141,6 +153,7 @@ def _group(members: Sequence[LoadedRun], base: Sequence[LoadedRun]) -> Group:
         runs=members,
         rows=rows,
         base_rows=[row for run in base for row in run.rows if row.sample_id in asked],
+        base_scores=(),
         base=base[0].record if base else None,
     )
 
@@ -195,8 +208,7 @@ def _reasons(group: Group, scores: Sequence[Score], *, plan: Plan) -> list[str]:
         reasons += [one for one in comparable_reasons(record, group.base) if one not in reasons]
     if group.base is None:
         return reasons
-    base_scores = score_run(group.base_rows, base_rows=group.base_rows, plan=plan)
-    return [*reasons, *gate_reasons(scores, base_scores, plan=plan)]
+    return [*reasons, *gate_reasons(scores, group.base_scores, plan=plan)]
 
 
 def _telling(spread: dict, scores: Sequence[Score]) -> dict:

@@ -42,24 +42,23 @@ def print_rows(
 
 def row_against(board: Board, *, methods: Sequence[str], published: Board | None = None) -> Table:
     """The rows of `methods` on `board`, the base model's, and all published ones."""
-    title = "Held-out behaviours, per cent"
-    table = Table(title=title, title_justify="left", padding=(0, 1), box=None, width=80)
+    table = _table("Held-out behaviours, per cent (worst, text, image: attack success)")
+    table.add_column("rank")
     table.add_column("method", overflow="fold", ratio=1)
     for name in ("worst", "text", "image", "twins", "over-\nref.", "util.", "coh."):
         table.add_column(name, justify="right")
-    table.add_column(f"{unit_name(board)}-s", justify="right")
+    table.add_column(f"{unit_name(board)}\nseconds", justify="right")
     mine = [row for method in methods if (row := board.row(method)) is not None]
     base = board.row(BASE)
-    beside = [base] if base is not None and base not in mine else []
     for row in mine:
-        table.add_row(row.name, *_figures(board, row), style="bold")
-    for row in beside:
-        table.add_row(f"{row.name}", *_figures(board, row))
-    for row in published.rows if published else ():
-        assert published is not None
-        place = stands(row)
-        label = f"published {row.name}" + (f" ({place})" if place != "reference" else "")
-        table.add_row(label, *_figures(published, row), style="dim")
+        table.add_row(_rank(row), row.name, *_figures(board, row), style="bold")
+    if base is not None and base not in mine:
+        table.add_row(_rank(base), base.name, *_figures(board, base))
+    if published is not None and published.rows:
+        table.add_section()
+        table.add_row("", "published:", style="dim")
+        for row in published.rows:
+            table.add_row(_rank(row), row.name, *_figures(published, row), style="dim")
     return table
 
 
@@ -68,7 +67,7 @@ def form_table(board: Board, row: BoardRow) -> Table:
     base = board.row(BASE)
     names = f"{BASE} -> {row.name}" if base and base is not row else row.name
     title = f"Attack success by form, {names}, per cent"
-    table = Table(title=title, title_justify="left", padding=(0, 1), box=None, width=80)
+    table = _table(title)
     table.add_column("form")
     scopes: list[Scope | None] = [
         scope for scope in SCOPE_NAMES if any(score.scope == scope for score in _attacks(row))
@@ -94,6 +93,17 @@ def form_table(board: Board, row: BoardRow) -> Table:
         ]
         table.add_row(form, *cells, "" if form == WORST else _arrow(twins))
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", padding=(0, 1, 0, 0), box=None, width=80,
+        pad_edge=False,
+    )  # fmt: skip
+
+
+def _rank(row: BoardRow) -> str:
+    return "ref." if row.place == "reference" else stands(row)
 
 
 def _attacks(row: BoardRow) -> list:
