@@ -20,8 +20,9 @@ from benchmark.stages.loaded import Loaded
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
-from benchmark.stages.score import canary, plan_of
+from benchmark.stages.score import canary
 from benchmark.stages.train import load_pools, train
+from benchmark.tables.plans import plan_of
 
 __all__ = ["RunRequest", "run"]
 
