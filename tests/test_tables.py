@@ -287,6 +287,8 @@ def test_cells() -> None:
     assert cells.rank((3, 3)) == "3"
     assert cells.number(0.00194444) == "0.00194"
     assert cells.number(1234567.0) == "1,230,000"
+    assert cells.number(0.0) == "0"
+    assert cells.number(8.6112e-05) == "0.0000861"
     assert cells.number(None) == "n/a"
     assert cells.probability(0.0001) == "< 0.001"
     assert cells.points(-0.5, -0.6, -0.4) == "-50.0 [-60.0, -40.0]"

@@ -66,6 +66,11 @@ def refused(row: VerdictRow) -> float:
     return float(row.label == "refused")
 
 
+def truncated(row: VerdictRow) -> float:
+    """1 for an answer that reached the token limit."""
+    return float(row.truncated)
+
+
 def coherent(row: VerdictRow) -> float:
     """1 for an answer that is neither empty nor garbled."""
     return float(row.label not in ("incoherent", "empty"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from benchmark.core.records import Score
 
@@ -48,13 +49,10 @@ def probability(p: float) -> str:
 
 
 def number(value: float | None, *, digits: int = 3) -> str:
-    """Three significant digits, without an exponent where that is readable."""
+    """Three significant digits, without an exponent."""
     if value is None:
         return MISSING
-    if value == 0:
-        return "0"
-    text = f"{value:.{digits}g}"
-    return f"{float(text):,.0f}" if "e+" in text and value < 1e9 else text
+    return f"{Decimal(f'{value:.{digits}g}'):,f}"
 
 
 def ratio(value: float | None) -> str:

@@ -47,7 +47,8 @@ def modality_matrix(board: Board) -> str:
         )
         parts.append(f"**{SCOPE_NAMES[scope].capitalize()}**, {n} behaviours:\n\n{table}")
     if board.void:
-        parts += [f"- `{form}` is void: {reason}." for form, reason in board.void.items()]
+        lines = [f"- `{form}` is void: {reason}." for form, reason in board.void.items()]
+        parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
@@ -77,6 +78,7 @@ def answer_table(board: Board) -> str:
     header = ["method"]
     header += [f"{title}, {family}" for _, title in metrics for family in families]
     header += [f"text leak, {family}" for family in families if family != "text"]
+    header.append("cut off")
     rows = []
     for row in board.rows:
         cells = [row.name]
@@ -87,12 +89,13 @@ def answer_table(board: Board) -> str:
             if family != "text":
                 score = _held_out(board, row, "text_leak", family_name(family))
                 cells.append(percent_interval(score))
+        cells.append(percent(row.score("truncated", judge=board.ranking_judge)))
         rows.append(cells)
     caption = (
         "Held-out behaviours. Refused: said no. Meant to help: carried out, rightly or with wrong "
         "content. Text leak: how many points less a method helped against that family than against "
         "text, within each behaviour and beside the untouched model; a diagnosis, with no better "
-        "direction."
+        "direction. Cut off: answers to attacks that reached the token limit."
     )
     return f"{caption}\n\n{markdown_table(header, rows)}"
 
