@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -109,6 +110,8 @@ def _command(upto: Upto) -> Callable[..., int]:
         root = where.root
         check_writable(root)
 
+        # It complains at import that an optional kernel is not installed.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         from benchmark.runner import RunRequest
 
         requests = [
