@@ -33,7 +33,7 @@ def untrained_checkpoint() -> Path:
 
 def untrained(precision: str = "fp32") -> VisionLanguageModel:
     """That checkpoint, freshly loaded."""
-    return load_model(untrained_checkpoint(), name="untrained", precision=precision)  # type: ignore[arg-type]
+    return load_model(untrained_checkpoint(), name="untrained", precision=precision)
 
 
 def sample(name: str, *, images: tuple[ImageFile, ...] = (), bad: str | None = None) -> Sample:

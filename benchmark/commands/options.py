@@ -11,6 +11,7 @@ import typer
 
 from benchmark.core.config import merge, parse_overrides, read_yaml
 from benchmark.core.errors import UserError
+from benchmark.core.rows import split_row
 from benchmark.core.store import RESULTS_VARIABLE, Results, results_root
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_seeds(text: str) -> tuple[int, ...]:
 
 
 def read_methods(text: str) -> tuple[str, ...]:
-    """`a,b` or `all`; unknown names are `UserError`s before any work is done."""
+    """`a,b+steps=9` or `all`; unknown names are `UserError`s before any work is done."""
     from benchmark.core import registry
 
     if text == "all":
@@ -73,5 +74,5 @@ def read_methods(text: str) -> tuple[str, ...]:
     if not names:
         raise UserError("--method is empty; `python -m benchmark list methods` shows the names")
     for name in names:
-        registry.entry("method", name)
+        registry.entry("method", split_row(name)[0])
     return names

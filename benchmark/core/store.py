@@ -201,7 +201,7 @@ def _holder() -> str:
 
 def file_name(name: str) -> str:
     """`name` as a file name; of a path its last part and a digest, so that two paths stay two."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]*", name):
         return name
     last = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).stem) or "unnamed"
     return f"{last}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -13,6 +13,7 @@ from benchmark.core.store import JsonLines, StageFolder, digest
 from benchmark.cost.meter import Meter
 from benchmark.data.samples import fingerprint
 from benchmark.engines.local import LocalEngine
+from benchmark.engines.workers import answer_batches
 from benchmark.progress import Reporter
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
@@ -85,17 +86,16 @@ def _ask(
         reporter.bar(label, total=len(samples), done=len(there)) as advance,
     ):
         engine = _engine(run, artifact, loaded)
-        for batch in engine.plan(samples, batch_size=run.spec.batch_size):
-            # A torn batch is computed whole, since its answers depend on one another's padding,
-            # but what was kept of it is not written twice.
-            missing = {sample.id for sample in batch} - there
-            if not missing:
-                continue
-            responses = engine.answer(batch)
-            log.append([response for response in responses if response.sample_id in missing])
+        plan = engine.plan(samples, batch_size=run.spec.batch_size)
+        # A torn batch is computed whole, since its answers depend on one another's padding, but
+        # what was kept of it is not written twice.
+        batches = [batch for batch in plan if any(sample.id not in there for sample in batch)]
+        for responses in answer_batches(engine, batches):
+            new = [response for response in responses if response.sample_id not in there]
+            log.append(new)
             meter.beat()
-            there |= missing
-            advance(len(there), batch[0].attack or batch[0].card)
+            there.update(response.sample_id for response in new)
+            advance(len(there), "")
     for response in log.read(Response):
         tokens[0] += response.n_prompt_tokens
         tokens[1] += response.n_answer_tokens

@@ -72,7 +72,7 @@ def judge(
         infos.append(measure(judge_, name=name))
         costs.append(cost)
         keys.append(key)
-    return Judged(key=digest(keys), rows=rows, judges=infos, cost=costs)
+    return Judged(key=digest([*keys]), rows=rows, judges=infos, cost=costs)
 
 
 def suite_judges(run: Run, samples: Sequence[Sample]) -> list[tuple[str, Judge]]:

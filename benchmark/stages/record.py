@@ -24,6 +24,7 @@ from benchmark.core.records import (
     Status,
     VerdictRow,
 )
+from benchmark.core.rows import split_row
 from benchmark.core.samples import Sample
 from benchmark.core.store import Results, digest, write_atomic
 from benchmark.data.leaks import find_leaks
@@ -157,7 +158,7 @@ def _spec(known: Known) -> RunSpec:
 
 def _method(known: Known) -> MethodInfo:
     try:
-        entry = registry.entry("method", known.request.method)
+        entry = registry.entry("method", split_row(known.request.method)[0])
     except UserError:
         entry = None
     info = known.artifact.info if known.artifact else None

@@ -16,11 +16,12 @@ from benchmark.core.config import build, merge, to_json
 from benchmark.core.errors import RunFailed, UserError, unknown
 from benchmark.core.records import RunSpec, Selection
 from benchmark.core.registry import Entry
+from benchmark.core.rows import row_name, split_row
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
 from benchmark.data.images import ImageStore
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
-from benchmark.stages.settings import chosen_settings
+from benchmark.stages.settings import ChosenSettings, chosen_settings
 from benchmark.suites import Evaluation, Suite, check_fits, load_suite
 
 ENGINE = "local"
@@ -86,16 +87,20 @@ def resolve(request: RunRequest) -> Run:
     suite = load_suite(request.suite)
     model_card = load_model_card(request.model)
     check_fits(suite, model_card)
-    entry = registry.entry("method", request.method)
-    method_type = registry.load("method", request.method)
+    plugin, in_name = split_row(request.method)
+    overrides = merge(in_name, request.overrides)
+    entry = registry.entry("method", plugin)
+    method_type = registry.load("method", plugin)
+    row = row_name(entry.name, overrides)
     if not (isinstance(method_type, type) and issubclass(method_type, Method)):
         raise RunFailed(
             f"method '{entry.name}' ({entry.path}): METHOD is not a benchmark.api.Method"
         )
-    values, selection = _settings(request, entry, suite=suite.name, model=model_card.name)
+    chosen = _chosen(row, entry.name, suite=suite, model=model_card) if request.tuned else None
+    values = merge(chosen.settings, overrides) if chosen else overrides
     config = build(method_type.Config, values, where=f"method '{entry.name}'")
     spec = RunSpec(
-        method=entry.name,
+        method=row,
         config=to_json(config),
         model=model_card.name,
         suite=suite.name,
@@ -115,7 +120,7 @@ def resolve(request: RunRequest) -> Run:
         method=_construct(method_type, config, entry),
         suite=suite,
         model_card=model_card,
-        selection=selection,
+        selection=chosen.selection if chosen else None,
         results=results,
         images=ImageStore(results.images),
     )
@@ -126,16 +131,13 @@ def code_digest(folders: tuple[str, ...]) -> str:
     return digest([digest_folder(REPOSITORY / folder, pattern="*.py") for folder in folders])
 
 
-def _settings(
-    request: RunRequest, entry: Entry, *, suite: str, model: str
-) -> tuple[dict[str, JsonValue], Selection | None]:
-    """Settings chosen on validation, if there are any, under what the user sets."""
-    if not request.tuned:
-        return dict(request.overrides), None
-    chosen = chosen_settings(suite=suite, model=model, method=entry.name)
-    if chosen is None:
-        return dict(request.overrides), None
-    return merge(chosen.settings, request.overrides), chosen.selection
+def _chosen(row: str, method: str, *, suite: Suite, model: ModelCard) -> ChosenSettings | None:
+    """Settings chosen on validation for this very row, else for its method."""
+    for name in (row, method):
+        chosen = chosen_settings(suite=suite.name, model=model.name, method=name)
+        if chosen is not None:
+            return chosen
+    return None
 
 
 def _device(asked: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 from benchmark.core.config import error_lines
 from benchmark.core.errors import UserError
 from benchmark.core.records import Selection, Stored
-from benchmark.core.store import REPOSITORY, write_atomic
+from benchmark.core.store import REPOSITORY, file_name, write_atomic
 
 FOLDER = REPOSITORY / "benchmark" / "suites" / "chosen"
 
@@ -39,8 +39,8 @@ class ChosenSettings(Stored):
 
 
 def settings_path(*, suite: str, model: str, method: str) -> Path:
-    """Where the settings of one method on one model lie."""
-    return FOLDER / suite / model / f"{method}.json"
+    """Where the settings of one row on one model lie."""
+    return FOLDER / suite / file_name(model) / f"{file_name(method)}.json"
 
 
 def chosen_settings(*, suite: str, model: str, method: str) -> ChosenSettings | None:

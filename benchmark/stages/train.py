@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmark.api import Job, LossMethod, TrainingConfig, Unlearned
+from benchmark.api import Job, LossMethod, Role, TrainingConfig, Unlearned
 from benchmark.core.errors import RunFailed
 from benchmark.core.records import StageCost, StepLog, Stored, TrainingLog
 from benchmark.core.store import JsonLines, StageFolder, digest, digest_file
@@ -134,7 +134,7 @@ def _make(
 
 
 def check_roles(
-    before: Mapping[str, int], after: Mapping[str, int], *, declared: Mapping[str, str]
+    before: Mapping[Role, int], after: Mapping[Role, int], *, declared: Mapping[str, str]
 ) -> None:
     """Raise `RunFailed` if base weights of a role changed that is not trained in full."""
     changed = [role for role in before if before[role] != after[role]]
@@ -148,7 +148,11 @@ def check_roles(
 
 def _declared(run: Run) -> dict[str, str]:
     config = run.method.config
-    return {str(role): how for role, how in config.trains.items()} if isinstance(config, TrainingConfig) else {}
+    return (
+        {str(role): how for role, how in config.trains.items()}
+        if isinstance(config, TrainingConfig)
+        else {}
+    )
 
 
 def _save(stage: StageFolder, left: Unlearned) -> None:

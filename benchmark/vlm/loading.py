@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal
 
 import torch
+from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from benchmark.core.errors import MissingError, UserError
 from benchmark.vlm.model import VisionLanguageModel
 
-Precision = Literal["fp32", "bf16", "fp16", "nf4"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SMALL_PARAMETERS = 50_000_000
 # What a checkpoint's answers depend on; a README beside the weights is not among it.
 DIGESTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 NOT_DIGESTED = {"training_record.json"}
@@ -31,10 +31,17 @@ def digest_checkpoint(folder: Path) -> str:
     return total.hexdigest()
 
 
+def is_small(hf: nn.Module) -> bool:
+    """So few parameters that threads wait for one another more than they work."""
+    return sum(parameter.numel() for parameter in hf.parameters()) < SMALL_PARAMETERS
+
+
 def load_model(
-    folder: Path, *, name: str, precision: Precision = "fp32", device: str = "cpu"
+    folder: Path, *, name: str, precision: str = "fp32", device: str = "cpu"
 ) -> VisionLanguageModel:
     """Load model and processor from a checkpoint folder, in evaluation mode, nothing trainable.
+
+    `precision` is fp32, bf16, fp16 or nf4 (4-bit, language model only).
 
     Raises `MissingError` when the folder is not there and `UserError` when it is no
     vision-language checkpoint.
@@ -61,6 +68,8 @@ def load_model(
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"model '{name}' at {folder} cannot be loaded: {reason}") from error
     hf.eval().requires_grad_(False)
+    if device == "cpu" and is_small(hf):
+        torch.set_num_threads(1)
     return VisionLanguageModel(
         hf, processor, name=name, sha256=digest_checkpoint(folder), precision=precision
     )
