@@ -53,13 +53,20 @@ def what_happened(record: RunRecord) -> str:
     return ends[record.status] + (f": {record.error.splitlines()[0]}" if record.error else "")
 
 
-def comparable_reasons(record: RunRecord, base: RunRecord | None) -> list[str]:
-    """Why a run cannot stand beside the base model's: other weights, or other data of a set."""
+def comparable_reasons(record: RunRecord, base: RunRecord | None, *, plan: Plan) -> list[str]:
+    """Why a run cannot stand beside the base model's: other weights, another judge, other data.
+
+    A limited run's data are not compared: they are other data by intent.
+    """
     if base is None:
         return ["no run of 'original' to compare with"]
     reasons = []
     if record.model_sha256 != base.model_sha256:
         reasons.append("started from other weights than the run of 'original'")
+    if _judge(record, plan) != _judge(base, plan):
+        reasons.append(f"judged by another version of '{plan.ranking_judge}' than 'original'")
+    if record.spec.limit != base.spec.limit:
+        return reasons
     mine, other = _evaluation_data(record), _evaluation_data(base)
     changed = sorted(key for key in mine if key in other and mine[key] != other[key])
     missing = sorted(key for key in other if key not in mine)
@@ -155,6 +162,12 @@ def _sameness(records: Sequence[RunRecord]) -> list[str]:
     if any(record.spec.precision != first.spec.precision for record in records):
         reasons.append("its seeds were run in different precisions")
     return reasons
+
+
+def _judge(record: RunRecord, plan: Plan) -> str | None:
+    """Identity of the judge that ranks."""
+    found = [info.identity for info in record.judges if info.name == plan.ranking_judge]
+    return found[0] if found else None
 
 
 def _evaluation_data(record: RunRecord) -> dict[str, str]:

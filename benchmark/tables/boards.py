@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from benchmark.core.store import Results, write_atomic
 from benchmark.suites import load_suite
 from benchmark.tables import long_table, markdown
 from benchmark.tables.board import Board
 from benchmark.tables.build import BoardOf, build_board
+from benchmark.tables.long_table import N_DECIMALS
 from benchmark.tables.plans import plan_of
 from benchmark.tables.runs import (
     LoadedRun,
@@ -22,7 +26,8 @@ from benchmark.tables.runs import (
 
 def as_json(board: Board) -> str:
     """The board itself; defaults are left out, figures that are missing are null."""
-    return board.model_dump_json(indent=1, exclude_defaults=True) + "\n"
+    content = board.model_dump(mode="json", exclude_defaults=True)
+    return json.dumps(_rounded(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 RENDERINGS: dict[str, Callable[[Board], str]] = {
@@ -30,6 +35,17 @@ RENDERINGS: dict[str, Callable[[Board], str]] = {
     "csv": long_table.render,
     "json": as_json,
 }
+
+
+def _rounded(value: JsonValue) -> JsonValue:
+    """Floats to nine decimals: the last digits differ between processors, and a board must not."""
+    if isinstance(value, float):
+        return round(value, N_DECIMALS)
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return value
 
 
 def published_board(results: Results, *, suite: str, model: str) -> Board:

@@ -49,18 +49,22 @@ class Group:
 
     @property
     def records(self) -> list[RunRecord]:
+        """All its records, by seed."""
         return [run.record for run in self.runs]
 
     @property
     def done(self) -> list[RunRecord]:
+        """The records of the runs that finished."""
         return [record for record in self.records if record.status == "done"]
 
     @property
     def method(self) -> str:
+        """The name that its runs share."""
         return self.records[0].spec.method
 
     @property
     def limit(self) -> int | None:
+        """The limit that its runs share."""
         return self.records[0].spec.limit
 
 
@@ -120,30 +124,37 @@ def comparisons(
     groups: Sequence[Group], *, plan: Plan, void: Mapping[str, str]
 ) -> list[Comparison]:
     """Every method that is no reference row against the base model, per scope and family."""
-    found: list[Comparison] = []
-    for group in groups:
-        if not group.done or group.base is None or group.records[0].method.reference_row:
-            continue
-        for scope in SCOPES:
-            for family, members in plan.families.items():
-                forms = [form for form in members if form not in void]
-                pair = difference(
-                    _successes(group.rows, plan=plan, forms=forms, scope=scope),
-                    _successes(group.base_rows, plan=plan, forms=forms, scope=scope),
-                )
-                if pair is None:
-                    continue
-                comparison = Comparison(
-                    method=group.method, limit=group.limit, form=family_name(family), scope=scope,
-                    difference=pair.value, low=pair.low, high=pair.high, p=pair.p, p_holm=pair.p,
-                    n_behaviours=pair.n_behaviours,
-                )  # fmt: skip
-                found.append(comparison)
+    found = [
+        comparison
+        for group in groups
+        if group.done and group.base and not group.records[0].method.reference_row
+        for scope in SCOPES
+        for family in plan.families
+        if (comparison := _compared(group, scope, family, plan=plan, void=void))
+    ]
     adjusted = holm([comparison.p for comparison in found])
     return [
         comparison.model_copy(update={"p_holm": p})
         for comparison, p in zip(found, adjusted, strict=True)
     ]
+
+
+def _compared(
+    group: Group, scope: Scope | None, family: str, *, plan: Plan, void: Mapping[str, str]
+) -> Comparison | None:
+    """One comparison before adjustment; None where nothing of it was asked or all of it is void."""
+    forms = [form for form in plan.families[family] if form not in void]
+    pair = difference(
+        _successes(group.rows, plan=plan, forms=forms, scope=scope),
+        _successes(group.base_rows, plan=plan, forms=forms, scope=scope),
+    )
+    if pair is None:
+        return None
+    return Comparison(
+        method=group.method, limit=group.limit, form=family_name(family), scope=scope,
+        difference=pair.value, low=pair.low, high=pair.high, p=pair.p, p_holm=pair.p,
+        n_behaviours=pair.n_behaviours,
+    )  # fmt: skip
 
 
 def _group(members: Sequence[LoadedRun], base: Sequence[LoadedRun]) -> Group:
@@ -205,7 +216,9 @@ def _reasons(group: Group, scores: Sequence[Score], *, plan: Plan) -> list[str]:
     if not group.done:
         return reasons
     for record in group.done:
-        reasons += [one for one in comparable_reasons(record, group.base) if one not in reasons]
+        reasons += [
+            one for one in comparable_reasons(record, group.base, plan=plan) if one not in reasons
+        ]
     if group.base is None:
         return reasons
     return [*reasons, *gate_reasons(scores, group.base_scores, plan=plan)]

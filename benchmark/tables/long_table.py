@@ -16,6 +16,7 @@ COLUMNS = (
     "lower_is_better", "unit", "void",
 )  # fmt: skip
 FROM_SCORE = COLUMNS[9:]
+N_DECIMALS = 9
 
 
 def render(board: Board) -> str:
@@ -41,10 +42,14 @@ def _lines(board: Board, row: BoardRow) -> Iterator[dict[str, object]]:
     if row.cost is not None:
         yield {
             **shared, "metric_id": f"training_s@{row.cost.device_name}", "metric": "training_s",
-            "value": row.cost.training_s, "lower_is_better": True,
+            "value": _rounded(row.cost.training_s), "lower_is_better": True,
             "unit": f"{row.cost.device_unit}-seconds",
         }  # fmt: skip
 
 
 def _figure(score: Score) -> dict[str, object]:
-    return {name: getattr(score, name) for name in FROM_SCORE}
+    return {name: _rounded(getattr(score, name)) for name in FROM_SCORE}
+
+
+def _rounded(value: object) -> object:
+    return round(value, N_DECIMALS) if isinstance(value, float) else value
