@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.core.records import StageCost
+from benchmark.cost.clock import Clock
 from benchmark.cost.flops import architecture_of, forward_flops, training_flops
 from benchmark.cost.ledger import Ledger, LedgerLine, totals_of
 from benchmark.cost.meter import Meter, total
@@ -56,6 +57,18 @@ def test_a_stage_on_the_cpu(tmp_path: Path) -> None:
     assert cost.wasted_s == 0
     assert cost.peak_memory_bytes > 10_000_000
     assert (cost.input_tokens, cost.output_tokens) == (7, 3)
+
+
+def test_a_child_at_work_counts_before_it_has_ended() -> None:
+    clock = Clock("cpu")
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
+        deadline = time.monotonic() + 20
+        while clock.device_s < 0.2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running = clock.device_s
+        child.kill()
+    assert running >= 0.2
+    assert clock.device_s >= running - 0.02
 
 
 def test_a_failed_attempt_is_wasted_and_the_next_one_adds_up(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ def device_unit(device: str) -> DeviceUnit:
 class Clock:
     """Seconds since it was made.
 
-    On a CPU a device-second is a second of one core: the processor time of this process and of
-    children it has waited for. On GPUs it is wall time times the number of GPUs held.
+    On a CPU a device-second is a second of one core: the processor time of this process and its
+    children. On GPUs it is wall time times the number of GPUs held.
     """
 
     def __init__(self, device: str, *, n_devices: int = 1) -> None:
@@ -51,12 +51,37 @@ class Clock:
 
 
 def _cpu_seconds() -> float:
+    """Of this process, of children it has waited for, and of those that still run."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    own = times.user + times.system + times.children_user + times.children_system
+    return own + sum(_of_child(child, _child_seconds) for child in _children())
 
 
 def _resident_bytes() -> int:
-    return int(psutil.Process().memory_info().rss)
+    """This process's memory, and what its children do not share with it."""
+    shared = int(psutil.Process().memory_info().rss)
+    return shared + int(sum(_of_child(child, _child_bytes) for child in _children()))
+
+
+def _children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def _of_child(child: psutil.Process, figure: Callable[[psutil.Process], float]) -> float:
+    """A figure of a child that may end at any moment."""
+    try:
+        return figure(child)
+    except psutil.Error:
+        return 0.0
+
+
+def _child_seconds(child: psutil.Process) -> float:
+    times = child.cpu_times()
+    return float(times.user + times.system)
+
+
+def _child_bytes(child: psutil.Process) -> float:
+    return float(child.memory_full_info().uss)
 
 
 def _gpu_memory(device: str) -> Callable[[], int]:
