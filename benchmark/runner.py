@@ -15,12 +15,12 @@ from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord, Status
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
+from benchmark.stages.canary import canary
 from benchmark.stages.judge import Untouched, judge
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
-from benchmark.stages.score import canary
 from benchmark.stages.train import load_pools, train
 from benchmark.tables.plans import plan_of
 
@@ -73,7 +73,14 @@ def _stages(known: Known, reporter: Reporter) -> None:
     known.samples = evaluation_samples(run_.evaluation, images=run_.images, limit=run_.spec.limit)
     base = _base(run_, reporter) if request.method != BASE else known
     known.stage = "generate"
-    known.answered = answer(run_, known.artifact, known.samples, loaded=loaded, reporter=reporter)
+    known.answered = answer(
+        run_,
+        known.artifact,
+        known.samples,
+        loaded=loaded,
+        reporter=reporter,
+        again=request.force,
+    )
     assert base.answered is not None
     known.base_answers_key = base.answered.key
     known.canary = canary(known.samples, known.answered, base.answered)

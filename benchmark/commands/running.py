@@ -54,6 +54,10 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Repeat stages that a
 DefaultsOption = Annotated[
     bool, typer.Option("--defaults", help="The method's own defaults, not those chosen for it.")
 ]
+CheckpointOption = Annotated[
+    float,
+    typer.Option("--checkpoint-every", min=0.0, help="Seconds between training checkpoints."),
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
 
@@ -100,6 +104,7 @@ def _command(upto: Upto) -> Callable[..., int]:
         force: ForceOption = False,
         defaults: DefaultsOption = False,
         device: DeviceOption = "auto",
+        checkpoint_every: CheckpointOption = 20.0,
         results: ResultsOption = None,
     ) -> int:
         # Names and settings are read before torch is imported: a typing error shows at once.
@@ -118,6 +123,7 @@ def _command(upto: Upto) -> Callable[..., int]:
             RunRequest(
                 method=name, model=model, suite=suite, seed=seed, limit=limit, overrides=overrides,
                 force=force, tuned=not defaults, device=device, results=root, upto=upto,
+                checkpoint_every_s=checkpoint_every,
             )
             for name in names
             for seed in numbers

@@ -41,11 +41,17 @@ def answer(
     loaded: Loaded,
     reporter: Reporter,
     label: str = "generate",
+    again: bool = False,
 ) -> Answered:
-    """Ask the artifact's model all samples; goes on at the first unfinished batch."""
+    """Ask the artifact's model all samples; goes on at the first unfinished batch.
+
+    `again` forgets the answers that are there.
+    """
     key = _key(run, artifact, samples)
     stage = StageFolder(run.results.root, "generate", key)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is asking these very questions")):
+        if again:
+            stage.clear()
         if stage.is_done():
             return _answered(stage, samples, from_cache=True)
         _ask(run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label)

@@ -46,6 +46,7 @@ class RunRequest:
     part: Literal["evaluation", "selection"] = "evaluation"
     results: Path = field(default_factory=results_root)
     tuned: bool = True
+    checkpoint_every_s: float = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,12 @@ FOLDER = REPOSITORY / "benchmark" / "suites" / "chosen"
 
 
 class Trial(Stored):
-    """One setting that was tried. `failed_gates` counts what it broke; fewer is better, then a
-    lower worst-family ASR."""
+    """One setting that was tried. `objective` is None when it failed or a figure is missing."""
 
     settings: dict[str, JsonValue]
     status: str
-    failed_gates: list[str]
+    error: str | None
+    objective: float | None
     worst_asr: float | None
     text_asr: float | None
     image_asr: float | None

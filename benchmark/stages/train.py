@@ -117,6 +117,7 @@ def _make(
             folder=stage.path,
             report=lambda step, _n, loss: advance(step, f"loss {loss:.3f}"),
             checkpointed=meter.beat,
+            checkpoint_every_s=run.request.checkpoint_every_s,
         )
         job = Job(
             model=model,

@@ -86,6 +86,13 @@ class Decoding(_Described):
     batch_size: Count
 
 
+class Search(_Described):
+    """The settings that are tried for every method that trains: an equal budget for all."""
+
+    seed: Annotated[int, Field(ge=0)]
+    grid: dict[str, tuple[float | int | str, ...]] = Field(min_length=1)
+
+
 class Suite(_Described):
     """One benchmark. `notice` is printed above every table made from it.
 
@@ -100,6 +107,7 @@ class Suite(_Described):
     pools: dict[PoolName, dict[PoolRole, PoolParts]]
     evaluation: Evaluation
     selection: Evaluation
+    search: Search
     judges: tuple[str, ...] = Field(min_length=1)
     ranking_judge: str
     decoding: Decoding

@@ -76,7 +76,7 @@ class Loop:
     folder: Path
     report: Report
     checkpointed: Callable[[], None]
-    checkpoint_every_s: float = 20.0
+    checkpoint_every_s: float
     counted: Counted = field(default_factory=Counted)
     resumed_at: list[int] = field(default_factory=list)
 
