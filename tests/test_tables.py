@@ -274,7 +274,7 @@ def test_csv_has_one_line_per_figure(full: Board) -> None:
 
 def test_the_terminal_fits_80_columns(full: Board) -> None:
     console = Console(width=80, file=io.StringIO(), color_system=None)
-    print_rows(console, full, methods=["hasty"], published=full)
+    print_rows(console, full, titles=["hasty"], published=full)
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 80
     assert "hasty is not ranked: 1 of 3 seeds" in text

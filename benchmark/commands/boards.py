@@ -88,15 +88,16 @@ def show_boards(records: Sequence[RunRecord], results: Results) -> None:
     """Write the local boards and print the rows of what was run beside the published ones."""
     from rich.console import Console
 
+    from benchmark.tables.board import row_title
     from benchmark.tables.boards import local_board, published_board, write_board
     from benchmark.tables.terminal import print_rows
 
     console = Console()
     for suite, model in sorted({(record.spec.suite, record.spec.model) for record in records}):
-        methods = list(dict.fromkeys(record.spec.method for record in records))
+        titles = list(dict.fromkeys(row_title(r.spec.method, r.spec.limit) for r in records))
         board = local_board(results, suite=suite, model=model)
         paths = write_board(board, results, published=False)
         published = published_board(results, suite=suite, model=model)
-        print_rows(console, board, methods=methods, published=published)
+        print_rows(console, board, titles=titles, published=published)
         folder = results.record(suite=suite, model=model, method="x", seed=0).parents[1]
         show(f"records: {folder}\ntable:   {paths[0]}")

@@ -18,6 +18,11 @@ REFERENCE_ORDER = (BASE, "gold", "always_refuse", "gibberish")
 Place = Literal["ranked", "below", "reference"]
 
 
+def row_title(method: str, limit: int | None) -> str:
+    """What a row is called: the method, and what part of the suite it was asked."""
+    return method if limit is None else f"{method} (limit {limit})"
+
+
 class RowCost(Stored):
     """What a row took on one kind of device, as means over its seeds; wasted seconds are summed.
 
@@ -63,8 +68,8 @@ class BoardRow(Stored):
 
     @property
     def name(self) -> str:
-        """The method, and what part of the suite it was asked."""
-        return self.method if self.limit is None else f"{self.method} (limit {self.limit})"
+        """Its title, of which there is one per board."""
+        return row_title(self.method, self.limit)
 
     def score(
         self,
@@ -118,8 +123,10 @@ class Board(Stored):
     void: dict[str, str]
     warnings: list[str]
 
-    def row(self, method: str) -> BoardRow | None:
-        """The full row of a method, or its limited one."""
-        rows = [row for row in self.rows if row.method == method]
-        rows.sort(key=lambda row: row.limit is not None)
-        return rows[0] if rows else None
+    def row(self, title: str) -> BoardRow | None:
+        """The row of that title; None if there is none."""
+        return next((row for row in self.rows if row.name == title), None)
+
+    def base_of(self, row: BoardRow) -> BoardRow | None:
+        """The base model's row asked the same part of the suite, else its whole one."""
+        return self.row(row_title(BASE, row.limit)) or self.row(BASE)

@@ -74,8 +74,9 @@ def build_board(runs: Sequence[LoadedRun], of: BoardOf, *, warnings: Sequence[st
     rows = [_row(group, plan=of.plan) for group in groups]
     costs = with_ratios({row.name: row.cost for row in rows})
     rows = [row.model_copy(update={"cost": costs[row.name]}) for row in rows]
-    base = next((group for group in groups if group.method == BASE and group.done), None)
-    void = void_forms(base.rows, of.plan) if base else {}
+    bases = [group for group in groups if group.method == BASE and group.done]
+    whole_first = sorted(bases, key=lambda group: group.limit is not None)
+    void = void_forms(whole_first[0].rows, of.plan) if whole_first else {}
     successes = {
         row.name: _worst_successes(group, row, of.plan, void)
         for row, group in zip(rows, groups, strict=True)

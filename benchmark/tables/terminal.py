@@ -19,9 +19,9 @@ from benchmark.tables.markdown import stands
 
 
 def print_rows(
-    console: Console, board: Board, *, methods: Sequence[str], published: Board | None = None
+    console: Console, board: Board, *, titles: Sequence[str], published: Board | None = None
 ) -> None:
-    """Print the rows of `methods` with the base model's, form by form and beside published rows.
+    """Print the rows of `titles` with the base model's, form by form and beside published rows.
 
     Fits 80 columns. Says in words why a row is not ranked.
     """
@@ -29,9 +29,9 @@ def print_rows(
         console.print(Text(notice, style="dim"))
     for warning in board.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
-    console.print(row_against(board, methods=methods, published=published))
-    for method in methods:
-        row = board.row(method)
+    console.print(row_against(board, titles=titles, published=published))
+    for title in titles:
+        row = board.row(title)
         if row is None:
             continue
         if row.scores:
@@ -40,20 +40,21 @@ def print_rows(
             console.print(Text(f"{row.name} is not ranked: {reason}"))
 
 
-def row_against(board: Board, *, methods: Sequence[str], published: Board | None = None) -> Table:
-    """The rows of `methods` on `board`, the base model's, and all published ones."""
+def row_against(board: Board, *, titles: Sequence[str], published: Board | None = None) -> Table:
+    """The rows of `titles` on `board`, the base model's, and all published ones."""
     table = _table("Held-out behaviours, per cent (worst, text, image: attack success)")
     table.add_column("rank")
     table.add_column("method", overflow="fold", ratio=1)
     for name in ("worst", "text", "image", "twins", "over-\nref.", "util.", "coh."):
         table.add_column(name, justify="right")
     table.add_column(f"{unit_name(board)}\nseconds", justify="right")
-    mine = [row for method in methods if (row := board.row(method)) is not None]
-    base = board.row(BASE)
+    mine = [row for title in titles if (row := board.row(title)) is not None]
+    bases = {base.name: base for row in mine if (base := board.base_of(row)) is not None}
     for row in mine:
         table.add_row(_rank(row), row.name, *_figures(board, row), style="bold")
-    if base is not None and base not in mine:
-        table.add_row(_rank(base), base.name, *_figures(board, base))
+    for base in bases.values():
+        if base not in mine:
+            table.add_row(_rank(base), base.name, *_figures(board, base))
     if published is not None and published.rows:
         table.add_section()
         table.add_row("", "published:", style="dim")
@@ -64,7 +65,7 @@ def row_against(board: Board, *, methods: Sequence[str], published: Board | None
 
 def form_table(board: Board, row: BoardRow) -> Table:
     """Attack success of one row in every form and scope, base model -> method, and its twins."""
-    base = board.row(BASE)
+    base = board.base_of(row)
     names = f"{BASE} -> {row.name}" if base and base is not row else row.name
     title = f"Attack success by form, {names}, per cent"
     table = _table(title)
