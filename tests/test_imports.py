@@ -36,6 +36,7 @@ LAYERS = {
     "benchmark.progress": 1,
     "benchmark.testbed.build": 5,
     "benchmark.runner": 4,
+    "benchmark.search": 4,
     "benchmark.testbed.recipe": 5,
     "benchmark.commands": 6,
     "benchmark.cli": 6,
@@ -211,3 +212,18 @@ def test_every_package_that_is_imported_is_declared():
 def test_no_source_file_is_longer_than_300_lines():
     long = [name for name, path in SOURCES.items() if len(path.read_text().splitlines()) > 300]
     assert not long, "\n".join(long)
+
+
+def test_no_function_is_longer_than_60_lines():
+    long = [
+        f"{name}.{node.name}"
+        for name, path in SOURCES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60
+    ]
+    assert not long, "\n".join(long)
+
+
+def test_sources_are_ascii():
+    wrong = [name for name, path in SOURCES.items() if not path.read_text().isascii()]
+    assert not wrong, "\n".join(wrong)

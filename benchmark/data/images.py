@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.core.samples import ImageFile
+from benchmark.core.store import writing
 
 
 class ImageStore:
@@ -29,8 +30,9 @@ class ImageStore:
         digest = hashlib.sha256(repr(pixels_HWC.shape).encode() + pixels_HWC.tobytes()).hexdigest()
         path = self.folder / digest[:2] / f"{digest}.png"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            Image.fromarray(pixels_HWC).save(temporary, format="PNG", compress_level=1)
-            os.replace(temporary, path)
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels_HWC).save(temporary, format="PNG", compress_level=1)
+                os.replace(temporary, path)
         return ImageFile(path=path, sha256=digest)
