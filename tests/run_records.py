@@ -23,6 +23,8 @@ from benchmark.core.records import (
     VerdictRow,
 )
 from benchmark.core.store import Results, write_atomic
+from benchmark.suites import load_suite
+from benchmark.tables.plans import facts_of
 from benchmark.tables.publish import verdicts_digest
 from benchmark.tables.runs import LoadedRun
 from benchmark.tables.verdicts import verdicts_path, write_verdicts
@@ -58,6 +60,7 @@ def record(
             engine="local", device="cpu", precision="float32", max_new_tokens=TOKENS,
             batch_size=64,
         ),
+        suite=facts_of(load_suite(SUITE)),
         keys=Keys(),
         method=MethodInfo(
             name=method, origin="built-in", source_sha256="0" * 64, summary="", trained_roles={},

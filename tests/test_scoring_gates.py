@@ -8,7 +8,7 @@ from benchmark.scoring.plan import Plan
 from benchmark.scoring.run import score_run
 from tests.verdict_rows import model_rows
 
-PLAN = Plan(max_new_tokens=64, apart=frozenset({"on_harmful"}))
+PLAN = Plan(max_new_tokens=64, apart=("on_harmful",))
 BASE = model_rows()
 
 

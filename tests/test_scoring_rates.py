@@ -13,7 +13,7 @@ from benchmark.scoring.rates import complied, find, rate_of
 from benchmark.scoring.run import score_run
 from tests.verdict_rows import model_rows, row
 
-PLAN = Plan(max_new_tokens=64, apart=frozenset({"on_harmful"}))
+PLAN = Plan(max_new_tokens=64, apart=("on_harmful",))
 HELD = {"judge": "ground_truth", "scope": "held_out"}
 ANSWERS = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from(["complied", "refused", None])),

@@ -24,7 +24,7 @@ from benchmark.tables.terminal import print_rows
 from tests.run_records import MODEL, SUITE, TOKENS, record, runs
 from tests.verdict_rows import model_rows
 
-PLAN = Plan(max_new_tokens=TOKENS, apart=frozenset({"on_harmful"}))
+PLAN = Plan(max_new_tokens=TOKENS, apart=("on_harmful",))
 OF = BoardOf(
     suite=SUITE, suite_title="Safety", model=MODEL, notices=["Model organism."], plan=PLAN
 )  # fmt: skip

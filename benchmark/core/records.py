@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from benchmark.core.plan import Plan
 from benchmark.core.verdicts import (
     Label,
     Response,
@@ -20,7 +21,8 @@ from benchmark.core.verdicts import (
 __all__ = [
     "Canary", "Cost", "DataUse", "Git", "JudgeInfo", "Keys", "Label", "Leaks", "MethodInfo",
     "Response", "RunRecord", "RunSpec", "Score", "Selection", "Stage", "StageCost", "Status",
-    "StepLog", "Stored", "System", "TrainingLog", "UnscoredReason", "Verdict", "VerdictRow",
+    "StepLog", "Stored", "SuiteFacts", "System", "TrainingLog", "UnscoredReason", "Verdict",
+    "VerdictRow",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
@@ -175,6 +177,14 @@ class Leaks(Stored):
     examples: list[str] = Field(default_factory=list)
 
 
+class SuiteFacts(Stored):
+    """What a table must say of the suite, and how its answers are scored."""
+
+    title: str
+    notice: str
+    plan: Plan
+
+
 class RunRecord(Stored):
     """One method on one model with one seed: everything needed to believe or repeat it."""
 
@@ -189,6 +199,7 @@ class RunRecord(Stored):
     packages: dict[str, str]
     system: System
     spec: RunSpec
+    suite: SuiteFacts | None = None
     keys: Keys
     method: MethodInfo
     model_sha256: str | None = None

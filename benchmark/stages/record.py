@@ -38,6 +38,7 @@ from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import ENGINE, Run, RunRequest
 from benchmark.stages.samples import uses_of
 from benchmark.stages.train import Artifact
+from benchmark.tables.plans import facts_of
 from benchmark.tables.verdicts import write_verdicts
 
 UNKNOWN = "unknown"
@@ -85,6 +86,7 @@ def make_record(known: Known, *, status: Status, error: str | None, ended_at: st
         packages=environment.packages(),
         system=_system(known.request.device),
         spec=_spec(known),
+        suite=facts_of(known.run.suite) if known.run else None,
         keys=_keys(known),
         method=_method(known),
         model_sha256=known.loaded.sha256 if known.loaded else None,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from benchmark.core.plan import Plan
+from benchmark.core.records import SuiteFacts
 from benchmark.core.store import Results, write_atomic
-from benchmark.suites import load_suite
 from benchmark.tables import long_table, markdown
-from benchmark.tables.board import Board
+from benchmark.tables.board import BASE, Board
 from benchmark.tables.build import BoardOf, build_board
 from benchmark.tables.long_table import N_DECIMALS
-from benchmark.tables.plans import plan_of
 from benchmark.tables.runs import (
     LoadedRun,
     board_folder,
@@ -114,14 +114,21 @@ def stale(results: Results) -> list[str]:
 
 
 def _board(runs: Sequence[LoadedRun], warnings: Sequence[str], *, suite: str, model: str) -> Board:
-    """The suite's file says how to score; what readers must be told of the model its records do."""
-    described = load_suite(suite)
+    """How to score, and what readers must be told, stands in the records themselves."""
+    facts = _facts(runs, suite)
     notes = dict.fromkeys(note for run in runs for note in run.record.notes)
     of = BoardOf(
         suite=suite,
-        suite_title=described.title,
+        suite_title=facts.title,
         model=model,
-        notices=[described.notice, *notes],
-        plan=plan_of(described),
+        notices=[*filter(None, [facts.notice]), *notes],
+        plan=facts.plan,
     )
     return build_board(runs, of, warnings=warnings)
+
+
+def _facts(runs: Sequence[LoadedRun], suite: str) -> SuiteFacts:
+    """Those of the base model's record, else of the first that got far enough to have any."""
+    ordered = sorted(runs, key=lambda run: run.record.spec.method != BASE)
+    found = [run.record.suite for run in ordered if run.record.suite is not None]
+    return found[0] if found else SuiteFacts(title=suite, notice="", plan=Plan(max_new_tokens=0))

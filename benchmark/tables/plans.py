@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from benchmark.core import registry
+from benchmark.core.records import SuiteFacts
 from benchmark.data.cards import load_card
 from benchmark.scoring.plan import Plan
 from benchmark.suites import Suite
 
 COHERENCE = "coherence"
+
+
+def facts_of(suite: Suite) -> SuiteFacts:
+    """What a record keeps of its suite."""
+    return SuiteFacts(title=suite.title, notice=suite.notice, plan=plan_of(suite))
 
 
 def plan_of(suite: Suite) -> Plan:
@@ -24,6 +30,6 @@ def plan_of(suite: Suite) -> Plan:
         coherence_judge=COHERENCE,
         families={family: tuple(names) for family, names in families.items()},
         chance={name: load_card(name).chance for name in sorted(utility)},
-        apart=frozenset(part.card for part in suite.evaluation.over_refusal if part.apart),
+        apart=tuple(part.card for part in suite.evaluation.over_refusal if part.apart),
         gates=suite.gates,
     )

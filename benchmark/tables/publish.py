@@ -10,8 +10,6 @@ from benchmark.core.errors import UserError
 from benchmark.core.records import VerdictRow
 from benchmark.core.store import Results, digest, write_atomic
 from benchmark.scoring.rankability import row_reasons, what_happened
-from benchmark.suites import load_suite
-from benchmark.tables.plans import plan_of
 from benchmark.tables.runs import LoadedRun, board_folder, read_run, read_runs
 from benchmark.tables.verdicts import verdicts_path, write_verdicts
 
@@ -36,7 +34,9 @@ def publish(
     runs = _chosen(results, suite=suite, model=model, method=method, seeds=seeds)
     for run in runs:
         _refuse(run)
-    plan = plan_of(load_suite(suite))
+    facts = runs[0].record.suite
+    assert facts is not None, "a run that is done has resolved its suite"
+    plan = facts.plan
     reasons = row_reasons(
         [run.record for run in runs], {run.record.run_id: run.rows for run in runs}, plan=plan
     )
