@@ -14,7 +14,7 @@ from benchmark.core.store import writing
 
 
 class ImageStore:
-    """Writes rendered images where every engine can read them: `folder/ab/abcdef….png`."""
+    """Writes rendered images where every engine can read them: `folder/ab/abcd... .png`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
