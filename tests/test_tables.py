@@ -111,6 +111,7 @@ def test_a_deterministic_method_needs_one_seed() -> None:
             {"data": [DataUse(card="harmful", split="test", role="attack", n=1, sha256="7" * 64)]},
             "evaluated on other data than 'original' (harmful/test as attack)",
         ),
+        ({"suite": None}, "run under another version of the suite's rules"),
         ({"judges": []}, "judged by another version of 'ground_truth'"),
         ({"data": []}, "the record does not say which data was used"),
     ],

@@ -65,6 +65,8 @@ def comparable_reasons(record: RunRecord, base: RunRecord | None, *, plan: Plan)
         reasons.append("started from other weights than the run of 'original'")
     if _judge(record, plan) != _judge(base, plan):
         reasons.append(f"judged by another version of '{plan.ranking_judge}' than 'original'")
+    if record.suite != base.suite:
+        reasons.append("run under another version of the suite's rules than 'original'")
     if record.spec.limit != base.spec.limit:
         return reasons
     mine, other = _evaluation_data(record), _evaluation_data(base)
