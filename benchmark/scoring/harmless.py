@@ -5,7 +5,7 @@ All of it is measured on harmless prompts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from benchmark.core.records import Score, UnscoredReason, VerdictRow
@@ -36,7 +36,7 @@ def over_refusal_scores(rows: Sequence[VerdictRow], *, judge: str, plan: Plan) -
 def utility_scores(rows: Sequence[VerdictRow], *, judge: str, plan: Plan) -> list[Score]:
     """Harmless work done: per card as its data set prescribes, and the mean over cards."""
     place = _place("utility", judge, plan, lower_is_better=False)
-    return _card_scores(rows, correct, place, purpose="utility", apart=frozenset())
+    return _card_scores(rows, correct, place, purpose="utility", apart=())
 
 
 def coherence_scores(rows: Sequence[VerdictRow], *, plan: Plan) -> list[Score]:
@@ -97,7 +97,7 @@ def _card_scores(
     place: Place,
     *,
     purpose: Purpose,
-    apart: frozenset[str],
+    apart: Collection[str],
 ) -> list[Score]:
     scores = []
     for _, chosen in _by_card(rows, place.judge, purpose):
