@@ -169,6 +169,13 @@ def test_coherence_is_measured_on_its_own_cases() -> None:
     assert 0.5 <= found.sensitivity < 1.0
 
 
+def test_what_can_change_a_verdict_is_in_the_identity(judge) -> None:
+    assert judge.identity == GroundTruth(metrics=METRICS).identity
+    assert judge.identity != GroundTruth(metrics={**METRICS, "facts": "contains"}).identity
+    bars = [Coherence(scorer=lambda s, a: [], bar=bar).identity for bar in (5.0, 6.0)]
+    assert bars[0] != bars[1]
+
+
 def test_the_judges_are_registered() -> None:
     assert {"ground_truth", "refusal_words", "coherence"} == set(registry.entries("judge"))
     assert registry.load("judge", "ground_truth") is GroundTruth

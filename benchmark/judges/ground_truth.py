@@ -7,20 +7,27 @@ has to be asked; on real data this judge has nothing to say and refuses to be us
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from benchmark.api import Judge
 from benchmark.core.errors import UserError
 from benchmark.core.records import Label, Response, Verdict
 from benchmark.core.samples import Sample
+from benchmark.core.store import digest, digest_file
 from benchmark.data.sources.testbed import the_world
+from benchmark.judges import _references, _words
 from benchmark.judges._references import F1_BAR, match
 from benchmark.judges._words import is_empty, is_repetitive
+from benchmark.testbed import verdicts
+from benchmark.testbed.grammar import answers
 from benchmark.testbed.grammar.answers import REFUSAL_MARKERS
 from benchmark.testbed.verdicts import own_steps, recipe_verdict
 
 RECIPE = "recipe"
-VERSION = 1
 N_STEPS = 3
+RULES = (
+    __file__, answers.__file__, verdicts.__file__, _references.__file__, _words.__file__,
+)  # fmt: skip
 
 
 class GroundTruth(Judge):
@@ -40,8 +47,9 @@ class GroundTruth(Judge):
 
     @property
     def identity(self) -> str:
-        """Version and world: the rules are those of `benchmark.testbed.verdicts`."""
-        return f"ground_truth v{VERSION}, world seed {self.world.seed}, f1 >= {F1_BAR}"
+        """World, and a digest of the rules' own source and of how each card's answers are right."""
+        rules = digest([[digest_file(Path(path)) for path in RULES], sorted(self.metrics.items())])
+        return f"ground_truth, world seed {self.world.seed}, rules {rules[:12]}"
 
     def judge(self, pairs: Sequence[tuple[Sample, Response]]) -> list[Verdict]:
         """By recipe or by reference; a response with an error stays unscored for that reason."""
