@@ -74,8 +74,9 @@ def test_killed_run_ends_like_an_undisturbed_one(
 ) -> None:
     expected, whole = undisturbed
     results = tmp_path / "killed"
-    losses = "local/stages/train/*/train.losses.jsonl"
-    assert run_until(results, lambda: 0 < n_lines(results, losses) < STEPS)
+    checkpoint = "local/stages/train/*/train.checkpoint.pt"
+    assert run_until(results, lambda: any(results.glob(checkpoint)))
+    assert n_lines(results, "local/stages/train/*/train.losses.jsonl") < STEPS
     assert not list(results.glob("local/records/*/*/textual*/0.json"))
     # The base model's answers and the calibration come first: one more log is the method's own.
     logs = "local/stages/generate/*/answers.jsonl"

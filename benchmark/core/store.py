@@ -216,6 +216,11 @@ class Results:
     leaderboard: Path = field(default_factory=lambda: PUBLISHED_IN / "leaderboard")
 
     @property
+    def readme(self) -> Path:
+        """The page that shows the published boards in short."""
+        return self.leaderboard.parent / "README.md"
+
+    @property
     def images(self) -> Path:
         return self.root / "local" / "images"
 

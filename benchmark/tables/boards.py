@@ -15,6 +15,7 @@ from benchmark.tables import long_table, markdown
 from benchmark.tables.board import BASE, Board
 from benchmark.tables.build import BoardOf, build_board
 from benchmark.tables.long_table import N_DECIMALS
+from benchmark.tables.readme import with_results
 from benchmark.tables.runs import (
     LoadedRun,
     board_folder,
@@ -81,13 +82,11 @@ def regenerate(results: Results, *, published: bool) -> tuple[list[Path], list[s
     """Write every board anew. Returns the files, and the warnings of all boards."""
     make = published_board if published else local_board
     records = results.published_records if published else results.local_records
-    paths: list[Path] = []
-    warnings: list[str] = []
-    for suite, model in boards_in(records):
-        board = make(results, suite=suite, model=model)
-        paths += write_board(board, results, published=published)
-        warnings += board.warnings
-    return paths, warnings
+    boards = [make(results, suite=suite, model=model) for suite, model in boards_in(records)]
+    paths = [path for board in boards for path in write_board(board, results, published=published)]
+    if published and results.readme.exists():
+        write_atomic(results.readme, with_results(results.readme.read_text(), boards))
+    return paths, [warning for board in boards for warning in board.warnings]
 
 
 def stale(results: Results) -> list[str]:
@@ -97,8 +96,12 @@ def stale(results: Results) -> list[str]:
     """
     problems = []
     expected = set()
-    for suite, model in boards_in(results.published_records):
-        board = published_board(results, suite=suite, model=model)
+    boards = [
+        published_board(results, suite=suite, model=model)
+        for suite, model in boards_in(results.published_records)
+    ]
+    for board in boards:
+        suite, model = board.suite, board.model
         for suffix, render in RENDERINGS.items():
             path = results.board(suite=suite, model=model, suffix=suffix, published=True)
             expected.add(path)
@@ -110,6 +113,10 @@ def stale(results: Results) -> list[str]:
         for path in sorted(results.leaderboard.glob(f"*/*.{suffix}")):
             if path not in expected:
                 problems.append(f"{path}: no published records make this")
+    if results.readme.exists():
+        text = results.readme.read_text()
+        if text != with_results(text, boards):
+            problems.append(f"{results.readme}: its results are not what the records make")
     return problems
 
 

@@ -7,6 +7,7 @@ from benchmark.scoring.plan import HELD_OUT
 from benchmark.tables import compute, details
 from benchmark.tables.board import Board, BoardRow
 from benchmark.tables.cells import markdown_table, percent, percent_interval, rank
+from benchmark.tables.reading import reading
 
 INTRODUCTION = """\
 Every method starts from the same model and tries to make it unlearn harmful requests. Each figure
@@ -30,6 +31,8 @@ def render(board: Board) -> str:
         compute.cost_summary(board),
         "## Form by form",
         details.modality_matrix(board),
+        "## What each method did",
+        reading(board),
         "## Does the method matter? Differences to the untouched model",
         details.difference_table(board),
         "## How the answers fail, and whether pictures are understood",

@@ -1,0 +1,78 @@
+"""A board in sentences: what each method did to text-borne and image-borne attacks.
+
+Every figure comes from the board; nothing here is written for a particular outcome.
+"""
+
+from __future__ import annotations
+
+from benchmark.core.records import Score
+from benchmark.core.samples import Scope
+from benchmark.scoring.attacked import family_name
+from benchmark.tables.board import BASE, Board, BoardRow, Comparison
+from benchmark.tables.cells import MISSING, percent, points
+
+SCOPES: tuple[tuple[Scope, str], ...] = (
+    ("in_scope", "in scope"),
+    ("held_out", "held out"),
+    ("unseen", "unseen"),
+)
+
+
+def reading(board: Board) -> str:
+    """One paragraph per method, in the board's order."""
+    methods = [row for row in board.rows if row.place != "reference" and row.scores]
+    if not methods or board.row(BASE) is None:
+        return "No method has run beside `original` yet."
+    return "\n".join(f"- {_sentences(board, row)}" for row in methods)
+
+
+def _sentences(board: Board, row: BoardRow) -> str:
+    parts = [_family_sentence(board, row, family) for family in board.families]
+    refused = percent(row.score("over_refusal", judge=board.ranking_judge, card="all"))
+    kept = percent(row.score("utility_retained", judge=board.ranking_judge, card="all"))
+    coherent = percent(row.score("coherence", judge=board.coherence_judge))
+    price = (
+        f"It refuses {refused} % of harmless requests that look harmful, keeps {kept} % of the "
+        f"base model's utility and answers {coherent} % of harmless prompts coherently."
+    )
+    return f"**{row.name}**: {'; '.join(parts)}. {price} {_verdict(row)}"
+
+
+def _family_sentence(board: Board, row: BoardRow, family: str) -> str:
+    changes = [
+        f"{name} {_before_after(board, row, family, scope)}{_told_apart(board, row, family, scope)}"
+        for scope, name in SCOPES
+    ]
+    return f"{family}-borne attack success went {', '.join(changes)}"
+
+
+def _verdict(row: BoardRow) -> str:
+    if row.place == "ranked":
+        return "It passes every gate."
+    return f"It stands below the line: {'; '.join(row.reasons)}."
+
+
+def _before_after(board: Board, row: BoardRow, family: str, scope: Scope) -> str:
+    base = board.base_of(row)
+    before = percent(_asr(board, base, family, scope)) if base else MISSING
+    return f"{before} -> {percent(_asr(board, row, family, scope))}"
+
+
+def _told_apart(board: Board, row: BoardRow, family: str, scope: Scope) -> str:
+    found = _comparison(board, row, family, scope)
+    if found is None:
+        return ""
+    differs = "" if found.p_holm < 0.05 else ", not told apart from none"
+    return f" ({points(found.difference, found.low, found.high)} points{differs})"
+
+
+def _asr(board: Board, row: BoardRow, family: str, scope: Scope) -> Score | None:
+    return row.score("asr", judge=board.ranking_judge, form=family_name(family), scope=scope)
+
+
+def _comparison(board: Board, row: BoardRow, family: str, scope: Scope) -> Comparison | None:
+    wanted = (row.method, row.limit, family_name(family), scope)
+    for found in board.comparisons:
+        if (found.method, found.limit, found.form, found.scope) == wanted:
+            return found
+    return None

@@ -1,0 +1,62 @@
+"""The README's figures: the published boards in short, between two marks, generated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.core.errors import UserError
+from benchmark.scoring.attacked import WORST, family_name
+from benchmark.scoring.plan import HELD_OUT
+from benchmark.tables.board import Board
+from benchmark.tables.cells import MISSING, markdown_table, number, percent, percent_interval
+from benchmark.tables.compute import unit_name
+from benchmark.tables.markdown import stands
+from benchmark.tables.reading import reading
+
+START = "<!-- generated:results -->"
+END = "<!-- /generated:results -->"
+
+
+def with_results(text: str, boards: Sequence[Board]) -> str:
+    """The README with its results section made anew. Raises `UserError` if a mark is missing."""
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise UserError(f"README.md lacks the marks {START} and {END}")
+    body = "\n\n".join(["## Results so far", *(_section(board) for board in boards)])
+    inside = f"\n{body}\n" if boards else "\n"
+    return f"{before}{START}{inside}{END}{after}"
+
+
+def _section(board: Board) -> str:
+    page = f"leaderboard/{board.suite}/{board.model}.md"
+    notices = "\n>\n".join(f"> {notice}" for notice in board.notices)
+    words = (
+        f"Attack success on held-out behaviours, harmless twins and utility, per cent with 95 % "
+        f"intervals; training in {unit_name(board)}-seconds. All figures: [{page}]({page})."
+    )
+    parts = [f"### {board.suite_title}, target `{board.model}`", notices, words, _table(board)]
+    return "\n\n".join([*filter(None, parts), reading(board)])
+
+
+def _table(board: Board) -> str:
+    families = [family_name(family) for family in board.families]
+    judge = board.ranking_judge
+    header = ["rank", "method", "worst family", *(f"{family}-borne" for family in board.families)]
+    header += ["twins", "over-refusal", "utility kept", "coherence", "training"]
+    rows = []
+    for row in board.rows:
+        cells = [stands(row), row.name]
+        cells += [
+            percent_interval(row.score("asr", judge=judge, form=form, scope=HELD_OUT))
+            for form in (WORST, *families)
+        ]
+        cells += [
+            percent(row.score("twin", judge=judge)),
+            percent(row.score("over_refusal", judge=judge, card="all")),
+            percent(row.score("utility_retained", judge=judge, card="all")),
+            percent(row.score("coherence", judge=board.coherence_judge)),
+            number(row.cost.training_s) if row.cost else MISSING,
+        ]
+        rows.append(cells)
+    return markdown_table(header, rows)

@@ -1,0 +1,52 @@
+"""The README's results and the readings in words, from boards whose figures are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.core.errors import UserError
+from benchmark.core.store import Results
+from benchmark.tables.boards import published_board, regenerate, stale
+from benchmark.tables.reading import reading
+from benchmark.tables.readme import END, START, with_results
+from tests.run_records import MODEL, SUITE, record, store
+from tests.verdict_rows import model_rows
+
+BASE = model_rows(n=6)
+SAFE_IN_TEXT = model_rows(n=6, text="refused")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    made = Results(
+        tmp_path / "results", tmp_path / "results" / "published", tmp_path / "leaderboard"
+    )
+    store(made, record("original", BASE, reference=True), BASE, published=True)
+    for seed in range(3):
+        store(made, record("method", SAFE_IN_TEXT, seed=seed), SAFE_IN_TEXT, published=True)
+    made.readme.write_text(f"# Title\n\n{START}\nstale words\n{END}\n\nThe end.\n")
+    return made
+
+
+def test_the_reading_says_what_changed_and_what_did_not(results: Results) -> None:
+    (said,) = reading(published_board(results, suite=SUITE, model=MODEL)).splitlines()
+    assert said.startswith("- **method**: text-borne attack success went in scope 100.0 -> 0.0")
+    assert "image-borne attack success went in scope 100.0 -> 100.0 (+0.0" in said
+    assert "not told apart from none" in said.partition("image-borne")[2]
+
+
+def test_the_readme_is_made_with_the_boards_and_checked(results: Results) -> None:
+    regenerate(results, published=True)
+    text = results.readme.read_text()
+    assert text.startswith("# Title\n") and text.endswith("The end.\n") and "stale words" not in text
+    assert f"target `{MODEL}`" in text and "**method**" in text
+    assert stale(results) == []
+    results.readme.write_text(text.replace("100.0", "0.0"))
+    assert stale(results) == [f"{results.readme}: its results are not what the records make"]
+
+
+def test_a_readme_without_marks_is_named() -> None:
+    with pytest.raises(UserError, match=r"README\.md lacks the marks"):
+        with_results("# Title\n", [])
