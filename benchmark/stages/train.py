@@ -131,7 +131,8 @@ def _make(
             raise RunFailed(f"unlearn() returned {type(left).__name__}, not Unlearned")
         check_roles(before, model.fingerprints(), declared=_declared(run))
         _save(stage, left)
-    return _describe(run, stage, left, model=model, loop=loop, cost=meter.cost(loop.counted))
+    cost = meter.cost(loop.counted, flops=loop.counted.flops)
+    return _describe(run, stage, left, model=model, loop=loop, cost=cost)
 
 
 def check_roles(

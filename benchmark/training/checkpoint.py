@@ -23,7 +23,7 @@ def save_checkpoint(
     step: int,
     parameters: Mapping[str, nn.Parameter],
     optimiser: torch.optim.Optimizer,
-    counted: Mapping[str, int],
+    counted: Mapping[str, Any],
 ) -> None:
     """Write trainable weights, optimiser, random states and the number of finished steps."""
     numpy_state: Any = np.random.get_state(legacy=False)
@@ -45,7 +45,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: Path, *, parameters: Mapping[str, nn.Parameter], optimiser: torch.optim.Optimizer
-) -> tuple[int, dict[str, int]]:
+) -> tuple[int, dict[str, Any]]:
     """Put everything back; returns finished steps and counts. Raises `UserError` if damaged."""
 
     try:

@@ -6,7 +6,7 @@ Each step: batch by plan, unweighted terms, one weighted sum, one optimiser step
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,28 +21,14 @@ from benchmark.core.store import JsonLines, write_atomic
 from benchmark.data.pools import Pool
 from benchmark.training.batches import BatchPlan, make_batch
 from benchmark.training.checkpoint import load_checkpoint, save_checkpoint
+from benchmark.training.counting import Counted, Counting
 from benchmark.training.reference import Reference
 from benchmark.training.step import make_optimiser, take_step, weigh
-from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
 Parameters = Mapping[str, nn.Parameter]
 Report = Callable[[int, int, float], None]
 """Progress: finished steps, all steps, current loss."""
-
-
-@dataclass
-class Counted:
-    """Tokens that went through the model with an answer to learn from, summed over views."""
-
-    n_tokens: int = 0
-    n_answer_tokens: int = 0
-    n_image_tokens: int = 0
-
-    def add(self, view: View) -> None:
-        self.n_tokens += int(view.attention_mask_BT.sum())
-        self.n_answer_tokens += int(view.answer_mask_BT.sum())
-        self.n_image_tokens += int(view.image_mask_BT.sum())
 
 
 class LossLog:
@@ -91,16 +77,17 @@ class Loop:
             alpha=config.lora_alpha,
             dropout=config.lora_dropout,
         )
+        counting = Counting(self.counted, self.model, config)
         parameters = self.model.trainable()
         optimiser = make_optimiser(parameters, config)
-        plans = self._plans(config)
-        reference = self._reference(config)
+        plans = self._plans(config, counting)
+        reference = self._reference(config, counting)
         step = self._resume(phase, parameters=parameters, optimiser=optimiser)
         log = LossLog(self.folder / f"{phase}.losses.jsonl", first_step=step)
         saved_at = time.monotonic()
         self.model.hf.train()
         while step < config.steps:
-            batch = make_batch(plans, step=step, seed=self.seed, view_of=self._counted_view)
+            batch = make_batch(plans, step=step, seed=self.seed, view_of=counting.view)
             terms = losses(self.model, batch, reference)
             total = weigh(terms, config.weights, step=step, n_steps=config.steps)
             take_step(total, optimiser, parameters, config=config, step=step)
@@ -115,20 +102,15 @@ class Loop:
         self._save(phase, step, parameters, optimiser)
         self.model.hf.eval()
 
-    def _counted_view(self, samples: Sequence[Sample], answers: Sequence[str] | None) -> View:
-        view = self.model.view(samples, answers)
-        self.counted.add(view)
-        return view
-
     def _length_of(self, sample: Sample) -> int:
         answer = sample.answers.good or sample.answers.bad or ""
         prompt = self.model.encoder.prompts([sample])[0]
         return len(prompt.prompt_ids) + len(self.model.encoder.answer(answer))
 
-    def _plans(self, config: TrainingConfig) -> dict[str, BatchPlan]:
+    def _plans(self, config: TrainingConfig, counting: Counting) -> dict[str, BatchPlan]:
         for pool in self.pools.values():
             self.model.encoder.prompts(pool.samples)
-            self.model.prime_images(pool.samples)
+            counting.primed(self.model.prime_images(pool.samples))
         return {
             role: BatchPlan(
                 pool,
@@ -140,8 +122,8 @@ class Loop:
             for role, pool in self.pools.items()
         }
 
-    def _reference(self, config: TrainingConfig) -> Reference:
-        reference = Reference(self.model, length_of=self._length_of)
+    def _reference(self, config: TrainingConfig, counting: Counting) -> Reference:
+        reference = Reference(self.model, length_of=self._length_of, asked=counting.asked)
         for pool in self.pools.values():
             for kind in ("bad", "good"):
                 known = [s for s in pool.samples if getattr(s.answers, kind) is not None]
@@ -158,7 +140,7 @@ class Loop:
         if not path.exists():
             return 0
         step, counted = load_checkpoint(path, parameters=parameters, optimiser=optimiser)
-        self.counted = Counted(**counted)
+        self.counted.restore(counted)
         self.resumed_at.append(step)
         return step
 

@@ -31,8 +31,15 @@ class Reference:
     the batch, and an interrupted training must find the same ones again.
     """
 
-    def __init__(self, model: VisionLanguageModel, *, length_of: Callable[[Sample], int]) -> None:
+    def __init__(
+        self,
+        model: VisionLanguageModel,
+        *,
+        length_of: Callable[[Sample], int],
+        asked: Callable[[View], None] = lambda _view: None,
+    ) -> None:
         self.model = model
+        self._asked = asked
         self._length_of = length_of
         self._group_of: dict[Pair, list[tuple[Sample, str]]] = {}
         self._states: dict[Pair, Tensor] = {}
@@ -100,6 +107,7 @@ class Reference:
     @torch.no_grad()
     def _untouched(self, view: View) -> Tensor:
         """`[A, D]` without adapter and without dropout."""
+        self._asked(view)
         with without_dropout(self.model.hf), self.model.adapter_off():
             return self.model.answer_hidden(view)
 

@@ -65,13 +65,18 @@ class VisionLanguageModel:
     def image_features(self, samples: Sequence[Sample]) -> Tensor:
         """Projected visual tokens `[I, N, D]`: primed, else computed for just these samples."""
         images = [image for sample in samples for image in sample.images]
-        if all(image.sha256 in self._features for image in images):
+        if self.has_primed(samples):
             return torch.stack([self._features[image.sha256] for image in images])
         return self._project(samples)
 
+    def has_primed(self, samples: Sequence[Sample]) -> bool:
+        """Are all images of the samples projected already?"""
+        return all(image.sha256 in self._features for s in samples for image in s.images)
+
     @torch.no_grad()
-    def prime_images(self, samples: Sequence[Sample], *, group: int = 64) -> None:
+    def prime_images(self, samples: Sequence[Sample], *, group: int = 64) -> int:
         """Project a pool's images once, if vision and projector stay frozen and there is room.
+        Returns how many were projected.
 
         In fixed groups, and all or none: a feature's last digits depend on what it was computed
         with, and a resumed run must see the same ones.
@@ -79,12 +84,13 @@ class VisionLanguageModel:
         owners = {image.sha256: s for s in samples if len(s.images) == 1 for image in s.images}
         frozen = not {"vision", "projector"} & set(self.trained)
         if not frozen or not 0 < len(owners) <= MAX_PRIMED_IMAGES:
-            return
-        names = sorted(owners)
+            return 0
+        names = sorted(owners.keys() - self._features.keys())
         for start in range(0, len(names), group):
             chunk = names[start : start + group]
             features = self._project([owners[name] for name in chunk])
             self._features.update(zip(chunk, features, strict=True))
+        return len(names)
 
     def embed(self, view: View, image_features_IND: Tensor | None = None) -> Tensor:
         """Input embeddings `[B, T, D]` with visual tokens in their places."""

@@ -1,0 +1,102 @@
+"""What a training put through the model: tokens, and operations reckoned from shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.api import TrainingConfig
+from benchmark.core.samples import Sample
+from benchmark.cost.flops import (
+    Architecture,
+    architecture_of,
+    forward_flops,
+    image_flops,
+    training_flops,
+)
+from benchmark.vlm.encoding import View
+from benchmark.vlm.model import VisionLanguageModel
+
+
+@dataclass(kw_only=True)
+class Counted:
+    """Sums over all steps and phases. `flops` also covers reference passes and primed images, the
+    ones that a resumed training repeats among them; None where they are not known."""
+
+    n_tokens: int = 0
+    n_answer_tokens: int = 0
+    n_image_tokens: int = 0
+    flops: float | None = 0.0
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from the sums of a checkpoint."""
+        self.n_tokens = saved["n_tokens"]
+        self.n_answer_tokens = saved["n_answer_tokens"]
+        self.n_image_tokens = saved["n_image_tokens"]
+        self.flops = saved["flops"]
+
+
+class Counting:
+    """Adds up views as the loop and the reference use them, in `counted`.
+
+    Operations are known where the language model alone is trained.
+    """
+
+    def __init__(
+        self, counted: Counted, model: VisionLanguageModel, config: TrainingConfig
+    ) -> None:
+        self.counted = counted
+        if set(config.trains) != {"language"}:
+            counted.flops = None
+        self._model = model
+        self._shape: Architecture = architecture_of(model.hf.config)
+        self._tuning = config.trains.get("language", "full")
+        self._rank = config.lora_rank
+
+    def view(self, samples: Sequence[Sample], answers: Sequence[str] | None) -> View:
+        """A view for the loss, counted as going forward and back."""
+        view = self._model.view(samples, answers)
+        self._trained_on(view)
+        return view
+
+    def _trained_on(self, view: View) -> None:
+        self.counted.n_tokens += int(view.attention_mask_BT.sum())
+        self.counted.n_answer_tokens += int(view.answer_mask_BT.sum())
+        self.counted.n_image_tokens += int(view.image_mask_BT.sum())
+        self._add(
+            training_flops(
+                self._shape,
+                n_sequences=view.input_ids_BT.shape[0],
+                n_tokens=view.input_ids_BT.shape[1],
+                n_logits=int(view.answer_mask_BT.sum()),
+                tuning=self._tuning,
+                lora_rank=self._rank,
+                n_images=self._projected(view),
+            )
+        )
+
+    def asked(self, view: View) -> None:
+        """A view that the reference answers, forward only."""
+        self._add(
+            forward_flops(
+                self._shape,
+                n_sequences=view.input_ids_BT.shape[0],
+                n_tokens=view.input_ids_BT.shape[1],
+                n_logits=int(view.answer_mask_BT.sum()),
+                n_images=self._projected(view),
+            )
+        )
+
+    def primed(self, n_images: int) -> None:
+        """Images projected once for the whole training."""
+        self._add(image_flops(self._shape, n_images=n_images))
+
+    def _add(self, flops: float) -> None:
+        if self.counted.flops is not None:
+            self.counted.flops += flops
+
+    def _projected(self, view: View) -> int:
+        if self._model.has_primed(view.samples):
+            return 0
+        return sum(len(sample.images) for sample in view.samples)
