@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import Annotated
@@ -50,7 +52,8 @@ def list_entries(
     """List methods, attacks, judges, datasets, models or suites; broken ones with the reason."""
     found = list(registry.entries(kind.kind).values())
     if load:
-        found = [_tried(entry) for entry in found]
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            found = list(pool.map(_tried, found))
     show(_as_json(found) if as_json else _as_text(found, kind))
     return 0
 
