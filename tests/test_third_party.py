@@ -13,7 +13,7 @@ import pytest
 
 from benchmark.core import registry
 from benchmark.core.config import build
-from benchmark.core.errors import UserError
+from benchmark.core.errors import RunFailed, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,20 +41,27 @@ def _benchmark(*arguments: str, site: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_it_is_listed_loaded_and_kept_in_its_place(site):
-    done = _benchmark("list", "methods", "--json", "--load", site=site)
+def test_it_is_listed_and_kept_in_its_place(site):
+    done = _benchmark("list", "methods", "--json", site=site)
     assert done.returncode == 0, done.stderr
     found = {entry["name"]: entry for entry in json.loads(done.stdout)}
     mine = found["polite_refusal"]
     assert (mine["origin"], mine["summary"]) == ("polite-refusal", "Refuse every request politely.")
-    assert mine["problem"] is None
     assert mine["path"] == str(site / "polite_refusal" / "method.py")
     assert found["original"]["origin"] == "built-in"
     assert "also claimed by polite-refusal" in found["original"]["note"]
-    assert found["broken_refusal"]["problem"].startswith(
-        "method 'broken_refusal' cannot be imported: RuntimeError: no licence key"
+    assert [name for name, entry in found.items() if entry["problem"]] == []
+
+
+def test_one_that_raises_is_named_and_stops_no_other(site, monkeypatch):
+    monkeypatch.syspath_prepend(str(site))
+    with pytest.raises(RunFailed) as caught:
+        registry.load("method", "broken_refusal")
+    assert str(caught.value) == (
+        "method 'broken_refusal' cannot be imported: RuntimeError: no licence key "
+        f"({site}/polite_refusal/broken.py:3)"
     )
-    assert [name for name, entry in found.items() if entry["problem"]] == ["broken_refusal"]
+    assert registry.load("method", "polite_refusal").__name__ == "PoliteRefusal"
 
 
 def test_its_settings_are_checked_like_ours(site, monkeypatch):
