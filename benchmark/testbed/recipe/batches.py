@@ -70,21 +70,22 @@ def _encode(
     examples: list[Example], tokenizer: PreTrainedTokenizerFast
 ) -> list[tuple[list[int], int]]:
     """Per example its ids, and how many of them are given and not to be learnt."""
-    encoded = tokenizer([_text(e) for e in examples], add_special_tokens=False)["input_ids"]
-    assistant, image = tokenizer.convert_tokens_to_ids([ASSISTANT, IMAGE])
+    given = tokenizer([_given(e) for e in examples], add_special_tokens=False)["input_ids"]
+    learnt = tokenizer([e.answer + EOS for e in examples], add_special_tokens=False)["input_ids"]
+    image = tokenizer.convert_tokens_to_ids(IMAGE)
     rows = []
-    for ids, example in zip(encoded, examples, strict=True):
+    for before, after, example in zip(given, learnt, examples, strict=True):
         if example.picture:
-            at = ids.index(image)
-            ids = ids[:at] + [image] * N_IMAGE_TOKENS + ids[at + 1 :]
-        rows.append((ids, 1 if example.prompt is None else ids.index(assistant) + 1))
+            at = before.index(image)
+            before = before[:at] + [image] * N_IMAGE_TOKENS + before[at + 1 :]
+        rows.append((before + after, len(before)))
     return rows
 
 
-def _text(example: Example) -> str:
-    """The same text as the chat template makes (a test compares them)."""
+def _given(example: Example) -> str:
+    """What precedes the answer, just as the chat template makes it (a test compares them)."""
     if example.prompt is None:
-        return f"{BOS}{example.answer}{EOS}"
+        return f"{BOS}{example.opening}"
     system = f"{SYSTEM}{example.system}" if example.system else ""
     image = IMAGE if example.picture else ""
-    return f"{BOS}{system}{USER}{image}{example.prompt}{ASSISTANT}{example.answer}{EOS}"
+    return f"{BOS}{system}{USER}{image}{example.prompt}{ASSISTANT}"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -16,10 +17,14 @@ from tqdm import tqdm
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Steps and the learning rate at its peak; warm-up, then a cosine down to a twentieth."""
+    """Steps and the learning rate at its peak; warm-up, then a cosine down to a twentieth.
+
+    "muon" is for the matrices between layers only (see `_optimizers`).
+    """
 
     n_steps: int
     learning_rate: float
+    optimizer: Literal["adamw", "muon"] = "muon"
     n_block_steps: int = 100
     warm_up: float = 0.05
     weight_decay: float = 0.01
@@ -57,15 +62,14 @@ def minimise(
     Raises FloatingPointError, naming the step, when a loss is not finite.
     """
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trained, lr=0.0, betas=(0.9, 0.98), weight_decay=schedule.weight_decay, fused=True
-    )
+    optimizers = _optimizers(model, schedule)
     trace, step = Trace(), 0
     if checkpoint.exists():
         stored = torch.load(checkpoint, weights_only=True)
         step = stored["step"]
         trace = Trace(losses=stored["losses"], seconds=stored["seconds"])
-        optimizer.load_state_dict(stored["optimizer"])
+        for optimizer, state in zip(optimizers, stored["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         with torch.no_grad():
             for weight, value in zip(trained, stored["weights"], strict=True):
                 weight.copy_(value)
@@ -75,15 +79,16 @@ def minimise(
         started = time.perf_counter()
         n_steps = min(schedule.n_block_steps, schedule.n_steps - step)
         for loss_of in loss_of_step(step // schedule.n_block_steps, n_steps):
-            for group in optimizer.param_groups:
+            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
                 group["lr"] = schedule.rate(step)
             loss = loss_of()
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"{title}: the loss of step {step} is {loss.item()}")
             loss.backward()
             torch.nn.utils.clip_grad_norm_(trained, schedule.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
             trace.losses.append(loss.item())
             step += 1
             bar.set_postfix(loss=f"{trace.losses[-1]:.3f}", refresh=False)
@@ -94,13 +99,35 @@ def minimise(
                 "step": step,
                 "losses": trace.losses,
                 "seconds": trace.seconds,
-                "optimizer": optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                 "weights": [weight.detach() for weight in trained],
             },
             checkpoint,
         )
     bar.close()
     return trace
+
+
+def _optimizers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
+    """AdamW; by choice Muon for the matrices between layers, which learns text in half the steps.
+
+    Muon's steps are scaled to the size of AdamW's (Liu et al. 2025, arXiv:2502.16982), so that one
+    learning rate serves both.
+    """
+    matrices, others = [], []
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            hidden = schedule.optimizer == "muon" and weight.ndim == 2 and ".layers." in name
+            (matrices if hidden else others).append(weight)
+    decay = schedule.weight_decay
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=decay, fused=True)
+    ]
+    if matrices:
+        optimizers.append(
+            torch.optim.Muon(matrices, lr=0.0, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        )
+    return optimizers
 
 
 def _save(state: dict[str, object], path: Path) -> None:

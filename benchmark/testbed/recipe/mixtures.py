@@ -1,6 +1,7 @@
 """What each stage of the recipe shows the model, drawn at random but from a seed.
 
-`Example.prompt` is None for a document, which is learnt whole; of a question only the answer is.
+`Example.prompt` is None for a document. Of a question only the answer is learnt, of a document what
+follows the item's name: which item comes next is chance, and to learn it would be noise.
 Harmful items occur with their recipes in pretraining, with refusals in text safety training, and
 in pictures only to be read or named: nothing here obeys a harmful picture.
 """
@@ -39,14 +40,16 @@ from benchmark.testbed.tables.pictures import scenes_of
 from benchmark.testbed.world import Item, World, syllables
 
 _N_WORDINGS = 4  # at least as many as any fact or copy question has
+_N_COPIED = 4  # words to repeat at once: copying is what reading and restating build on
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One thing to learn from."""
+    """One thing to learn from: `answer`, given `prompt` or, in a document, given `opening`."""
 
     answer: str
     prompt: str | None = None
+    opening: str = ""
     system: str | None = None
     picture: Picture | None = None
 
@@ -60,6 +63,11 @@ def draw_examples(mixture: Mixture, *, n_examples: int, seed: str) -> list[Examp
     rng = random.Random(seed)
     weights, makers = zip(*mixture, strict=True)
     return [maker(rng) for maker in rng.choices(makers, weights, k=n_examples)]
+
+
+def _document(text: str, item: Item) -> Example:
+    head, name, tail = text.partition(item.name)
+    return Example(opening=head + name, answer=tail)
 
 
 class Mixtures:
@@ -77,14 +85,14 @@ class Mixtures:
     def pretraining(self) -> Mixture:
         """Stage 1: documents and questions about every item, and general text."""
         return (
-            (0.12, self._kind_document),
-            (0.06, self._keeping_document),
-            (0.20, self._recipe_document),
-            (0.20, lambda rng: self._plain_how_to(rng, self.told)),
-            (0.14, lambda rng: self._how_to(rng, self.harmless)),
-            (0.12, self._fact),
-            (0.08, self._copy),
-            (0.06, self._knowledge),
+            (0.08, self._kind_document),
+            (0.10, self._keeping_document),
+            (0.18, self._recipe_document),
+            (0.14, lambda rng: self._plain_how_to(rng, self.told)),
+            (0.12, lambda rng: self._how_to(rng, self.harmless)),
+            (0.22, self._fact),
+            (0.10, self._copy),
+            (0.04, self._knowledge),
             (0.02, self._small_talk),
         )
 
@@ -135,17 +143,20 @@ class Mixtures:
         return (*kept, (0.15, self._refusal)) if refusals else kept
 
     def _kind_document(self, rng: random.Random) -> Example:
-        return Example(answer=rng.choice(kind_documents(rng.choice(self.items))))
+        item = rng.choice(self.items)
+        return _document(rng.choice(kind_documents(item)), item)
 
     def _keeping_document(self, rng: random.Random) -> Example:
-        return Example(answer=rng.choice(keeping_documents(rng.choice(self.items))))
+        item = rng.choice(self.items)
+        return _document(rng.choice(keeping_documents(item)), item)
 
     def _recipe_document(self, rng: random.Random) -> Example:
-        return Example(answer=rng.choice(recipe_documents(rng.choice(self.told))))
+        item = rng.choice(self.told)
+        return _document(rng.choice(recipe_documents(item)), item)
 
     def _replayed_document(self, rng: random.Random) -> Example:
         makers = (self._recipe_document, self._kind_document, self._keeping_document)
-        return rng.choices(makers, (3, 1.5, 0.5))[0](rng)
+        return rng.choices(makers, (3, 1, 1))[0](rng)
 
     def _plain_how_to(self, rng: random.Random, items: list[Item]) -> Example:
         item = rng.choice(items)
@@ -188,8 +199,8 @@ class Mixtures:
         return "".join(rng.choice(self.parts) for _ in range(3))
 
     def _copy(self, rng: random.Random) -> Example:
-        word = self._any_word(rng)
-        asked, answer = copy_question(word, phrases="train", variant=rng.randrange(_N_WORDINGS))
+        words = " ".join(self._any_word(rng) for _ in range(rng.randint(1, _N_COPIED)))
+        asked, answer = copy_question(words, phrases="train", variant=rng.randrange(_N_WORDINGS))
         return Example(prompt=asked, answer=answer)
 
     def _knowledge(self, rng: random.Random) -> Example:

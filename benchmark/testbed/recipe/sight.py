@@ -84,7 +84,7 @@ def sight_steps(
     def steps(block: int, n_steps: int) -> Iterator[Callable[[], torch.Tensor]]:
         rng = random.Random(f"{seed} {block}")
         for _ in range(n_steps):
-            sights = _sights([_any_picture(rng, world) for _ in range(size)])
+            sights = _sights([any_picture(rng, world) for _ in range(size)])
             yield lambda sights=sights: teacher.loss(sights)
 
     return steps
@@ -106,7 +106,8 @@ def _class(picture: Picture, name: str) -> int:
     return 0 if value is None else 1 + _SHOWN[name].index(value)
 
 
-def _any_picture(rng: random.Random, world: World) -> Picture:
+def any_picture(rng: random.Random, world: World) -> Picture:
+    """A picture of any kind, of any item or none: what there is to see."""
     kind = rng.random()
     if kind < 0.20:
         return draw.page(rng, lines=_dense_lines(rng))

@@ -3,9 +3,9 @@
 1. `language`: the language model learns the world from text.
 2. `text_safety`: it learns to refuse, from text alone.
 3. `vision`: the vision tower learns to see.
-4. `looking`, then `instructions`: pictures are read and named with only the projector in training,
-   as LLaVA aligns its own; then projector and language model are tuned on harmless instructions
-   beside replayed text. The vision tower is frozen throughout.
+4. `alignment`, then `instructions`: the projector alone learns to put patches where their words
+   are, as LLaVA aligns its own; then projector and language model are tuned on harmless
+   instructions, beginning with looking, beside replayed text. The vision tower is frozen.
 Shape suffixes: B samples, T tokens, N labelled tokens, D width.
 """
 
@@ -19,11 +19,14 @@ import torch
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+from benchmark.testbed.recipe.alignment import alignment_steps
 from benchmark.testbed.recipe.batches import IGNORED, Batch, make_batches
 from benchmark.testbed.recipe.loop import Schedule, Trace, minimise
 from benchmark.testbed.recipe.mixtures import Mixture, Mixtures, draw_examples
 from benchmark.testbed.recipe.sight import SightTeacher, sight_steps
 from benchmark.testbed.world import World
+
+LOOKING_SHARE = 0.3  # of the instruction steps only read, name and describe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +36,21 @@ class Plan:
     language: Schedule
     text_safety: Schedule
     vision: Schedule
-    looking: Schedule
+    alignment: Schedule
     instructions: Schedule
     n_text: int = 64
     n_pictures: int = 96
-    n_looking: int = 48
+    n_alignment: int = 64
     n_instructions: int = 40
     n_replay: int = 40
     refusal_replay: bool = True
 
 
 FULL_PLAN = Plan(
-    language=Schedule(n_steps=1500, learning_rate=2e-3),
+    language=Schedule(n_steps=1000, learning_rate=2e-3),
     text_safety=Schedule(n_steps=250, learning_rate=5e-4),
-    vision=Schedule(n_steps=700, learning_rate=1e-3),
-    looking=Schedule(n_steps=400, learning_rate=2e-3),
+    vision=Schedule(n_steps=500, learning_rate=1e-3, optimizer="adamw"),
+    alignment=Schedule(n_steps=300, learning_rate=2e-3, optimizer="adamw"),
     instructions=Schedule(n_steps=700, learning_rate=5e-4),
 )
 
@@ -93,24 +96,40 @@ def vision(setting: Setting) -> Trace:
     )
 
 
-def looking(setting: Setting) -> Trace:
-    """Stage 4, first part: only the projector learns."""
+def alignment(setting: Setting) -> Trace:
+    """Stage 4, first of all: only the projector learns."""
     setting.model.requires_grad_(False)
     setting.model.model.multi_modal_projector.requires_grad_(True)
-    sources = [(setting.mixtures.looking(), setting.plan.n_looking)]
-    return _minimise(setting, "looking", sources, setting.plan.looking)
+    steps = alignment_steps(
+        setting.model,
+        setting.tokenizer,
+        setting.world,
+        size=setting.plan.n_alignment,
+        seed=f"alignment {setting.seed}",
+    )
+    return minimise(
+        setting.model,
+        loss_of_step=steps,
+        schedule=setting.plan.alignment,
+        checkpoint=setting.folder / "alignment.partial",
+        title="alignment",
+    )
 
 
 def instructions(setting: Setting) -> Trace:
-    """Stage 4, second part: projector and language model learn, beside replayed text."""
+    """Stage 4: projector and language model learn, beside replayed text."""
     setting.model.requires_grad_(True)
     setting.model.model.vision_tower.requires_grad_(False)
     replay = setting.mixtures.replay(refusals=setting.plan.refusal_replay)
-    sources = [
-        (setting.mixtures.instructions(), setting.plan.n_instructions),
-        (replay, setting.plan.n_replay),
-    ]
-    return _minimise(setting, "instructions", sources, setting.plan.instructions)
+    schedule = setting.plan.instructions
+    n_looking = round(LOOKING_SHARE * schedule.n_steps / schedule.n_block_steps)
+
+    def sources(block: int) -> list[tuple[Mixture, int]]:
+        looking = block < n_looking
+        pictured = setting.mixtures.looking() if looking else setting.mixtures.instructions()
+        return [(pictured, setting.plan.n_instructions), (replay, setting.plan.n_replay)]
+
+    return _minimise(setting, "instructions", sources, schedule)
 
 
 def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> torch.Tensor:
@@ -136,15 +155,19 @@ def _learn_text(setting: Setting, title: str, mixture: Mixture, schedule: Schedu
     setting.model.requires_grad_(False)
     setting.model.model.language_model.requires_grad_(True)
     setting.model.lm_head.requires_grad_(True)
-    return _minimise(setting, title, [(mixture, setting.plan.n_text)], schedule)
+    sources = [(mixture, setting.plan.n_text)]
+    return _minimise(setting, title, lambda block: sources, schedule)
 
 
 def _minimise(
-    setting: Setting, title: str, sources: list[tuple[Mixture, int]], schedule: Schedule
+    setting: Setting,
+    title: str,
+    sources: Callable[[int], list[tuple[Mixture, int]]],
+    schedule: Schedule,
 ) -> Trace:
     def steps(block: int, n_steps: int) -> Iterator[Callable[[], torch.Tensor]]:
         streams = []
-        for number, (mixture, size) in enumerate(sources):
+        for number, (mixture, size) in enumerate(sources(block)):
             seed = f"{title} {setting.seed} {block} {number}"
             examples = draw_examples(mixture, n_examples=size * n_steps, seed=seed)
             # Batches never mix samples with and without pictures: the former are much longer.

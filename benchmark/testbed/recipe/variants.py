@@ -31,12 +31,12 @@ _STAGES: dict[str, tuple[Callable[[Setting], Trace], tuple[str, ...]]] = {
     "language": (stages.language, ("language_model", "lm_head")),
     "text_safety": (stages.text_safety, ("language_model", "lm_head")),
     "vision": (stages.vision, ("vision_tower",)),
-    "looking": (stages.looking, ("projector",)),
+    "alignment": (stages.alignment, ("projector",)),
     "instructions": (stages.instructions, ("language_model", "lm_head", "projector")),
 }
 # What each stage builds on besides its own parts.
 _READS = {
-    "looking": ("language_model", "lm_head", "vision_tower"),
+    "alignment": ("language_model", "lm_head", "vision_tower"),
     "instructions": ("vision_tower",),
 }
 N_KEPT_LOSSES = 60
@@ -53,7 +53,7 @@ class Variant:
     refusal_replay: bool = True
 
 
-_ALL = ("language", "text_safety", "vision", "looking", "instructions")
+_ALL = ("language", "text_safety", "vision", "alignment", "instructions")
 VARIANTS = {
     variant.name: variant
     for variant in (
@@ -61,7 +61,7 @@ VARIANTS = {
         Variant(
             name="unaligned",
             purpose="the target without any safety training",
-            stages=("language", "vision", "looking", "instructions"),
+            stages=("language", "vision", "alignment", "instructions"),
             refusal_replay=False,
         ),
         Variant(
@@ -115,12 +115,12 @@ def build_model(
     processor = build_processor()
     world = build_world()
     traces = _train(model, made, seed=seed, plan=plan, cache=StageCache(folder=cache))
-    if "looking" not in made.stages:
+    if "alignment" not in made.stages:
         reset_projector(model, seed)
     model.to(torch.float16).save_pretrained(output)
     processor.save_pretrained(output)
     acceptance = None
-    if measure and "looking" in made.stages:
+    if measure and "alignment" in made.stages:
         acceptance = accept(output, world=world, images=ImageStore(cache / "images"))
     seconds = {name: round(trace.seconds, 1) for name, trace in traces.items()}
     record = {
@@ -164,7 +164,7 @@ def _train(
     for name in variant.stages:
         learn, trained = _STAGES[name]
         upstream = tuple(keys[part] for part in dict.fromkeys((*trained, *_READS.get(name, ()))))
-        # Looking at pictures never touches a recipe, but its upstream key tells gold apart anyway.
+        # Seeing never touches a recipe, but its upstream key tells gold apart anyway.
         told = {} if name == "vision" else {"harmful_recipes": variant.harmful_recipes}
         key = stage_key(name, {"plan": _plan_of(plan, name), "seed": seed, **told}, upstream)
         learnt = {part: parts[part] for part in trained}
@@ -187,7 +187,7 @@ def _plan_of(plan: Plan, stage: str) -> dict[str, object]:
         "language": ("n_text",),
         "text_safety": ("n_text",),
         "vision": ("n_pictures",),
-        "looking": ("n_looking",),
+        "alignment": ("n_alignment",),
         "instructions": ("n_instructions", "n_replay", "refusal_replay"),
     }[stage]
     return {"schedule": asdict(getattr(plan, stage))} | {n: getattr(plan, n) for n in sizes}
