@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
 
 from pydantic import Field
 
+from benchmark.core.errors import nearest
 from benchmark.core.records import Response, Verdict
 from benchmark.core.samples import PhraseSet, Purpose, Sample
 
@@ -83,6 +84,15 @@ class TrainingConfig(MethodConfig):
     lora_rank: Count = 16
     lora_alpha: Positive = 32.0
     lora_dropout: Share = 0.0
+
+    def __post_init__(self) -> None:
+        """Weights belong to the terms that the method's own default names."""
+        (own,) = (found for found in fields(self) if found.name == "weights")
+        assert own.default_factory is not MISSING, "weights come from a default_factory"
+        terms = own.default_factory()
+        for name in self.weights:
+            if terms and name not in terms:
+                raise ValueError(f"weights.{name}: no such loss term, {nearest(name, terms)}")
 
 
 ConfigT = TypeVar("ConfigT", bound=MethodConfig)

@@ -40,7 +40,8 @@ def test_the_reading_says_what_changed_and_what_did_not(results: Results) -> Non
 def test_the_readme_is_made_with_the_boards_and_checked(results: Results) -> None:
     regenerate(results, published=True)
     text = results.readme.read_text()
-    assert text.startswith("# Title\n") and text.endswith("The end.\n") and "stale words" not in text
+    assert text.startswith("# Title\n") and text.endswith("The end.\n")
+    assert "stale words" not in text
     assert f"target `{MODEL}`" in text and "**method**" in text
     assert stale(results) == []
     results.readme.write_text(text.replace("100.0", "0.0"))
