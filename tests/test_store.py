@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,6 +68,18 @@ def test_a_whole_file_or_the_old_one(tmp_path, monkeypatch):
     )
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_library_s_own_words_for_a_full_disk_are_understood(tmp_path, monkeypatch):
+    def fails() -> None:
+        with writing(tmp_path / "deep" / "weights"):
+            raise RuntimeError("unexpected pos 1028224 vs 1028116")
+
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        fails()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
+    with pytest.raises(StorageError, match="weights: No space left on device; free some space"):
+        fails()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

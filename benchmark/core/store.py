@@ -33,6 +33,7 @@ PUBLISHED_IN = REPOSITORY
 RESULTS_VARIABLE = "VLM_BENCH_RESULTS"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_LEAST_FREE_BYTES = 64 * 1024
 
 
 class StorageError(UserError):
@@ -41,16 +42,33 @@ class StorageError(UserError):
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an `OSError` under it into the one line that names the path and the remedy."""
+    """Turn what goes wrong with the disk into the one line that names the path and the remedy."""
     try:
         yield
+    except StorageError:
+        raise
     except OSError as error:
-        remedy = ""
-        if error.errno in _FULL:
-            remedy = "; free some space and run the same command again, it goes on where it stopped"
-        elif error.errno in _FORBIDDEN:
-            remedy = f"; choose another results folder with --results or {RESULTS_VARIABLE}"
-        raise StorageError(f"cannot write {path}: {error.strerror or error}{remedy}") from error
+        raise _storage_error(path, error.errno, error.strerror or str(error)) from error
+    except Exception as error:
+        # torch and safetensors report a full disk in words of their own, not as an OSError.
+        if not _is_full(path):
+            raise
+        raise _storage_error(path, errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
+def _storage_error(path: Path, number: int | None, problem: str) -> StorageError:
+    remedy = ""
+    if number in _FULL:
+        remedy = "; free some space and run the same command again, it goes on where it stopped"
+    elif number in _FORBIDDEN:
+        remedy = f"; choose another results folder with --results or {RESULTS_VARIABLE}"
+    return StorageError(f"cannot write {path}: {problem}{remedy}")
+
+
+def _is_full(path: Path) -> bool:
+    """Whether less is free where `path` lies than any of our files takes."""
+    folder = next(folder for folder in (path, *path.parents) if folder.is_dir())
+    return shutil.disk_usage(folder).free < _LEAST_FREE_BYTES
 
 
 def canonical(value: object) -> str:
