@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmark.api import Job, LossMethod, Role, TrainingConfig, Unlearned
 from benchmark.core.errors import RunFailed
 from benchmark.core.records import StageCost, StepLog, Stored, TrainingLog
-from benchmark.core.store import JsonLines, StageFolder, digest, digest_file
+from benchmark.core.store import JsonLines, StageFolder, digest, digest_file, writing
 from benchmark.cost.meter import Meter
 from benchmark.data.pools import Pool, load_pool
 from benchmark.progress import Reporter
@@ -162,7 +162,8 @@ def _save(stage: StageFolder, left: Unlearned) -> None:
         left.weights.save(stage.path)
     if left.state:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in left.state.items()}
-        save_file(tensors, stage.path / STATE)
+        with writing(stage.path / STATE):
+            save_file(tensors, stage.path / STATE)
 
 
 def _describe(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.core.errors import UserError
+from benchmark.core.store import writing
 
 
 def save_checkpoint(
@@ -39,8 +40,9 @@ def save_checkpoint(
         "numpy_position": numpy_state["state"]["pos"],
     }
     temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with writing(path):
+        torch.save(state, temporary)
+        os.replace(temporary, path)
 
 
 def load_checkpoint(

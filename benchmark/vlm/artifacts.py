@@ -7,7 +7,6 @@ refuses any other.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from benchmark.core.errors import UserError
+from benchmark.core.store import write_atomic, writing
 
 DELTA = "delta.json"
 FULL = "full.safetensors"
@@ -75,12 +75,13 @@ class WeightsDelta:
 
     def save(self, folder: Path) -> None:
         """Write it; `delta.json` comes last, so that a folder with one is whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        if self.adapter is not None:
-            save_file(_contiguous(self.adapter.tensors), folder / ADAPTER)
-            self.adapter.config.save_pretrained(str(folder))
-        if self.full:
-            save_file(_contiguous(self.full), folder / FULL)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if self.adapter is not None:
+                save_file(_contiguous(self.adapter.tensors), folder / ADAPTER)
+                self.adapter.config.save_pretrained(str(folder))
+            if self.full:
+                save_file(_contiguous(self.full), folder / FULL)
         about = {
             "base_sha256": self.base_sha256,
             "precision": self.precision,
@@ -88,9 +89,7 @@ class WeightsDelta:
             "full": sorted(self.full),
             "checkpoint": self.checkpoint,
         }
-        temporary = folder / f"{DELTA}.tmp"
-        temporary.write_text(json.dumps(about, indent=1))
-        os.replace(temporary, folder / DELTA)
+        write_atomic(folder / DELTA, json.dumps(about, indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> WeightsDelta:
