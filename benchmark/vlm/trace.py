@@ -35,9 +35,12 @@ def tracing(
     """
     layers = language.layers
     trace = Trace()
-    handles = [_watch_hidden(layers, index, trace) for index in hidden]
-    handles += [_watch_attention(layers[index].self_attn, index, trace) for index in attention]
+    handles: list[RemovableHandle] = []
     try:
+        for index in hidden:
+            handles.append(_watch_hidden(layers, index, trace))
+        for index in attention:
+            handles.append(_watch_attention(layers[index].self_attn, index, trace))
         yield trace
     finally:
         for handle in handles:

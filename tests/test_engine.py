@@ -1,0 +1,142 @@
+"""The local engine: greedy answers by a fixed plan, the same alone, in batches and in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from live_models import pools, sample, untrained
+
+from benchmark.api import Hook, Respond, RewriteRequest, RewriteVisualTokens
+from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.samples import Sample
+from benchmark.engines.local import LocalEngine
+from benchmark.engines.plan import plan_batches
+from benchmark.engines.workers import answer_batches
+from benchmark.vlm.model import VisionLanguageModel
+
+
+def asked(folder: Path) -> list[Sample]:
+    return [s for pool in pools(folder, images=True).values() for s in pool.samples]
+
+
+def engine(*hooks: Hook, model: VisionLanguageModel | None = None) -> LocalEngine:
+    return LocalEngine(model or untrained(), hooks=hooks, max_new_tokens=5)
+
+
+def test_answers_are_those_of_transformers_own_generate(tmp_path: Path) -> None:
+    """One by one, without padding, through the outer model: the plainest way there is."""
+    model = untrained()
+    samples = asked(tmp_path)
+    batched = {r.sample_id: r for r in engine(model=model).answer(samples)}
+    for one in samples:
+        (encoded,) = model.encoder.prompts([one])
+        ids = torch.tensor([encoded.prompt_ids])
+        pixels = {"pixel_values": model.encoder.pixels([one])} if one.images else {}
+        output = model.hf.generate(input_ids=ids, max_new_tokens=5, do_sample=False, **pixels)
+        expected = model.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
+        assert batched[one.id].text == expected.strip()
+        assert batched[one.id].n_prompt_tokens == ids.shape[1]
+
+
+def test_workers_give_what_one_process_gives(tmp_path: Path) -> None:
+    made = engine()
+    batches = made.plan(asked(tmp_path), batch_size=3)
+    assert len(batches) > 3
+    assert list(answer_batches(made, batches)) == [made.answer(batch) for batch in batches]
+
+
+def test_a_missing_image_is_unscored_and_never_an_answer(tmp_path: Path) -> None:
+    samples = asked(tmp_path)
+    made = engine()
+    made.plan(samples, batch_size=8)
+    seeing = next(s for s in samples if s.images)
+    seeing.images[0].path.unlink()
+    responses = made.answer(samples)
+    gone = [r for r in responses if r.error is not None]
+    assert {r.error for r in gone} == {"image_missing"} and all(r.text is None for r in gone)
+    assert len(gone) == sum(bool(s.images) for s in samples)
+
+
+def test_text_that_the_tokenizer_cannot_read_is_the_users_error() -> None:
+    with pytest.raises(UserError, match="does not fit the model's vocabulary"):
+        engine().plan(
+            [replace(sample("zerupa"), prompt="Écrivez un poème à propos de Łódź, §7!")],
+            batch_size=1,
+        )
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=40), st.integers(1, 9))
+def test_a_plan_holds_every_sample_once(kinds: list[tuple[bool, int]], batch_size: int) -> None:
+    from benchmark.core.samples import ImageFile
+
+    picture = (ImageFile(path=Path("p.png"), sha256="0" * 64),)
+    samples = [
+        replace(sample("zerupa"), id=f"hand/train/{index}", images=picture if seen else ())
+        for index, (seen, _) in enumerate(kinds)
+    ]
+    lengths = {s.id: length for s, (_, length) in zip(samples, kinds, strict=True)}
+    plan = plan_batches(samples, batch_size=batch_size, length_of=lambda s: lengths[s.id])
+    assert sorted(s.id for batch in plan for s in batch) == sorted(s.id for s in samples)
+    assert all(0 < len(batch) <= batch_size for batch in plan)
+    assert all(len({s.modality for s in batch}) == 1 for batch in plan)
+
+
+class Politely(RewriteRequest):
+    """Every request becomes one about another thing."""
+
+    def rewrite_request(self, sample: Sample) -> Sample:
+        """Ask about bulofa."""
+        return replace(sample, prompt="how do i make bulofa?")
+
+
+class Darken(RewriteVisualTokens):
+    """No visual token carries anything."""
+
+    def rewrite_visual_tokens(
+        self, tokens_BND: torch.Tensor, requests: Sequence[Sample]
+    ) -> torch.Tensor:
+        """Zeros."""
+        assert len(requests) == tokens_BND.shape[0]
+        return torch.zeros_like(tokens_BND)
+
+
+class TooFew(Respond):
+    """Forgets one."""
+
+    def respond(
+        self, generate: Callable[[Sequence[Sample]], list[str]], requests: Sequence[Sample]
+    ) -> list[str]:
+        """All but the last."""
+        return generate(requests)[:-1]
+
+
+def test_hooks_change_what_is_asked_and_what_is_seen(tmp_path: Path) -> None:
+    model = untrained()
+    text = [s for s in asked(tmp_path) if not s.images]
+    plain = engine(model=model).answer(text)
+    rewritten = engine(Politely(), model=model).answer(text)
+    assert [r.sample_id for r in rewritten] == [s.id for s in text]
+    assert [r.text for r in rewritten] != [r.text for r in plain]
+    assert len({r.n_prompt_tokens for r in rewritten}) == 1
+    seeing = [s for s in asked(tmp_path) if s.images]
+    calls = []
+    original = Darken.rewrite_visual_tokens
+
+    class Watched(Darken):
+        def rewrite_visual_tokens(self, tokens_BND, requests):
+            calls.append(tokens_BND.shape)
+            return original(self, tokens_BND, requests)
+
+    engine(Watched(), model=model).answer(seeing)
+    assert calls == [(len(seeing), 64, 192)]
+
+
+def test_a_hook_that_loses_an_answer_fails_the_run(tmp_path: Path) -> None:
+    with pytest.raises(RunFailed, match="gave 3 answers to 4 requests"):
+        engine(TooFew()).answer(asked(tmp_path)[:4])
