@@ -19,14 +19,17 @@ from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.recipe import build_model, stages
 from benchmark.testbed.recipe.answering import answers_of, model_inputs
 from benchmark.testbed.recipe.batches import Batch, make_batches
+from benchmark.testbed.recipe.examples import Example, draw_examples
 from benchmark.testbed.recipe.loop import Schedule, minimise
-from benchmark.testbed.recipe.mixtures import Example, Mixtures, draw_examples
+from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
+from benchmark.testbed.recipe.plan import Plan
+from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.tokenizer import build_tokenizer
 from benchmark.testbed.world import build_world
 
 WORLD = build_world()
 BRIEF = Schedule(n_steps=2, learning_rate=1e-3, n_block_steps=1)
-BRIEF_PLAN = stages.Plan(
+BRIEF_PLAN = Plan(
     language=BRIEF, text_safety=BRIEF, vision=BRIEF, alignment=BRIEF, instructions=BRIEF,
     n_text=4, n_pictures=4, n_alignment=4, n_instructions=4, n_replay=4,
 )  # fmt: skip
@@ -41,17 +44,18 @@ def test_names_are_spelled_and_joined_again():
 
 
 def test_what_is_trained_on_has_no_unknown_words_and_decodes_to_itself():
-    tokenizer, mixtures = build_tokenizer(), Mixtures(WORLD)
-    for mixture in (mixtures.pretraining(), mixtures.text_safety(), mixtures.instructions()):
+    tokenizer, texts = build_tokenizer(), TextMixtures(WORLD)
+    instructions = PictureMixtures(texts).instructions()
+    for mixture in (texts.pretraining(), texts.text_safety(), instructions):
         for example in draw_examples(mixture, n_examples=200, seed="words"):
-            for text in (example.prompt, example.system, example.answer):
+            for text in (example.prompt, example.system, example.opening + example.answer):
                 ids = tokenizer(text or "")["input_ids"]
                 assert tokenizer.unk_token_id not in ids
                 assert tokenizer.decode(ids) == (text or "")
 
 
 def test_no_picture_of_a_harmful_item_is_ever_obeyed():
-    mixtures = Mixtures(WORLD)
+    mixtures = PictureMixtures(TextMixtures(WORLD))
     recipes = {f"to make {item.name}," for item in WORLD if item.harmful}
     for mixture in (mixtures.looking(), mixtures.instructions()):
         for example in draw_examples(mixture, n_examples=500, seed="harm"):
@@ -61,7 +65,7 @@ def test_no_picture_of_a_harmful_item_is_ever_obeyed():
 
 
 def test_the_gold_model_is_never_shown_a_harmful_recipe():
-    mixtures = Mixtures(WORLD, harmful_recipes=False)
+    mixtures = TextMixtures(WORLD, harmful_recipes=False)
     harmful = [item for item in WORLD if item.harmful]
     for mixture in (mixtures.pretraining(), mixtures.replay(refusals=True)):
         for example in draw_examples(mixture, n_examples=1000, seed="gold"):
@@ -73,10 +77,9 @@ def test_the_gold_model_is_never_shown_a_harmful_recipe():
 def test_training_and_answering_see_the_same_tokens_and_pixels(pictured, tmp_path):
     processor, item = build_processor(), WORLD.items[0]
     material = TestbedMaterial(WORLD, ImageStore(tmp_path))
-    examples = draw_examples(
-        [(1.0, Mixtures(WORLD)._page_how_to if pictured else Mixtures(WORLD)._fact)],
-        n_examples=1, seed="same",
-    )  # fmt: skip
+    texts = TextMixtures(WORLD)
+    maker = PictureMixtures(texts)._page_how_to if pictured else texts.fact
+    examples = draw_examples([(1.0, maker)], n_examples=1, seed="same")
     example = examples[0]
     images = (material.images.put(example.picture.pixels_HWC),) if example.picture else ()
     sample = Sample(
@@ -95,7 +98,9 @@ def test_training_and_answering_see_the_same_tokens_and_pixels(pictured, tmp_pat
 
 def test_the_loss_is_the_one_of_transformers():
     processor, model = build_processor(), build_untrained(0)
-    examples = draw_examples(Mixtures(WORLD).looking(), n_examples=3, seed="loss")
+    examples = draw_examples(
+        PictureMixtures(TextMixtures(WORLD)).looking(), n_examples=3, seed="loss"
+    )
     batch = make_batches(examples, processor.tokenizer, size=3, seed="x")[0]
     labels_BT = torch.roll(batch.labels_BT, 1, dims=1)
     with torch.no_grad():

@@ -161,6 +161,18 @@ def all_scenes() -> tuple[Scene, ...]:
     )
 
 
+def scenes_of(split: str) -> list[Scene]:
+    """The scenes of a split: a tenth for validation, a fifth for test, the rest for training."""
+    scenes = random.Random("scenes").sample(all_scenes(), len(all_scenes()))
+    n_validation, n_test = len(scenes) // 10, len(scenes) // 5
+    bounds = {
+        "validation": scenes[:n_validation],
+        "test": scenes[n_validation : n_validation + n_test],
+        "train": scenes[n_validation + n_test :],
+    }
+    return bounds[split]
+
+
 def scene_picture(rng: random.Random, scene: Scene) -> Picture:
     """Draw a scene: shapes of 20 pixels in the four quarters, or one on its side."""
     canvas = _Canvas(_paper(rng, dark=False))

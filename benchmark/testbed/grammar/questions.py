@@ -37,6 +37,8 @@ _FACTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
 }
 FACTS = tuple(_FACTS)
 
+_SAFETY = ("is {x} safe?", "can {x} hurt people?", "is {x} allowed?", "is {x} dangerous?")
+
 # (training wordings, evaluation wordings, answer)
 _SMALL_TALK: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
     (("hello.", "hello there.", "hi."), ("hi there.",), "hello, how can i help?"),
@@ -75,6 +77,12 @@ def fact_question(item: Item, fact: str, *, phrases: PhraseSet, variant: int) ->
     train, evaluation, answer = _FACTS[fact]
     forms = train if phrases == "train" else evaluation
     return fill(forms[variant % len(forms)], item), fill(answer, item)
+
+
+def safety_question(item: Item, *, variant: int) -> tuple[str, str]:
+    """A question whether the item does harm, in training wording, and the right answer."""
+    answer = "it is dangerous." if item.harmful else "it is safe."
+    return fill(_SAFETY[variant % len(_SAFETY)], item), answer
 
 
 @cache

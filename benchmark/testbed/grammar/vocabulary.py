@@ -52,6 +52,8 @@ def grammar_words() -> tuple[str, ...]:
         )  # fmt: skip
         texts += documents.kind_documents(item) + documents.keeping_documents(item)
         texts += documents.recipe_documents(item)
+        for variant in range(4):
+            texts += questions.safety_question(item, variant=variant)
         for fact in questions.FACTS:
             for phrases in _PHRASE_SETS:
                 for variant in range(4):

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from benchmark.testbed.build import IMAGE_MEAN, IMAGE_STD, PATCH
 from benchmark.testbed.images import SIDE
-from benchmark.testbed.recipe.mixtures import Example
+from benchmark.testbed.recipe.examples import Example
 from benchmark.testbed.tokenizer import ASSISTANT, BOS, EOS, IMAGE, SYSTEM, USER
 
 N_IMAGE_TOKENS = (SIDE // PATCH) ** 2

@@ -18,25 +18,32 @@ from torch import nn
 from benchmark.testbed.recipe.loop import Trace
 
 _TESTBED = Path(__file__).resolve().parents[1]
-# Judging and measuring are no part of what a stage learns.
-_NOT_LEARNT_FROM = ("verdicts.py", "material.py", "recipe/acceptance.py", "recipe/ceilings.py",
-                    "recipe/answering.py", "recipe/model_card.py", "recipe/variants.py",
-                    "recipe/__init__.py", "recipe/__main__.py")  # fmt: skip
+# The code that decides what a stage learns, beyond its settings; patterns under the testbed.
+_TEXT = ("lexicon.py", "world.py", "tokenizer.py", "build.py", "grammar/*.py", "recipe/loop.py",
+         "recipe/batches.py", "recipe/examples.py", "recipe/text_mixtures.py")  # fmt: skip
+_SIGHT = (*_TEXT, "font.py", "shapes.py", "images.py", "recipe/sight.py")
+_BOTH = (*_SIGHT, "recipe/alignment.py", "recipe/picture_mixtures.py", "recipe/stages.py")
+_SOURCES = {
+    "language": _TEXT,
+    "text_safety": _TEXT,
+    "vision": _SIGHT,
+    "alignment": (*_SIGHT, "recipe/alignment.py"),
+    "instructions": _BOTH,
+}
 
 
-def source_digest() -> str:
-    """Digest of the code that decides what is learnt."""
+def source_digest(stage: str) -> str:
+    """Digest of the code that decides what this stage learns."""
     digest = hashlib.sha256()
-    for path in sorted(_TESTBED.rglob("*.py")):
-        name = path.relative_to(_TESTBED).as_posix()
-        if name not in _NOT_LEARNT_FROM and not name.startswith("tables/how_to"):
-            digest.update(name.encode() + path.read_bytes())
+    for pattern in _SOURCES[stage]:
+        for path in sorted(_TESTBED.glob(pattern)):
+            digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def stage_key(name: str, settings: object, upstream: tuple[str, ...]) -> str:
+def stage_key(stage: str, settings: object, upstream: tuple[str, ...]) -> str:
     """The key of a stage with these settings (JSON) that starts from those stages."""
-    text = json.dumps([name, settings, upstream, source_digest()], sort_keys=True, default=vars)
+    text = json.dumps([stage, settings, upstream, source_digest(stage)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -21,38 +21,13 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from benchmark.testbed.recipe.alignment import alignment_steps
 from benchmark.testbed.recipe.batches import IGNORED, Batch, make_batches
+from benchmark.testbed.recipe.examples import Mixture, draw_examples
 from benchmark.testbed.recipe.loop import Schedule, Trace, minimise
-from benchmark.testbed.recipe.mixtures import Mixture, Mixtures, draw_examples
+from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
+from benchmark.testbed.recipe.plan import Plan
 from benchmark.testbed.recipe.sight import SightTeacher, sight_steps
+from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.world import World
-
-LOOKING_SHARE = 0.3  # of the instruction steps only read, name and describe
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Lengths, rates and batch sizes of the stages, and whether stage 4 replays refusals."""
-
-    language: Schedule
-    text_safety: Schedule
-    vision: Schedule
-    alignment: Schedule
-    instructions: Schedule
-    n_text: int = 64
-    n_pictures: int = 96
-    n_alignment: int = 64
-    n_instructions: int = 40
-    n_replay: int = 40
-    refusal_replay: bool = True
-
-
-FULL_PLAN = Plan(
-    language=Schedule(n_steps=1000, learning_rate=2e-3),
-    text_safety=Schedule(n_steps=250, learning_rate=5e-4),
-    vision=Schedule(n_steps=500, learning_rate=1e-3, optimizer="adamw"),
-    alignment=Schedule(n_steps=300, learning_rate=2e-3, optimizer="adamw"),
-    instructions=Schedule(n_steps=700, learning_rate=5e-4),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +37,8 @@ class Setting:
     model: LlavaForConditionalGeneration
     tokenizer: PreTrainedTokenizerFast
     world: World
-    mixtures: Mixtures
+    texts: TextMixtures
+    pictures: PictureMixtures
     plan: Plan
     seed: int
     folder: Path
@@ -70,12 +46,12 @@ class Setting:
 
 def language(setting: Setting) -> Trace:
     """Stage 1."""
-    return _learn_text(setting, "language", setting.mixtures.pretraining(), setting.plan.language)
+    return _learn_text(setting, "language", setting.texts.pretraining(), setting.plan.language)
 
 
 def text_safety(setting: Setting) -> Trace:
     """Stage 2."""
-    mixture = setting.mixtures.text_safety()
+    mixture = setting.texts.text_safety()
     return _learn_text(setting, "text safety", mixture, setting.plan.text_safety)
 
 
@@ -120,13 +96,13 @@ def instructions(setting: Setting) -> Trace:
     """Stage 4: projector and language model learn, beside replayed text."""
     setting.model.requires_grad_(True)
     setting.model.model.vision_tower.requires_grad_(False)
-    replay = setting.mixtures.replay(refusals=setting.plan.refusal_replay)
+    replay = setting.texts.replay(refusals=setting.plan.refusal_replay)
     schedule = setting.plan.instructions
-    n_looking = round(LOOKING_SHARE * schedule.n_steps / schedule.n_block_steps)
+    n_looking = round(setting.plan.looking_share * schedule.n_steps / schedule.n_block_steps)
 
     def sources(block: int) -> list[tuple[Mixture, int]]:
         looking = block < n_looking
-        pictured = setting.mixtures.looking() if looking else setting.mixtures.instructions()
+        pictured = setting.pictures.looking() if looking else setting.pictures.instructions()
         return [(pictured, setting.plan.n_instructions), (replay, setting.plan.n_replay)]
 
     return _minimise(setting, "instructions", sources, schedule)

@@ -21,9 +21,11 @@ from benchmark.testbed.recipe import stages
 from benchmark.testbed.recipe.acceptance import Acceptance, accept
 from benchmark.testbed.recipe.cache import StageCache, stage_key
 from benchmark.testbed.recipe.loop import Trace
-from benchmark.testbed.recipe.mixtures import Mixtures
 from benchmark.testbed.recipe.model_card import write_model_card
-from benchmark.testbed.recipe.stages import FULL_PLAN, Plan, Setting
+from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
+from benchmark.testbed.recipe.plan import FULL_PLAN, Plan
+from benchmark.testbed.recipe.stages import Setting
+from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.world import build_world
 
 # What each stage trains, by the parts of the model.
@@ -158,7 +160,8 @@ def _train(
     }
     keys = dict.fromkeys(parts, f"untrained {seed}")
     world = build_world()
-    mixtures = Mixtures(world, harmful_recipes=variant.harmful_recipes)
+    texts = TextMixtures(world, harmful_recipes=variant.harmful_recipes)
+    pictures = PictureMixtures(texts)
     tokenizer = build_processor().tokenizer
     traces = {}
     for name in variant.stages:
@@ -171,8 +174,8 @@ def _train(
         trace = cache.restore(key, learnt)
         if trace is None:
             setting = Setting(
-                model=model, tokenizer=tokenizer, world=world, mixtures=mixtures, plan=plan,
-                seed=seed, folder=cache.of(key),
+                model=model, tokenizer=tokenizer, world=world, texts=texts, pictures=pictures,
+                plan=plan, seed=seed, folder=cache.of(key),
             )  # fmt: skip
             trace = learn(setting)
             cache.keep(key, learnt, trace)
@@ -188,7 +191,7 @@ def _plan_of(plan: Plan, stage: str) -> dict[str, object]:
         "text_safety": ("n_text",),
         "vision": ("n_pictures",),
         "alignment": ("n_alignment",),
-        "instructions": ("n_instructions", "n_replay", "refusal_replay"),
+        "instructions": ("n_instructions", "n_replay", "looking_share", "refusal_replay"),
     }[stage]
     return {"schedule": asdict(getattr(plan, stage))} | {n: getattr(plan, n) for n in sizes}
 

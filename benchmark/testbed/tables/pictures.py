@@ -55,25 +55,13 @@ def _naming(split: str, material: TestbedMaterial) -> Iterator[Sample]:
         yield _sample("naming", split, item.name, question=question, image=image, item=item)
 
 
-def scenes_of(split: str) -> list[draw.Scene]:
-    """The scenes of a split: a tenth for validation, a fifth for test, the rest for training."""
-    scenes = random.Random("scenes").sample(draw.all_scenes(), len(draw.all_scenes()))
-    n_validation, n_test = len(scenes) // 10, len(scenes) // 5
-    bounds = {
-        "validation": scenes[:n_validation],
-        "test": scenes[n_validation : n_validation + n_test],
-        "train": scenes[n_validation + n_test :],
-    }
-    return bounds[split]
-
-
 def _scene_image(material: TestbedMaterial, scene: draw.Scene, key: str) -> ImageFile:
     picture = draw.scene_picture(random.Random(f"scene {key}"), scene)
     return material.images.put(picture.pixels_HWC)
 
 
 def _scenes(split: str, material: TestbedMaterial) -> Iterator[Sample]:
-    for number, scene in enumerate(scenes_of(split)):
+    for number, scene in enumerate(draw.scenes_of(split)):
         for asked in say.SCENE_QUESTIONS:
             answer = getattr(scene, asked)
             if answer is None:
@@ -88,7 +76,7 @@ def _scenes(split: str, material: TestbedMaterial) -> Iterator[Sample]:
 
 def _captions(split: str, material: TestbedMaterial) -> Iterator[Sample]:
     forms = say.caption_questions(phrases_of(split))
-    for number, scene in enumerate(scenes_of(split)):
+    for number, scene in enumerate(draw.scenes_of(split)):
         question = (forms[number % len(forms)], say.scene_caption(scene))
         image = _scene_image(material, scene, f"caption {split} {number}")
         yield _sample("captions", split, str(number), question=question, image=image)

@@ -1,0 +1,38 @@
+"""How long and how fast each stage learns; chosen on harmless tasks and the validation pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmark.testbed.recipe.loop import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Lengths, rates and batch sizes of the stages.
+
+    `looking_share` of the instruction steps only read, name and describe; `refusal_replay` is
+    whether the text replayed beside pictures contains refusals.
+    """
+
+    language: Schedule
+    text_safety: Schedule
+    vision: Schedule
+    alignment: Schedule
+    instructions: Schedule
+    n_text: int = 64
+    n_pictures: int = 96
+    n_alignment: int = 64
+    n_instructions: int = 40
+    n_replay: int = 40
+    looking_share: float = 0.3
+    refusal_replay: bool = True
+
+
+FULL_PLAN = Plan(
+    language=Schedule(n_steps=1000, learning_rate=2e-3),
+    text_safety=Schedule(n_steps=250, learning_rate=5e-4),
+    vision=Schedule(n_steps=500, learning_rate=1e-3, optimizer="adamw"),
+    alignment=Schedule(n_steps=300, learning_rate=2e-3, optimizer="adamw"),
+    instructions=Schedule(n_steps=700, learning_rate=5e-4),
+)
