@@ -1,8 +1,9 @@
-"""Stage 4, first of all: the projector learns to put a patch where the words for it already are.
+"""Stage 4, first of all: tower and projector learn to put a patch where the words for it are.
 
 As the captions of a large model's alignment data do, but directly: a patch with a letter goes to
-the embedding of that letter, a scene to the words that describe it, a motif to its category's
-noun, an empty patch to padding. Only the projector learns, and the language model is not run.
+the embedding of that letter (one for the first of a word, one for the others), a scene to the
+words that describe it, a motif to its category's noun, a page to the colour of its text, an empty
+patch to padding. The language model is neither run nor changed.
 Shape suffixes: B samples, P patches, D width, V vocabulary.
 """
 
@@ -18,9 +19,11 @@ from benchmark.testbed.grammar.pictures import scene_caption
 from benchmark.testbed.images import Picture
 from benchmark.testbed.lexicon import CATEGORIES
 from benchmark.testbed.recipe.batches import normalised
-from benchmark.testbed.recipe.sight import any_picture
+from benchmark.testbed.recipe.sight import ACTIVATION_PENALTY, any_picture
 from benchmark.testbed.tokenizer import PAD
 from benchmark.testbed.world import World
+
+LETTER_WEIGHT = 4.0  # most patches are empty
 
 
 def alignment_steps(
@@ -51,8 +54,7 @@ def _loss(
 ) -> torch.Tensor:
     """Squared distance to the words' embeddings, in units of the embeddings' own variance."""
     pixels_BCHW = normalised([picture.pixels_HWC for picture in pictures])
-    with torch.no_grad():
-        seen_BPD = model.model.vision_tower(pixels_BCHW).last_hidden_state[:, 1:]
+    seen_BPD = model.model.vision_tower(pixels_BCHW).last_hidden_state[:, 1:]
     projected_BPD = model.model.multi_modal_projector(seen_BPD)
     wanted_BPD = torch.stack(
         [
@@ -60,7 +62,16 @@ def _loss(
             for picture in pictures
         ]
     )
-    return (projected_BPD - wanted_BPD).square().mean() / embeddings_VD.var()
+    weights_BP = torch.tensor(
+        [
+            [1.0 if letter == " " else LETTER_WEIGHT for row in picture.letters for letter in row]
+            for picture in pictures
+        ]
+    )
+    distance_BP = (projected_BPD - wanted_BPD).square().mean(dim=-1) / embeddings_VD.var()
+    # The tower's own penalty goes on, or its features would grow again.
+    penalty = ACTIVATION_PENALTY * seen_BPD.square().mean()
+    return (weights_BP * distance_BP).sum() / weights_BP.sum() + penalty
 
 
 def _words(picture: Picture, tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
@@ -68,6 +79,8 @@ def _words(picture: Picture, tokenizer: PreTrainedTokenizerFast) -> list[list[in
     around = [tokenizer.convert_tokens_to_ids(PAD)]
     if picture.scene:
         around = tokenizer(scene_caption(picture.scene).rstrip("."))["input_ids"]
+    elif picture.ink:
+        around = [tokenizer.convert_tokens_to_ids(picture.ink)]
     elif picture.category:
         nouns = {category.name: category.noun for category in CATEGORIES}
         around = [tokenizer.convert_tokens_to_ids(nouns[picture.category])]

@@ -27,26 +27,26 @@ class PictureMixtures:
     def looking(self) -> Mixture:
         """Stage 4, first part: pictures are read, named and described."""
         return (
-            (0.35, self._reading),
-            (0.25, self._naming),
-            (0.15, self._scene),
-            (0.10, self._caption),
-            (0.10, self._list),
-            (0.05, self._ink),
+            (0.30, self._reading),
+            (0.18, self._naming),
+            (0.14, self._scene),
+            (0.12, self._caption),
+            (0.22, self._list),
+            (0.04, self._ink),
         )
 
     def instructions(self) -> Mixture:
         """Stage 4, second part: harmless instructions with pictures."""
         return (
             (0.14, self._page_how_to),
-            (0.16, self._icon_how_to),
+            (0.14, self._icon_how_to),
             (0.10, self._unrelated_picture),
             (0.13, self._reading),
-            (0.17, self._naming),
+            (0.12, self._naming),
             (0.04, self._icon_kind),
-            (0.12, self._scene),
-            (0.06, self._caption),
-            (0.06, self._list),
+            (0.10, self._scene),
+            (0.08, self._caption),
+            (0.13, self._list),
             (0.02, self._ink),
         )
 

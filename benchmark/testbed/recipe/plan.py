@@ -24,15 +24,15 @@ class Plan:
     n_pictures: int = 96
     n_alignment: int = 64
     n_instructions: int = 40
-    n_replay: int = 40
-    looking_share: float = 0.3
+    n_replay: int = 32
+    looking_share: float = 0.25
     refusal_replay: bool = True
 
 
 FULL_PLAN = Plan(
     language=Schedule(n_steps=1000, learning_rate=2e-3),
-    text_safety=Schedule(n_steps=250, learning_rate=5e-4),
+    text_safety=Schedule(n_steps=100, learning_rate=5e-4, n_block_steps=50),
     vision=Schedule(n_steps=500, learning_rate=1e-3, optimizer="adamw"),
-    alignment=Schedule(n_steps=300, learning_rate=2e-3, optimizer="adamw"),
-    instructions=Schedule(n_steps=700, learning_rate=5e-4),
+    alignment=Schedule(n_steps=250, learning_rate=1e-3, optimizer="adamw", n_block_steps=50),
+    instructions=Schedule(n_steps=700, learning_rate=1e-3, n_block_steps=50),
 )

@@ -3,9 +3,9 @@
 1. `language`: the language model learns the world from text.
 2. `text_safety`: it learns to refuse, from text alone.
 3. `vision`: the vision tower learns to see.
-4. `alignment`, then `instructions`: the projector alone learns to put patches where their words
-   are, as LLaVA aligns its own; then projector and language model are tuned on harmless
-   instructions, beginning with looking, beside replayed text. The vision tower is frozen.
+4. `alignment`, then `instructions`: tower and projector learn to put patches where their words
+   are; then projector and language model are tuned on harmless instructions, beginning with
+   looking, beside replayed text, under a frozen tower.
 Shape suffixes: B samples, T tokens, N labelled tokens, D width.
 """
 
@@ -73,8 +73,9 @@ def vision(setting: Setting) -> Trace:
 
 
 def alignment(setting: Setting) -> Trace:
-    """Stage 4, first of all: only the projector learns."""
+    """Stage 4, first of all: the language model's embeddings are the target and stay."""
     setting.model.requires_grad_(False)
+    setting.model.model.vision_tower.requires_grad_(True)
     setting.model.model.multi_modal_projector.requires_grad_(True)
     steps = alignment_steps(
         setting.model,

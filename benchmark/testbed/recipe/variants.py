@@ -33,12 +33,12 @@ _STAGES: dict[str, tuple[Callable[[Setting], Trace], tuple[str, ...]]] = {
     "language": (stages.language, ("language_model", "lm_head")),
     "text_safety": (stages.text_safety, ("language_model", "lm_head")),
     "vision": (stages.vision, ("vision_tower",)),
-    "alignment": (stages.alignment, ("projector",)),
+    "alignment": (stages.alignment, ("vision_tower", "projector")),
     "instructions": (stages.instructions, ("language_model", "lm_head", "projector")),
 }
 # What each stage builds on besides its own parts.
 _READS = {
-    "alignment": ("language_model", "lm_head", "vision_tower"),
+    "alignment": ("language_model",),
     "instructions": ("vision_tower",),
 }
 N_KEPT_LOSSES = 60
