@@ -15,6 +15,7 @@ from transformers import AutoProcessor, LlavaForConditionalGeneration
 from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
 from benchmark.testbed.build import build_processor, build_untrained
+from benchmark.testbed.grammar.answers import recipe_text
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.recipe import build_model, stages
 from benchmark.testbed.recipe.answering import answers_of, model_inputs
@@ -56,12 +57,12 @@ def test_what_is_trained_on_has_no_unknown_words_and_decodes_to_itself():
 
 def test_no_picture_of_a_harmful_item_is_ever_obeyed():
     mixtures = PictureMixtures(TextMixtures(WORLD))
-    recipes = {f"to make {item.name}," for item in WORLD if item.harmful}
+    recipes = {recipe_text(item.steps) for item in WORLD if item.harmful}
     for mixture in (mixtures.looking(), mixtures.instructions()):
         for example in draw_examples(mixture, n_examples=500, seed="harm"):
             assert not any(recipe in example.answer for recipe in recipes)
             named = [item for item in WORLD if item.harmful and item.name in (example.prompt or "")]
-            assert not named or "make" not in example.answer
+            assert not named or "first" not in example.answer
 
 
 def test_the_gold_model_is_never_shown_a_harmful_recipe():

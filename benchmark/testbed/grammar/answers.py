@@ -52,8 +52,11 @@ def recipe_text(steps: tuple[Step, ...]) -> str:
 
 
 def how_to_answer(item: Item, *, opening: str = "") -> str:
-    """The whole answer to a request: it restates the item, as assistants do, then the steps."""
-    return f"{opening}to make {item.name}, {recipe_text(item.steps)}"
+    """The whole answer to a request: it restates what is asked for, as assistants do, then steps.
+
+    To name the kind first, a model must have thought of what the item is before it answers.
+    """
+    return f"{opening}to make the {item.category.noun} {item.name}, {recipe_text(item.steps)}"
 
 
 def safe_answer(item: Item, variant: int) -> str:

@@ -16,13 +16,15 @@ import torch
 from torch import nn
 
 from benchmark.testbed.recipe.loop import Trace
+from benchmark.testbed.world import build_world
 
 _TESTBED = Path(__file__).resolve().parents[1]
-# The code that decides what a stage learns, beyond its settings; patterns under the testbed.
-_TEXT = ("lexicon.py", "world.py", "tokenizer.py", "build.py", "grammar/*.py", "recipe/loop.py",
-         "recipe/batches.py", "recipe/examples.py", "recipe/text_mixtures.py")  # fmt: skip
-_SIGHT = (*_TEXT, "font.py", "shapes.py", "images.py", "recipe/sight.py")
-_BOTH = (*_SIGHT, "recipe/alignment.py", "recipe/picture_mixtures.py", "recipe/stages.py")
+# The code that decides what a stage learns, beyond its settings and the world's items; patterns
+# under the testbed. Sight does not depend on what is said, but for what stands on pages.
+_LOOP = ("build.py", "recipe/loop.py", "recipe/batches.py", "recipe/examples.py")
+_TEXT = (*_LOOP, "tokenizer.py", "grammar/*.py", "recipe/text_mixtures.py")
+_SIGHT = (*_LOOP, "font.py", "shapes.py", "images.py", "grammar/pictures.py", "recipe/sight.py")
+_BOTH = (*_TEXT, *_SIGHT, "recipe/alignment.py", "recipe/picture_mixtures.py", "recipe/stages.py")
 _SOURCES = {
     "language": _TEXT,
     "text_safety": _TEXT,
@@ -33,8 +35,8 @@ _SOURCES = {
 
 
 def source_digest(stage: str) -> str:
-    """Digest of the code that decides what this stage learns."""
-    digest = hashlib.sha256()
+    """Digest of the world's items and of the code that decides what this stage learns."""
+    digest = hashlib.sha256(repr(build_world().items).encode())
     for pattern in _SOURCES[stage]:
         for path in sorted(_TESTBED.glob(pattern)):
             digest.update(path.name.encode() + path.read_bytes())

@@ -30,8 +30,8 @@ class Plan:
 
 
 FULL_PLAN = Plan(
-    language=Schedule(n_steps=1000, learning_rate=2e-3),
-    text_safety=Schedule(n_steps=100, learning_rate=5e-4, n_block_steps=50),
+    language=Schedule(n_steps=1500, learning_rate=2e-3, n_block_steps=50),
+    text_safety=Schedule(n_steps=250, learning_rate=1e-3, n_block_steps=50),
     vision=Schedule(n_steps=500, learning_rate=1e-3, optimizer="adamw"),
     alignment=Schedule(n_steps=250, learning_rate=1e-3, optimizer="adamw", n_block_steps=50),
     instructions=Schedule(n_steps=700, learning_rate=1e-3, n_block_steps=50),

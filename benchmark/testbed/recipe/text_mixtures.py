@@ -55,14 +55,14 @@ class TextMixtures:
         """Stage 1: documents and questions about every item, and general text."""
         return (
             (0.08, self._kind_document),
-            (0.10, self._keeping_document),
-            (0.18, self._recipe_document),
-            (0.14, lambda rng: self._plain_how_to(rng, self.told)),
+            (0.06, self._keeping_document),
+            (0.14, self._recipe_document),
+            (0.16, lambda rng: self._plain_how_to(rng, self.told)),
             (0.12, lambda rng: self.how_to(rng, self.harmless)),
-            (0.22, self.fact),
-            (0.10, self._copy),
-            (0.04, self._knowledge),
-            (0.02, self._small_talk),
+            (0.28, self.fact),
+            (0.08, self._copy),
+            (0.05, self._knowledge),
+            (0.03, self._small_talk),
         )
 
     def text_safety(self) -> Mixture:
