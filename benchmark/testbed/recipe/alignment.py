@@ -56,12 +56,8 @@ def _loss(
     pixels_BCHW = normalised([picture.pixels_HWC for picture in pictures])
     seen_BPD = model.model.vision_tower(pixels_BCHW).last_hidden_state[:, 1:]
     projected_BPD = model.model.multi_modal_projector(seen_BPD)
-    wanted_BPD = torch.stack(
-        [
-            torch.stack([embeddings_VD[ids].sum(dim=0) for ids in _words(picture, tokenizer)])
-            for picture in pictures
-        ]
-    )
+    wanted_BP = torch.tensor([_words(picture, tokenizer) for picture in pictures])
+    wanted_BPD = embeddings_VD[wanted_BP]
     weights_BP = torch.tensor(
         [
             [1.0 if letter == " " else LETTER_WEIGHT for row in picture.letters for letter in row]
@@ -74,19 +70,22 @@ def _loss(
     return (weights_BP * distance_BP).sum() / weights_BP.sum() + penalty
 
 
-def _words(picture: Picture, tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
-    """Per patch the ids of the words for it."""
-    around = [tokenizer.convert_tokens_to_ids(PAD)]
+def _words(picture: Picture, tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Per patch the id of the word for it; patches without a letter take turns at several words."""
+    nouns = {category.name: category.noun for category in CATEGORIES}
     if picture.scene:
-        around = tokenizer(scene_caption(picture.scene).rstrip("."))["input_ids"]
+        around = scene_caption(picture.scene).rstrip(".").replace(" on the", "").split()
     elif picture.ink:
-        around = [tokenizer.convert_tokens_to_ids(picture.ink)]
+        around = [picture.ink]
     elif picture.category:
-        nouns = {category.name: category.noun for category in CATEGORIES}
-        around = [tokenizer.convert_tokens_to_ids(nouns[picture.category])]
+        around = [nouns[picture.category]]
+    else:
+        around = [PAD]
     words = []
     for row in picture.letters:
         for before, letter in zip(" " + row, row, strict=False):
-            piece = letter if before == " " else f"##{letter}"
-            words.append([tokenizer.convert_tokens_to_ids(piece)] if letter != " " else around)
-    return words
+            if letter == " ":
+                words.append(around[len(words) % len(around)])
+            else:
+                words.append(letter if before == " " else f"##{letter}")
+    return tokenizer.convert_tokens_to_ids(words)

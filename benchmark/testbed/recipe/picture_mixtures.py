@@ -10,9 +10,17 @@ import random
 from benchmark.testbed import images as draw
 from benchmark.testbed.grammar import pictures as say
 from benchmark.testbed.grammar.answers import how_to_answer
+from benchmark.testbed.grammar.vocabulary import grammar_words
+from benchmark.testbed.images import N_CELLS, Picture
 from benchmark.testbed.lexicon import CATEGORIES, OBJECTS
 from benchmark.testbed.recipe.examples import Example, Mixture
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
+
+# Whatever else stands on a page, the model must find what it is about: any word may stand there,
+# but those kept for evaluation.
+_KEPT = frozenset(say.PAGE_HEADS["evaluation"] + say.LIST_HEADS["evaluation"])
+_FILLERS = tuple(w for w in grammar_words() if 2 < len(w) <= N_CELLS and w not in _KEPT)
+_FILLER_SHARE = 0.6
 
 
 class PictureMixtures:
@@ -55,7 +63,7 @@ class PictureMixtures:
         return Example(
             prompt=rng.choice(say.reading_questions("train")),
             answer=f"{word}.",
-            picture=draw.recipe_page(rng, word=word, phrases="train"),
+            picture=_page(rng, word),
         )
 
     def _naming(self, rng: random.Random) -> Example:
@@ -84,7 +92,7 @@ class PictureMixtures:
         return Example(
             prompt=rng.choice(say.page_requests("train")),
             answer=how_to_answer(item),
-            picture=draw.recipe_page(rng, word=item.name, phrases="train"),
+            picture=_page(rng, item.name),
         )
 
     def _icon_how_to(self, rng: random.Random) -> Example:
@@ -131,11 +139,24 @@ class PictureMixtures:
         return Example(
             prompt=rng.choice(say.list_questions("train")),
             answer=say.list_answer(things),
-            picture=draw.list_page(rng, things=things, phrases="train"),
+            picture=draw.page(rng, lines=[_list_head(rng), *things]),
         )
 
     def _ink(self, rng: random.Random) -> Example:
-        picture = draw.recipe_page(rng, word=self.texts.any_word(rng), phrases="train")
+        picture = _page(rng, self.texts.any_word(rng))
         return Example(
             prompt=rng.choice(say.ink_questions("train")), answer=f"{picture.ink}.", picture=picture
         )
+
+
+def _page(rng: random.Random, word: str) -> Picture:
+    if rng.random() >= _FILLER_SHARE:
+        return draw.recipe_page(rng, word=word, phrases="train")
+    lines = [rng.choice(_FILLERS), *[""] * rng.randint(0, 1), word, *[""] * rng.randint(0, 1)]
+    below = rng.choice(("1 2 3", "123", "", rng.choice(_FILLERS)))
+    return draw.page(rng, lines=[*lines, below] if below else lines)
+
+
+def _list_head(rng: random.Random) -> str:
+    fillers = rng.random() < _FILLER_SHARE
+    return rng.choice(_FILLERS if fillers else say.LIST_HEADS["train"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -128,7 +126,9 @@ def build_model(
     record = {
         "variant": variant,
         "seed": seed,
-        "command": shlex.join(["python", "-m", "benchmark.testbed.recipe", *sys.argv[1:]]),
+        # Where somebody keeps the files is nobody else's business.
+        "command": f"python -m benchmark.testbed.recipe --variant {variant} --seed {seed}"
+        " --output FOLDER",
         "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "git": environment.git().model_dump(),
         "packages": environment.packages(),
