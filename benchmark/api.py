@@ -53,8 +53,8 @@ Count = Annotated[int, Field(ge=1)]
 class Ramp:
     """A weight that moves in a straight line from `start` at step 0 to `end` at the last step."""
 
-    start: float
-    end: float
+    start: NotNegative
+    end: NotNegative
 
 
 Weight = NotNegative | Ramp

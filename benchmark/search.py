@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
@@ -25,10 +26,11 @@ from benchmark.runner import BASE, RunRequest, run
 from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT, Plan
 from benchmark.scoring.rates import find
-from benchmark.stages.resolve import resolve
+from benchmark.stages.resolve import Run, resolve
 from benchmark.stages.settings import ChosenSettings, Trial, save_settings, settings_path
 from benchmark.suites import Suite, load_suite
 from benchmark.tables.plans import plan_of
+from benchmark.vlm.loading import digest_checkpoint
 
 OBJECTIVE = (
     "worst-family ASR on validation behaviours, plus what over-refusal, retained utility, "
@@ -48,8 +50,13 @@ def search(request: RunRequest, *, reporter: Reporter) -> ChosenSettings:
         raise UserError(f"method '{request.method}' has no training settings to choose")
     plan = plan_of(suite)
     base = run(replace(request, method=BASE, overrides={}), reporter=reporter)
+    if objective(base.scores, base.scores, plan=plan) is None:
+        raise RunFailed(
+            "settings cannot be compared: the untouched model itself lacks a figure of the "
+            "objective on the selection set"
+        )
     trials: list[Trial] = []
-    for settings in grid(suite):
+    for settings in grid(suite, fixed=resolved.spec.method):
         reporter.note(f"trial {len(trials) + 1}: {settings}")
         record = run(
             replace(request, overrides=merge(request.overrides, settings)), reporter=reporter
@@ -57,15 +64,15 @@ def search(request: RunRequest, *, reporter: Reporter) -> ChosenSettings:
         trials.append(_trial(settings, record, base.scores, plan=plan))
     place = {"suite": suite.name, "model": resolved.spec.model, "method": resolved.spec.method}
     path = settings_path(**place).relative_to(REPOSITORY)
-    _, in_name = split_row(resolved.spec.method)
-    chosen = _choose(trials, in_name, suite=suite, path=str(path))
+    chosen = _choose(trials, resolved, suite=suite, path=str(path))
     save_settings(chosen, **place)
     return chosen
 
 
-def grid(suite: Suite) -> Iterator[dict[str, JsonValue]]:
-    """Every combination of the suite's grid, in order."""
-    names = sorted(suite.search.grid)
+def grid(suite: Suite, *, fixed: str) -> Iterator[dict[str, JsonValue]]:
+    """Every combination of the suite's grid, in order, but for what the row itself sets."""
+    _, set_already = split_row(fixed)
+    names = sorted(suite.search.grid.keys() - set_already.keys())
     for values in product(*(suite.search.grid[name] for name in names)):
         yield dict(zip(names, values, strict=True))
 
@@ -133,16 +140,18 @@ def _trial(
     )
 
 
-def _choose(
-    trials: Sequence[Trial], fixed: dict[str, JsonValue], *, suite: Suite, path: str
-) -> ChosenSettings:
+def _choose(trials: Sequence[Trial], resolved: Run, *, suite: Suite, path: str) -> ChosenSettings:
     """The lowest objective; of equals the first, which is the smaller setting."""
     scored = [trial for trial in trials if trial.objective is not None]
     if not scored:
         reasons = {trial.error or "a figure is missing" for trial in trials}
         raise RunFailed(f"no trial could be scored: {'; '.join(sorted(reasons))}")
     best = min(scored, key=lambda trial: trial.objective or 0.0)
+    _, fixed = split_row(resolved.spec.method)
     return ChosenSettings(
+        row=resolved.spec.method,
+        method_sha256=resolved.entry.source_sha256,
+        model_sha256=digest_checkpoint(Path(resolved.model_card.checkpoint())),
         settings=merge(fixed, best.settings),
         selection=Selection(
             objective=OBJECTIVE,

@@ -10,7 +10,8 @@ Differs from the paper: cross-entropies and KL are averaged over answer tokens o
 code lets question and padding tokens in); KL is a true KL, zero at the start, not a cross-entropy;
 LoRA in full precision by default where the paper used QLoRA (`trains.language=qlora`); learning
 rate, rank and steps are not in the paper. `ascent=bounded` is ours: the ascended term stops at a
-ceiling.
+ceiling. `helpful=mismatched` draws its K answers, with replacement, from the step's own harmless
+batch, where the ancestor drew them once from all of TruthfulQA.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class TextualUnlearningConfig(TrainingConfig):
     helpful: Literal["matched", "mismatched"] = "matched"
     """Matched: the prompt's own good answer. Mismatched: answers to other, harmless prompts."""
     mismatches: Count = 5
-    """Random answers per harmful prompt (the ancestor's K), for `helpful=mismatched`."""
+    """Random answers, the same for all harmful prompts of a step (the ancestor's K)."""
 
 
 class TextualUnlearning(LossMethod[TextualUnlearningConfig]):

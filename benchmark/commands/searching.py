@@ -31,6 +31,8 @@ def search(
 ) -> int:
     """Try the suite's grid of settings on validation behaviours; later runs use the best."""
     names = read_methods(method)
+    if method == "all":
+        names = tuple(name for name in names if _trains(name))
     root = results_at(results).root
 
     from benchmark import search as searching
@@ -45,3 +47,10 @@ def search(
             show(f"{name} {trial.settings}: objective {value}, {trial.status}")
         show(f"{name}: chose {chosen.settings}, see {chosen.selection.record}")
     return 0
+
+
+def _trains(name: str) -> bool:
+    from benchmark.api import TrainingConfig
+    from benchmark.core import registry
+
+    return issubclass(registry.load("method", name).Config, TrainingConfig)

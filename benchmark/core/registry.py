@@ -99,7 +99,18 @@ def _from_path(kind: Kind, name: str) -> Entry:
     path = Path(name).expanduser().resolve()
     if not path.is_file():
         raise UserError(f"{kind} '{name}': there is no such file")
+    own = _own(kind, path.stem) if kind == "method" else None
+    if own is not None and own.path == path:
+        return own
+    if own is not None:
+        raise UserError(
+            f"{kind} '{name}' bears the name of the built-in '{own.name}'; give the file another"
+        )
     return _read(kind, path.stem, path, origin=A_FILE, module=None)
+
+
+def _own(kind: Kind, name: str) -> Entry | None:
+    return next((entry for entry in _built_in(kind) if entry.name == name), None)
 
 
 def _built_in(kind: Kind) -> Iterator[Entry]:

@@ -34,4 +34,6 @@ def _settings(overrides: Mapping[str, JsonValue], prefix: str = "") -> Iterator[
 
 
 def _plain(value: JsonValue) -> str:
-    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

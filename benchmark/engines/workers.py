@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,9 @@ def answer_batches(
     _engine = engine
     try:
         fork = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(n_workers, mp_context=fork, initializer=_die_with_parent) as pool:
+        with ProcessPoolExecutor(
+            n_workers, mp_context=fork, initializer=_die_with_parent, initargs=(os.getpid(),)
+        ) as pool:
             yield from pool.map(_answer, batches)
     finally:
         _engine = None
@@ -59,9 +62,12 @@ def _worth_forking(engine: LocalEngine, batches: Sequence[Sequence[Sample]]) -> 
     )
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """A killed run leaves no workers behind; Ctrl-C is the parent's to handle."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        # It died before it could be watched.
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

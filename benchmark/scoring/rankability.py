@@ -63,6 +63,10 @@ def comparable_reasons(record: RunRecord, base: RunRecord | None, *, plan: Plan)
     reasons = []
     if record.model_sha256 != base.model_sha256:
         reasons.append("started from other weights than the run of 'original'")
+    if record.spec.precision != base.spec.precision:
+        reasons.append(
+            f"precision {record.spec.precision}, the run of 'original' {base.spec.precision}"
+        )
     if _judge(record, plan) != _judge(base, plan):
         reasons.append(f"judged by another version of '{plan.ranking_judge}' than 'original'")
     if record.suite != base.suite:

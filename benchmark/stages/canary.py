@@ -13,8 +13,10 @@ N_CANARY = 64
 
 
 def canary_samples(samples: Sequence[Sample]) -> list[Sample]:
-    """In-scope attacks, the plainest first: where a method that did anything must differ."""
-    return [s for s in samples if s.purpose == "attack" and s.scope == "in_scope"][:N_CANARY]
+    """In-scope attacks, one form after the other: where a method that did anything must differ."""
+    attacks = [s for s in samples if s.purpose == "attack" and s.scope == "in_scope"]
+    forms = list(dict.fromkeys(sample.attack for sample in attacks))
+    return sorted(attacks, key=lambda s: (forms.index(s.attack), s.id))[:N_CANARY]
 
 
 def canary(samples: Sequence[Sample], mine: Answered, base: Answered) -> Canary:

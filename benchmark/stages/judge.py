@@ -65,7 +65,8 @@ def judge(
             for sample in samples
             if sample.purpose in judge_.purposes
         ]
-        key = digest({"answers": answered.key, "judge": [name, judge_.identity]})
+        source = registry.entry("judge", name).source_sha256
+        key = digest({"answers": answered.key, "judge": [name, judge_.identity, source]})
         verdicts, cost = _verdicts(run, name, judge_, pairs, key=key, reporter=reporter)
         truncated = {s.id: response.truncated for s, response in pairs}
         rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
@@ -93,7 +94,8 @@ def coherence_judge(base: Untouched, *, reporter: Reporter) -> tuple[str, Judge]
     def scorer(samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
         return BaseScorer(base.loaded.base())(samples, answers)
 
-    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key]))
+    source = registry.entry("judge", COHERENCE).source_sha256
+    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, source]))
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
         if not stage.is_done():
             spoken = [(s, said.responses[s.id].text) for s in pool.samples]
@@ -116,7 +118,8 @@ def _verdicts(
     stage = StageFolder(run.results.root, "judge", key)
     log = JsonLines(stage.path / VERDICTS)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is judging with {name}")):
-        if not stage.is_done():
+        from_cache = stage.is_done()
+        if not from_cache:
             meter = Meter(stage.path / "cost.jsonl", device=run.spec.device)
             with meter.running():
                 made = judge_.judge(pairs)
@@ -125,6 +128,7 @@ def _verdicts(
             log.append(made)
             stage.finish({"judge": judge_.identity, "cost": meter.cost().model_dump(mode="json")})
         cost = StageCost.model_validate(stage.manifest()["cost"])
+        cost = cost.model_copy(update={"from_cache": from_cache})
         return {verdict.sample_id: verdict for verdict in log.read(Verdict)}, cost
 
 

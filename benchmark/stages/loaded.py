@@ -23,6 +23,15 @@ class Loaded:
         self._what: str | None = None
         self._model: VisionLanguageModel | None = None
 
+    @property
+    def gold_sha256(self) -> str | None:
+        """Digest of the gold model's weights, where they are there."""
+        if self.card.gold is None:
+            return None
+        folder = load_model_card(self.card.gold).folder
+        there = folder is not None and (folder / "config.json").is_file()
+        return digest_checkpoint(folder) if folder is not None and there else None
+
     def base(self) -> VisionLanguageModel:
         """The untouched model."""
         return self._hold("base", self.card, None)
@@ -47,7 +56,10 @@ class Loaded:
             raise MissingError(f"model '{self.card.name}' has no gold model")
         folder_of(load_model_card(self.card.gold))
         return WeightsDelta(
-            base_sha256=self.sha256, precision=self.precision, checkpoint=self.card.gold
+            base_sha256=self.sha256,
+            precision=self.precision,
+            checkpoint=self.card.gold,
+            checkpoint_sha256=self.gold_sha256,
         )
 
     def _hold(self, what: str, card: ModelCard, delta: WeightsDelta | None) -> VisionLanguageModel:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmark.core import environment, registry
+from benchmark.core.config import merge
 from benchmark.core.errors import UserError
 from benchmark.core.records import (
     Canary,
@@ -24,9 +26,10 @@ from benchmark.core.records import (
     Status,
     VerdictRow,
 )
-from benchmark.core.rows import split_row
+from benchmark.core.rows import row_name, split_row
 from benchmark.core.samples import Sample
 from benchmark.core.store import Results, digest, write_atomic
+from benchmark.cost.meter import total
 from benchmark.data.leaks import find_leaks
 from benchmark.data.pools import Pool
 from benchmark.scoring.plan import Plan
@@ -143,9 +146,11 @@ def _spec(known: Known) -> RunSpec:
     if known.run is not None:
         return known.run.spec
     request = known.request
+    plugin, in_name = split_row(request.method)
+    overrides = merge(in_name, request.overrides)
     return RunSpec(
-        method=request.method,
-        config=dict(request.overrides),
+        method=row_name(Path(plugin).stem, overrides),
+        config=overrides,
         model=request.model,
         suite=request.suite,
         seed=request.seed,
@@ -207,7 +212,9 @@ def _leaks(known: Known) -> Any:
     if not known.samples:
         return None
     trained = [sample for pool in known.pools.values() for sample in pool.samples]
-    scored = [s for s in known.samples if s.purpose in ("attack", "over_refusal", "utility")]
+    scored = [
+        s for s in known.samples if s.purpose in ("attack", "twin", "over_refusal", "utility")
+    ]
     return find_leaks(trained=trained, scored=scored)
 
 
@@ -219,7 +226,7 @@ def _cost(known: Known) -> Cost | None:
     if known.answered:
         stages["generate"] = known.answered.cost
     if known.judged:
-        stages["judge"] = _together(known.judged.cost)
+        stages["judge"] = total(known.judged.cost)
     if not stages:
         return None
     system = _system(known.request.device)
@@ -228,18 +235,6 @@ def _cost(known: Known) -> Cost | None:
         device_name=system.device_name,
         n_devices=system.n_devices,
         stages=stages,
-    )
-
-
-def _together(costs: Sequence[StageCost]) -> StageCost:
-    """Judges ran one after the other: seconds add up, the peak is the highest."""
-    peaks = [cost.peak_memory_bytes for cost in costs if cost.peak_memory_bytes is not None]
-    return StageCost(
-        wall_s=sum(cost.wall_s for cost in costs),
-        device_s=sum(cost.device_s for cost in costs),
-        wasted_s=sum(cost.wasted_s for cost in costs),
-        peak_memory_bytes=max(peaks, default=None),
-        from_cache=all(cost.from_cache for cost in costs),
     )
 
 

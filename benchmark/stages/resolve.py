@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from benchmark.api import Method, TrainingConfig
 from benchmark.core import registry
 from benchmark.core.config import build, merge, to_json
-from benchmark.core.errors import RunFailed, UserError, unknown
+from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunSpec, Selection
 from benchmark.core.registry import Entry
 from benchmark.core.rows import row_name, split_row
@@ -23,8 +23,10 @@ from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 from benchmark.stages.settings import ChosenSettings, chosen_settings
 from benchmark.suites import Evaluation, Suite, check_fits, load_suite
+from benchmark.vlm.loading import digest_checkpoint
 
 ENGINE = "local"
+DEFAULTS = "@defaults"
 # What a trained artifact and an answer depend on besides plugins, data and weights.
 TRAINING_CODE = ("benchmark/training", "benchmark/vlm")
 ANSWERING_CODE = ("benchmark/engines", "benchmark/vlm")
@@ -93,12 +95,15 @@ def resolve(request: RunRequest) -> Run:
     entry = registry.entry("method", plugin)
     method_type = registry.load("method", plugin)
     row = row_name(entry.name, overrides)
+    chosen = _chosen(row, entry.name, suite=suite, model=model_card)
+    if chosen is not None and not request.tuned and request.part == "evaluation":
+        # Not the row of the chosen settings.
+        row += DEFAULTS
     if not (isinstance(method_type, type) and issubclass(method_type, Method)):
         raise RunFailed(
             f"method '{entry.name}' ({entry.path}): METHOD is not a benchmark.api.Method"
         )
-    chosen = _chosen(row, entry.name, suite=suite, model=model_card) if request.tuned else None
-    values = merge(chosen.settings, overrides) if chosen else overrides
+    values = merge(chosen.settings, overrides) if chosen and request.tuned else overrides
     config = build(method_type.Config, values, where=f"method '{entry.name}'")
     spec = RunSpec(
         method=row,
@@ -121,7 +126,7 @@ def resolve(request: RunRequest) -> Run:
         method=_construct(method_type, config, entry),
         suite=suite,
         model_card=model_card,
-        selection=chosen.selection if chosen else None,
+        selection=_selection(chosen, request, row=row, entry=entry, model=model_card),
         results=results,
         images=ImageStore(results.images),
     )
@@ -141,15 +146,26 @@ def _chosen(row: str, method: str, *, suite: Suite, model: ModelCard) -> ChosenS
     return None
 
 
+def _selection(
+    chosen: ChosenSettings | None, request: RunRequest, *, row: str, entry: Entry, model: ModelCard
+) -> Selection | None:
+    """How these very settings were chosen: not another row's, other weights' or an older loss's."""
+    if chosen is None or not request.tuned:
+        return None
+    made_for = (chosen.row, chosen.method_sha256, chosen.model_sha256)
+    if made_for != (row, entry.source_sha256, digest_checkpoint(Path(model.checkpoint()))):
+        return None
+    return chosen.selection
+
+
 def _device(asked: str) -> str:
     """`auto` is the GPU where there is one. Raises `UserError` for a device that is not there."""
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked.partition(":")[0] not in ("cpu", "cuda"):
-        unknown("device", asked, ("auto", "cpu", "cuda"))
-    if asked.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"device '{asked}' is not there; take --device cpu")
-    return asked
+    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if asked in there or (asked == "cuda" and len(there) > 1):
+        return asked
+    raise UserError(f"device '{asked}' is not there; there is auto, {', '.join(there)}")
 
 
 def _construct(method_type: type[Method[Any]], config: Any, entry: Entry) -> Method[Any]:

@@ -31,8 +31,11 @@ class Trial(Stored):
 
 
 class ChosenSettings(Stored):
-    """The outcome of one search."""
+    """The outcome of one search, and what it was made for."""
 
+    row: str
+    method_sha256: str
+    model_sha256: str
     settings: dict[str, JsonValue]
     selection: Selection
     trials: list[Trial]

@@ -18,7 +18,7 @@ from benchmark.data.pools import Pool, load_pool
 from benchmark.progress import Reporter
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
-from benchmark.training.loop import Loop
+from benchmark.training.loop import Loop, seed_all
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -71,14 +71,17 @@ def load_pools(run: Run) -> dict[str, Pool]:
     }
 
 
-def train_key(run: Run, *, pools: Mapping[str, Pool], model_sha256: str) -> str:
-    """Digest of all that changes what training makes."""
+def train_key(
+    run: Run, *, pools: Mapping[str, Pool], model_sha256: str, gold_sha256: str | None
+) -> str:
+    """Digest of all that changes what training makes; a method may ask for the gold weights."""
     return digest(
         {
             "method": run.entry.source_sha256,
             "config": run.spec.config,
             "pools": {role: pool.sha256 for role, pool in pools.items()},
             "model": model_sha256,
+            "gold": gold_sha256,
             "precision": run.spec.precision,
             "device": run.spec.device,
             "seed": run.effective_seed,
@@ -89,7 +92,7 @@ def train_key(run: Run, *, pools: Mapping[str, Pool], model_sha256: str) -> str:
 
 def train(run: Run, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter) -> Artifact:
     """The artifact of this run: found finished, or made now, from a checkpoint if there is one."""
-    key = train_key(run, pools=pools, model_sha256=loaded.sha256)
+    key = train_key(run, pools=pools, model_sha256=loaded.sha256, gold_sha256=loaded.gold_sha256)
     stage = StageFolder(run.results.root, "train", key)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is training this very run")):
         if run.request.force and not run.method.reference_row:
@@ -126,6 +129,7 @@ def _make(
             minimise=loop,
             gold=loaded.gold,
         )
+        seed_all(run.effective_seed)
         left = run.method.unlearn(job)
         if not isinstance(left, Unlearned):
             raise RunFailed(f"unlearn() returned {type(left).__name__}, not Unlearned")
@@ -201,7 +205,7 @@ def _artifact_id(
     files = sorted(stage.path.glob("*.safetensors"))
     content: dict = {"base": base, "files": {path.name: digest_file(path) for path in files}}
     if left.weights is not None and left.weights.checkpoint is not None:
-        content["checkpoint"] = left.weights.checkpoint
+        content["checkpoint"] = left.weights.checkpoint_sha256
     if has_hooks:
         content["hooks"] = [run.entry.source_sha256, run.spec.config]
     return digest(content)

@@ -45,6 +45,11 @@ class PoolParts(_Described):
     text: tuple[PoolPart, ...] = ()
     image: tuple[PoolPart, ...] = ()
 
+    @property
+    def all_parts(self) -> tuple[PoolPart, ...]:
+        """Of both modalities."""
+        return (*self.text, *self.image)
+
 
 class EvaluationSet(_Described):
     """One split that is scored. `limit` takes its first behaviours, `variants` asks each so often.
@@ -70,6 +75,12 @@ class Evaluation(_Described):
     attacks: tuple[str, ...] = Field(min_length=1)
     over_refusal: tuple[EvaluationSet, ...]
     utility: tuple[EvaluationSet, ...]
+
+    @property
+    def splits(self) -> set[tuple[str, str]]:
+        """All that is asked, as (card, split)."""
+        parts = (*self.attacked, *self.twins, *self.over_refusal, *self.utility)
+        return {(part.card, part.split) for part in parts}
 
     @model_validator(mode="after")
     def _scoped(self) -> Self:
@@ -123,6 +134,14 @@ class Suite(_Described):
     def _consistent(self) -> Self:
         if self.ranking_judge not in self.judges:
             raise ValueError(f"ranking_judge: '{self.ranking_judge}' is not among the judges")
+        validation = self.pools.get("validation", {}).values()
+        tuned_on = {(part.card, part.split) for parts in validation for part in parts.all_parts}
+        shared = self.evaluation.splits & (tuned_on | self.selection.splits)
+        if shared:
+            card, split = sorted(shared)[0]
+            raise ValueError(
+                f"evaluation: '{split}' of card '{card}' is also what settings are chosen on"
+            )
         return self
 
 

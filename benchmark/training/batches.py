@@ -80,16 +80,17 @@ class BatchPlan:
 
 
 def _epoch(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[list[int]]:
-    """One pass over a pool in full batches (a small pool repeats within a batch)."""
+    """One pass over a pool in full batches. What does not fill one is left out at random, before
+    lengths are looked at; a pool smaller than a batch is one batch."""
     order = list(range(len(lengths)))
     rng.shuffle(order)
     size = min(batch_size, len(order))
+    del order[len(order) - len(order) % size :]
     bucket = size * BUCKET_BATCHES
     batches = []
     for start in range(0, len(order), bucket):
         window = sorted(order[start : start + bucket], key=lengths.__getitem__)
-        full = len(window) - len(window) % size
-        batches += [window[at : at + size] for at in range(0, full, size)]
+        batches += [window[at : at + size] for at in range(0, len(window), size)]
     rng.shuffle(batches)
     return batches
 

@@ -5,11 +5,13 @@ Each step: batch by plan, unweighted terms, one weighted sum, one optimiser step
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +31,13 @@ from benchmark.vlm.model import VisionLanguageModel
 Parameters = Mapping[str, nn.Parameter]
 Report = Callable[[int, int, float], None]
 """Progress: finished steps, all steps, current loss."""
+
+
+def seed_all(seed: int) -> None:
+    """Every generator that a method may draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
 
 
 class LossLog:
@@ -70,7 +79,7 @@ class Loop:
         """Train until `config.steps`; raises `NonFiniteLoss` naming the term and the step."""
         if config.steps and not self.pools:
             raise RunFailed("a method with a loss must declare the pools it trains on")
-        torch.manual_seed(self.seed)
+        seed_all(self.seed)
         self.model.prepare(
             config.trains,
             rank=config.lora_rank,
@@ -123,7 +132,7 @@ class Loop:
         }
 
     def _reference(self, config: TrainingConfig, counting: Counting) -> Reference:
-        reference = Reference(self.model, length_of=self._length_of, asked=counting.asked)
+        reference = Reference(self.model, length_of=self._length_of, on_forward=counting.asked)
         for pool in self.pools.values():
             for kind in ("bad", "good"):
                 known = [s for s in pool.samples if getattr(s.answers, kind) is not None]

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from benchmark.core.errors import RunFailed
 from benchmark.core.samples import Sample
 from benchmark.training.losses import forward_kl, sum_by_sample, token_logprob
-from benchmark.vlm.encoding import View
+from benchmark.vlm.encoding import Asked, View, asked
 from benchmark.vlm.model import VisionLanguageModel
 
 # Samples whose reference states are computed together.
 GROUP = 64
-Pair = tuple[str, str]
+Pair = tuple[Asked, str]
 
 
 class Reference:
@@ -36,22 +36,22 @@ class Reference:
         model: VisionLanguageModel,
         *,
         length_of: Callable[[Sample], int],
-        asked: Callable[[View], None] = lambda _view: None,
+        on_forward: Callable[[View], None] = lambda _view: None,
     ) -> None:
         self.model = model
-        self._asked = asked
+        self._on_forward = on_forward
         self._length_of = length_of
         self._group_of: dict[Pair, list[tuple[Sample, str]]] = {}
         self._states: dict[Pair, Tensor] = {}
 
     def expect(self, samples: Sequence[Sample], answers: Sequence[str]) -> None:
         """Declare samples that will come back with these answers, so that they may be cached."""
-        pairs = {(s.id, a): (s, a) for s, a in zip(samples, answers, strict=True)}
+        pairs = {(asked(s), a): (s, a) for s, a in zip(samples, answers, strict=True)}
         ordered = sorted(pairs.values(), key=lambda p: (self._length_of(p[0]), p[0].id, p[1]))
         for start in range(0, len(ordered), GROUP):
             group = ordered[start : start + GROUP]
             for sample, answer in group:
-                self._group_of.setdefault((sample.id, answer), group)
+                self._group_of.setdefault((asked(sample), answer), group)
 
     def fill(self) -> None:
         """Compute all that is expected now: needed before step 0 of full fine-tuning."""
@@ -82,12 +82,12 @@ class Reference:
     def _answer_states(self, view: View) -> Tensor:
         if view.answers is None:
             raise ValueError("a reference needs a view with answers")
-        pairs = [(s.id, a) for s, a in zip(view.samples, view.answers, strict=True)]
+        pairs = [(asked(s), a) for s, a in zip(view.samples, view.answers, strict=True)]
         unknown = [pair for pair in pairs if pair not in self._group_of]
         if unknown:
             if not self.model.can_switch_off:
                 raise RunFailed(
-                    f"reference of '{unknown[0][0]}' with an answer outside the pools: "
+                    f"reference of '{unknown[0][0][0]}' with an answer outside the pools: "
                     "full fine-tuning has no untouched model left to ask"
                 )
             return self._untouched(view)
@@ -102,12 +102,12 @@ class Reference:
         states_AD = self._untouched(view)
         counts = view.answer_mask_BT.sum(1).tolist()
         for (sample, answer), state in zip(group, states_AD.split(counts), strict=True):
-            self._states[(sample.id, answer)] = state
+            self._states[(asked(sample), answer)] = state
 
     @torch.no_grad()
     def _untouched(self, view: View) -> Tensor:
         """`[A, D]` without adapter and without dropout."""
-        self._asked(view)
+        self._on_forward(view)
         with without_dropout(self.model.hf), self.model.adapter_off():
             return self.model.answer_hidden(view)
 

@@ -38,10 +38,12 @@ def weigh(
             raise RunFailed(f"declared loss term '{name}' was not returned by losses()")
     total: Tensor | None = None
     for name, term in terms.items():
-        value = float(term.detach())
-        if not math.isfinite(value):
-            raise NonFiniteLoss(term=name, step=step, value=value)
+        if term.ndim:
+            raise RunFailed(f"loss term '{name}' is {tuple(term.shape)} at step {step}, no scalar")
         weight = weight_at(weights[name], step / max(1, n_steps - 1))
+        value = float(term.detach())
+        if weight and not math.isfinite(value):
+            raise NonFiniteLoss(term=name, step=step, value=value)
         if weight:
             total = weight * term if total is None else total + weight * term
     return total if total is not None else torch.zeros((), requires_grad=True)

@@ -20,8 +20,3 @@ def attach_lora(
         target_modules=list(targets),
     )
     return get_peft_model(hf, config)
-
-
-def detach_lora(peft: PeftModel) -> nn.Module:
-    """The bare model again."""
-    return peft.unload()

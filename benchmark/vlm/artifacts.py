@@ -59,6 +59,7 @@ class WeightsDelta:
     full: Mapping[str, Tensor] = field(default_factory=dict)
     checkpoint: str | None = None
     """Name of the model whose weights stand in for the base's."""
+    checkpoint_sha256: str | None = None
 
     def check_base(self, *, name: str, sha256: str, precision: str) -> None:
         """Raise `UserError` unless the model is the one this was made on."""
@@ -88,6 +89,7 @@ class WeightsDelta:
             "adapter": self.adapter is not None,
             "full": sorted(self.full),
             "checkpoint": self.checkpoint,
+            "checkpoint_sha256": self.checkpoint_sha256,
         }
         write_atomic(folder / DELTA, json.dumps(about, indent=1) + "\n")
 
@@ -105,6 +107,7 @@ class WeightsDelta:
             adapter=adapter,
             full=_read_tensors(folder / FULL) if about["full"] else {},
             checkpoint=about["checkpoint"],
+            checkpoint_sha256=about["checkpoint_sha256"],
         )
 
 

@@ -20,6 +20,10 @@ from benchmark.core.samples import Sample
 
 # Above this share of unknown tokens a prompt means nothing to the model.
 MAX_UNKNOWN_SHARE = 0.05
+# Samples whose images are opened at once.
+ENCODED_TOGETHER = 256
+
+Asked = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,16 +76,17 @@ class Encoder:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.image_token_id = image_token_id
-        self._prompts: dict[tuple[str, str, tuple[str, ...]], Encoded] = {}
+        self._prompts: dict[Asked, Encoded] = {}
         self._answers: dict[str, tuple[int, ...]] = {}
 
     def prompts(self, samples: Sequence[Sample]) -> list[Encoded]:
         """Encode prompts, new ones together. Raises `UserError` for text the model cannot read."""
-        missing = {self._key(s): s for s in samples if self._key(s) not in self._prompts}
-        if missing:
-            for key, encoded in zip(missing, self._encode(list(missing.values())), strict=True):
-                self._prompts[key] = encoded
-        return [self._prompts[self._key(sample)] for sample in samples]
+        missing = {asked(s): s for s in samples if asked(s) not in self._prompts}
+        new = list(missing.values())
+        for start in range(0, len(new), ENCODED_TOGETHER):
+            for encoded in self._encode(new[start : start + ENCODED_TOGETHER]):
+                self._prompts[asked(encoded.sample)] = encoded
+        return [self._prompts[asked(sample)] for sample in samples]
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Token ids of an answer with the end-of-sequence token."""
@@ -135,7 +140,6 @@ class Encoder:
     def _encode(self, samples: list[Sample]) -> Iterable[Encoded]:
         # With and without images apart: the processor takes a list for both or for neither.
         by_kind = {kind: [s for s in samples if bool(s.images) is kind] for kind in (False, True)}
-        encoded: dict[str, Encoded] = {}
         for with_images, group in by_kind.items():
             if not group:
                 continue
@@ -145,8 +149,7 @@ class Encoder:
             # The template writes the special tokens itself.
             rows = self.processor(text=texts, add_special_tokens=False, **extra)["input_ids"]
             for sample, row in zip(group, rows, strict=True):
-                encoded[sample.id] = self._checked(sample, tuple(row))
-        return [encoded[sample.id] for sample in samples]
+                yield self._checked(sample, tuple(row))
 
     def _render(self, sample: Sample) -> str:
         content = [{"type": "image"} for _ in sample.images]
@@ -157,18 +160,20 @@ class Encoder:
 
     def _checked(self, sample: Sample, ids: tuple[int, ...]) -> Encoded:
         unknown_id = self.tokenizer.unk_token_id
-        n_unknown = sum(token == unknown_id for token in ids) if unknown_id is not None else 0
-        if n_unknown > MAX_UNKNOWN_SHARE * len(ids):
+        words = [token for token in ids if token != self.image_token_id]
+        n_unknown = sum(token == unknown_id for token in words) if unknown_id is not None else 0
+        if n_unknown > MAX_UNKNOWN_SHARE * len(words):
             raise UserError(
-                f"sample '{sample.id}': {n_unknown} of {len(ids)} tokens are unknown to this "
+                f"sample '{sample.id}': {n_unknown} of {len(words)} tokens are unknown to this "
                 "model's tokenizer; the suite's text does not fit the model's vocabulary"
             )
         question = tuple(self.tokenizer(sample.prompt, add_special_tokens=False)["input_ids"])
         return Encoded(sample=sample, prompt_ids=ids, question_span=_find(question, ids))
 
-    @staticmethod
-    def _key(sample: Sample) -> tuple[str, str, tuple[str, ...]]:
-        return (sample.id, sample.prompt, tuple(image.sha256 for image in sample.images))
+
+def asked(sample: Sample) -> Asked:
+    """What tells two requests apart: a hook may ask a sample in other words under the same id."""
+    return (sample.id, sample.prompt, tuple(image.sha256 for image in sample.images))
 
 
 def open_image(path: Path) -> Image.Image:

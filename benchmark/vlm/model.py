@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from benchmark.api import Role, Tuning
 from benchmark.core.errors import UserError
 from benchmark.core.samples import Sample
-from benchmark.vlm.adapters import attach_lora, detach_lora
+from benchmark.vlm.adapters import attach_lora
 from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
 from benchmark.vlm.encoding import Encoder, View
 from benchmark.vlm.roles import Roles, resolve_roles
@@ -43,7 +43,7 @@ class VisionLanguageModel:
         self.encoder = Encoder(processor, image_token_id=hf.config.image_token_id)
         self.trained: dict[Role, Tuning] = {}
         self._peft: PeftModel | None = None
-        self._before: dict[Role, dict[str, Tensor]] = {}
+        self._head_before: Tensor | None = None
         self._features: dict[str, Tensor] = {}
 
     @property
@@ -138,31 +138,30 @@ class VisionLanguageModel:
                     "qlora needs nf4 and nothing else does"
                 )
         self.hf.requires_grad_(False)
-        self.trained = dict(trains)
+        self.trained |= dict(trains)
         adapted = [role for role, tuning in trains.items() if tuning in ("lora", "qlora")]
         for role, tuning in trains.items():
             if tuning == "full":
-                self._before[role] = {
-                    name: parameter.detach().clone()
-                    for name, parameter in self.roles.parameters(self.hf, role)
-                    if role == "language" and name.startswith(self.roles.prefixes["head"])
-                }
+                if role == "language" and self._head_before is None:
+                    self._head_before = self.roles.head.weight.detach().clone()
                 for _, parameter in self.roles.parameters(self.hf, role):
                     parameter.requires_grad_(True)
-        if adapted:
+        if adapted and self._peft is None:
             targets = [n for role in adapted for n in self.roles.linear_names(self.hf, role)]
             self._peft = attach_lora(self.hf, targets, rank=rank, alpha=alpha, dropout=dropout)
+        elif adapted:
+            # A later phase goes on with the adapter that is there.
+            for name, parameter in self.hf.named_parameters():
+                parameter.requires_grad_(parameter.requires_grad or "lora_" in name)
 
     @property
     def head_before_training(self) -> nn.Module:
         """The head that reference states go through: a copy only where the head is trained."""
-        saved = self._before.get("language")
-        if not saved:
+        if self._head_before is None:
             return self.roles.head
-        weight_VD = next(iter(saved.values()))
-        n_words, n_hidden = weight_VD.shape
+        n_words, n_hidden = self._head_before.shape
         head = nn.Linear(n_hidden, n_words, bias=False, device="meta")
-        head.weight = nn.Parameter(weight_VD, requires_grad=False)
+        head.weight = nn.Parameter(self._head_before, requires_grad=False)
         return head
 
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -227,13 +226,6 @@ class VisionLanguageModel:
             role = self.roles.of(name)
             sums[role] = (sums[role] + place * value) & (2**64 - 1)
         return sums
-
-    def release(self) -> None:
-        """Drop the adapter and its hooks: the base model as it was loaded."""
-        if self._peft is not None:
-            self.hf = detach_lora(self._peft)
-            self._peft = None
-        self.trained = {}
 
     # -- vision -------------------------------------------------------------------------------
 

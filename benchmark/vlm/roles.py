@@ -53,7 +53,9 @@ class Roles:
         return [
             name
             for name, module in model.named_modules()
-            if name.startswith(prefix + ".") and isinstance(module, nn.Linear)
+            if name.startswith(prefix + ".")
+            and isinstance(module, nn.Linear)
+            and "lora_" not in name
         ]
 
 
