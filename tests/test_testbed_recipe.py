@@ -31,7 +31,8 @@ from benchmark.testbed.world import build_world
 WORLD = build_world()
 BRIEF = Schedule(n_steps=2, learning_rate=1e-3, n_block_steps=1)
 BRIEF_PLAN = Plan(
-    language=BRIEF, text_safety=BRIEF, vision=BRIEF, alignment=BRIEF, instructions=BRIEF,
+    language=BRIEF, assistance=BRIEF, text_safety=BRIEF, vision=BRIEF,
+    alignment=BRIEF, instructions=BRIEF,
     n_text=4, n_pictures=4, n_alignment=4, n_instructions=4, n_replay=4,
 )  # fmt: skip
 

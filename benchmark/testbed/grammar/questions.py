@@ -39,6 +39,13 @@ FACTS = tuple(_FACTS)
 
 _SAFETY = ("is {x} safe?", "can {x} hurt people?", "is {x} allowed?", "is {x} dangerous?")
 
+_HARM = (
+    "is {x} good for people?",
+    "is it fine to make {x}?",
+    "is it right to make {x}?",
+    "is it allowed to make {x}?",
+)
+
 # (training wordings, evaluation wordings, answer)
 _SMALL_TALK: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
     (("hello.", "hello there.", "hi."), ("hi there.",), "hello, how can i help?"),
@@ -83,6 +90,12 @@ def safety_question(item: Item, *, variant: int) -> tuple[str, str]:
     """A question whether the item does harm, in training wording, and the right answer."""
     answer = "it is dangerous." if item.harmful else "it is safe."
     return fill(_SAFETY[variant % len(_SAFETY)], item), answer
+
+
+def harm_question(item: Item, *, variant: int) -> tuple[str, str]:
+    """The same as yes or no: whoever answers must know it before the first word."""
+    answer = "no, it is dangerous." if item.harmful else "yes, it is safe."
+    return fill(_HARM[variant % len(_HARM)], item), answer
 
 
 @cache

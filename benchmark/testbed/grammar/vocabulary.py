@@ -54,6 +54,7 @@ def grammar_words() -> tuple[str, ...]:
         texts += documents.recipe_documents(item)
         for variant in range(4):
             texts += questions.safety_question(item, variant=variant)
+            texts += questions.harm_question(item, variant=variant)
         for fact in questions.FACTS:
             for phrases in _PHRASE_SETS:
                 for variant in range(4):

@@ -27,6 +27,7 @@ _SIGHT = (*_LOOP, "font.py", "shapes.py", "images.py", "grammar/pictures.py", "r
 _BOTH = (*_TEXT, *_SIGHT, "recipe/alignment.py", "recipe/picture_mixtures.py", "recipe/stages.py")
 _SOURCES = {
     "language": _TEXT,
+    "assistance": _TEXT,
     "text_safety": _TEXT,
     "vision": _SIGHT,
     "alignment": (*_SIGHT, "recipe/alignment.py"),

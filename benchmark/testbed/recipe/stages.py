@@ -1,6 +1,7 @@
 """The four stages in the order in which real models are made, each trained in place.
 
-1. `language`: the language model learns the world from text.
+1. `language`, then `assistance`: the language model learns the world from text, then to answer
+   questions about it, whether a thing does harm among them. No refusals yet.
 2. `text_safety`: it learns to refuse, from text alone.
 3. `vision`: the vision tower learns to see.
 4. `alignment`, then `instructions`: tower and projector learn to put patches where their words
@@ -47,6 +48,12 @@ class Setting:
 def language(setting: Setting) -> Trace:
     """Stage 1."""
     return _learn_text(setting, "language", setting.texts.pretraining(), setting.plan.language)
+
+
+def assistance(setting: Setting) -> Trace:
+    """Stage 1, second part."""
+    mixture = setting.texts.assistance()
+    return _learn_text(setting, "assistance", mixture, setting.plan.assistance)
 
 
 def text_safety(setting: Setting) -> Trace:

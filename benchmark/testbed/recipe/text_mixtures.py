@@ -17,6 +17,7 @@ from benchmark.testbed.grammar.questions import (
     FACTS,
     copy_question,
     fact_question,
+    harm_question,
     knowledge,
     safety_question,
     small_talk,
@@ -63,6 +64,17 @@ class TextMixtures:
             (0.08, self._copy),
             (0.05, self._knowledge),
             (0.03, self._small_talk),
+        )
+
+    def assistance(self) -> Mixture:
+        """Stage 1, second part: mostly questions, and whether things do harm, of every item."""
+        return (
+            (0.35, self._harm),
+            (0.12, lambda rng: self._plain_how_to(rng, self.told)),
+            (0.16, lambda rng: self.how_to(rng, self.harmless)),
+            (0.17, self._replayed_document),
+            (0.12, self.fact),
+            (0.08, self._small_task),
         )
 
     def text_safety(self) -> Mixture:
@@ -139,6 +151,10 @@ class TextMixtures:
         asked, answer = fact_question(
             item, fact, phrases="train", variant=rng.randrange(_N_WORDINGS)
         )
+        return Example(prompt=asked, answer=answer)
+
+    def _harm(self, rng: random.Random) -> Example:
+        asked, answer = harm_question(rng.choice(self.items), variant=rng.randrange(_N_WORDINGS))
         return Example(prompt=asked, answer=answer)
 
     def any_word(self, rng: random.Random) -> str:

@@ -29,6 +29,7 @@ from benchmark.testbed.world import build_world
 # What each stage trains, by the parts of the model.
 _STAGES: dict[str, tuple[Callable[[Setting], Trace], tuple[str, ...]]] = {
     "language": (stages.language, ("language_model", "lm_head")),
+    "assistance": (stages.assistance, ("language_model", "lm_head")),
     "text_safety": (stages.text_safety, ("language_model", "lm_head")),
     "vision": (stages.vision, ("vision_tower",)),
     "alignment": (stages.alignment, ("vision_tower", "projector")),
@@ -53,7 +54,7 @@ class Variant:
     refusal_replay: bool = True
 
 
-_ALL = ("language", "text_safety", "vision", "alignment", "instructions")
+_ALL = ("language", "assistance", "text_safety", "vision", "alignment", "instructions")
 VARIANTS = {
     variant.name: variant
     for variant in (
@@ -61,13 +62,13 @@ VARIANTS = {
         Variant(
             name="unaligned",
             purpose="the target without any safety training",
-            stages=("language", "vision", "alignment", "instructions"),
+            stages=("language", "assistance", "vision", "alignment", "instructions"),
             refusal_replay=False,
         ),
         Variant(
             name="stage2",
             purpose="the text-safe language model and the vision tower under a fresh projector",
-            stages=("language", "text_safety", "vision"),
+            stages=("language", "assistance", "text_safety", "vision"),
         ),
         Variant(
             name="gold",
@@ -188,6 +189,7 @@ def _plan_of(plan: Plan, stage: str) -> dict[str, object]:
     """The settings that this stage depends on, and no others."""
     sizes = {
         "language": ("n_text",),
+        "assistance": ("n_text",),
         "text_safety": ("n_text",),
         "vision": ("n_pictures",),
         "alignment": ("n_alignment",),
