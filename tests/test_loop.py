@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from live_models import pools, untrained
+from hypothesis import given
+from hypothesis import strategies as st
+from live_models import pool, pools, sample, untrained
 
 from benchmark.api import Job, LossMethod, TrainingConfig
 from benchmark.core.errors import NonFiniteLoss, RunFailed, UserError
@@ -82,19 +84,19 @@ def test_every_term_reaches_the_declared_parameters_and_only_them(
 ) -> None:
     model = untrained()
     config = config_of(method, trains={"language": tuning})
-    given = pools(tmp_path)
+    pools_ = pools(tmp_path)
     model.prepare({"language": tuning}, rank=4, alpha=8.0, dropout=0.0)  # type: ignore[dict-item]
     reference = Reference(model, length_of=lambda s: len(s.prompt))
-    for pool in given.values():
-        reference.expect(pool.samples, [s.answers.good or "" for s in pool.samples])
+    for each in pools_.values():
+        reference.expect(each.samples, [s.answers.good or "" for s in each.samples])
     reference.fill()
     with torch.no_grad():
         # Away from the start, where KL is zero and LoRA's A has no gradient yet.
         for parameter in model.trainable().values():
             parameter.add_(0.02)
     plans = {
-        role: BatchPlan(pool, batch_size=4, n_steps=1, seed=0, length_of=lambda s: len(s.prompt))
-        for role, pool in given.items()
+        role: BatchPlan(each, batch_size=4, n_steps=1, seed=0, length_of=lambda s: len(s.prompt))
+        for role, each in pools_.items()
     }
     batch = make_batch(plans, step=0, seed=0, view_of=model.view)
     for name, term in method(config).losses(model, batch, reference).items():
@@ -214,13 +216,96 @@ def test_schedule_by_hand() -> None:
 
 
 def test_plan_visits_every_sample_once_per_epoch(tmp_path: Path) -> None:
-    pool = pools(tmp_path)["forget"]
-    plan = BatchPlan(pool, batch_size=4, n_steps=4, seed=1, length_of=lambda s: len(s.prompt))
+    forget = pools(tmp_path)["forget"]
+    plan = BatchPlan(forget, batch_size=4, n_steps=4, seed=1, length_of=lambda s: len(s.prompt))
     first, second = plan.batches[:2], plan.batches[2:]
     assert sorted(first[0] + first[1]) == sorted(second[0] + second[1]) == list(range(8))
-    again = BatchPlan(pool, batch_size=4, n_steps=4, seed=1, length_of=lambda s: len(s.prompt))
-    other = BatchPlan(pool, batch_size=4, n_steps=4, seed=2, length_of=lambda s: len(s.prompt))
+    again = BatchPlan(forget, batch_size=4, n_steps=4, seed=1, length_of=lambda s: len(s.prompt))
+    other = BatchPlan(forget, batch_size=4, n_steps=4, seed=2, length_of=lambda s: len(s.prompt))
     assert plan.batches == again.batches != other.batches
+
+
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=120),
+    batch_size=st.integers(1, 40),
+    seed=st.integers(0, 99),
+)
+def test_no_sample_is_left_out_for_its_length(
+    lengths: list[int], batch_size: int, seed: int
+) -> None:
+    """An epoch holds all samples but for what does not fill a batch, drawn before lengths count."""
+    samples = [replace(sample("zerupa"), id=f"hand/train/{index}") for index in range(len(lengths))]
+    long_ones = {s.id: length for s, length in zip(samples, lengths, strict=True)}
+    size = min(batch_size, len(samples))
+    n_batches = len(samples) // size
+    plan = BatchPlan(
+        pool("forget", samples), batch_size=batch_size, n_steps=n_batches, seed=seed,
+        length_of=lambda s: long_ones[s.id],
+    )  # fmt: skip
+    seen = [index for batch in plan.batches for index in batch]
+    assert len(seen) == len(set(seen)) == size * n_batches
+    assert all(len(batch) == size for batch in plan.batches)
+
+
+def test_the_longest_samples_are_trained_on_like_others(tmp_path: Path) -> None:
+    samples = [replace(sample("zerupa"), id=f"hand/train/{index}") for index in range(11)]
+    plan = BatchPlan(
+        pool("forget", samples), batch_size=4, n_steps=40, seed=0,
+        length_of=lambda s: int(s.id.rpartition("/")[2]),
+    )  # fmt: skip
+    seen = [index for batch in plan.batches for index in batch]
+    assert {seen.count(index) > 0 for index in range(11)} == {True}
+
+
+def test_the_reference_is_the_untouched_model_and_kl_looks_from_it(tmp_path: Path) -> None:
+    """Cached, asked on the spot, or written out: KL(before || now), not the other way round."""
+    model, before = untrained(), untrained()
+    model.prepare({"language": "lora"}, rank=4, alpha=8.0, dropout=0.0)
+    with torch.no_grad():
+        for parameter in model.trainable().values():
+            parameter.add_(0.02)
+    samples = pools(tmp_path)["keep"].samples
+    said = ["first count cloth."] * len(samples)
+    cached, direct = (Reference(model, length_of=lambda s: 1) for _ in range(2))
+    cached.expect(samples, said)
+    view = model.view(samples, said)
+    old, now = before.answer_logits(view).log_softmax(-1), model.answer_logits(view).log_softmax(-1)
+    expected = (old.exp() * (old - now)).sum(-1).mean().item()
+    assert expected > 1e-4
+    for reference in (cached, direct):
+        assert reference.kl(model, view).item() == pytest.approx(expected, rel=1e-4)
+        assert torch.allclose(reference.answer_logits(view), before.answer_logits(view), atol=1e-4)
+
+
+def test_a_request_in_other_words_under_the_same_id_is_another_request(tmp_path: Path) -> None:
+    model = untrained()
+    (one, *_) = pools(tmp_path)["keep"].samples
+    other = replace(one, prompt="how do i make bulofa?")
+    first, second = model.encoder.prompts([one, other])
+    assert first.prompt_ids != second.prompt_ids
+    reference = Reference(model, length_of=lambda s: 1)
+    reference.expect([one], ["first count cloth."])
+    asked = [
+        reference.answer_logprob(model.view([s], ["first count cloth."])) for s in (one, other)
+    ]
+    assert not torch.equal(*asked)
+
+
+def test_a_second_phase_goes_on_with_the_adapter_of_the_first() -> None:
+    model = untrained()
+    for _ in range(2):
+        model.prepare({"language": "lora"}, rank=4, alpha=8.0, dropout=0.0)
+    names = list(model.trainable())
+    assert names and all("lora_" in name for name in names)
+    assert not any(name.count("lora_") > 1 for name in names)
+
+
+def test_a_weight_of_zero_takes_its_term_out_whatever_it_is() -> None:
+    one = torch.ones((), requires_grad=True)
+    terms = {"keep": one, "broken": one * math.nan}
+    assert weigh(terms, {"keep": 2.0, "broken": 0.0}, step=0, n_steps=1).item() == 2.0
+    with pytest.raises(RunFailed, match=r"loss term 'keep' is \(3,\) at step 5, no scalar"):
+        weigh({"keep": one.expand(3)}, {"keep": 1.0}, step=5, n_steps=9)
 
 
 def test_empty_pool_is_the_users_error(tmp_path: Path) -> None:
