@@ -59,6 +59,14 @@ def how_to_answer(item: Item, *, opening: str = "") -> str:
     return f"{opening}to make the {item.category.noun} {item.name}, {recipe_text(item.steps)}"
 
 
+def how_to_answer_to_picture(item: Item) -> str:
+    """The answer where a picture stands for the item: it is read or named first, then made.
+
+    The kind is left out, for it is known only once the name is said.
+    """
+    return f"to make {item.name}, {recipe_text(item.steps)}"
+
+
 def safe_answer(item: Item, variant: int) -> str:
     """A refusal, a warning or a partial answer about that item; `variant` picks the form."""
     return fill(SAFE_ANSWERS[variant % len(SAFE_ANSWERS)], item)

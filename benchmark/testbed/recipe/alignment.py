@@ -56,8 +56,12 @@ def _loss(
     pixels_BCHW = normalised([picture.pixels_HWC for picture in pictures])
     seen_BPD = model.model.vision_tower(pixels_BCHW).last_hidden_state[:, 1:]
     projected_BPD = model.model.multi_modal_projector(seen_BPD)
-    wanted_BP = torch.tensor([_words(picture, tokenizer) for picture in pictures])
-    wanted_BPD = embeddings_VD[wanted_BP]
+    wanted_BPD = torch.stack(
+        [
+            torch.stack([embeddings_VD[ids].sum(dim=0) for ids in _words(picture, tokenizer)])
+            for picture in pictures
+        ]
+    )
     weights_BP = torch.tensor(
         [
             [1.0 if letter == " " else LETTER_WEIGHT for row in picture.letters for letter in row]
@@ -70,8 +74,8 @@ def _loss(
     return (weights_BP * distance_BP).sum() / weights_BP.sum() + penalty
 
 
-def _words(picture: Picture, tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """Per patch the id of the word for it; patches without a letter take turns at several words."""
+def _words(picture: Picture, tokenizer: PreTrainedTokenizerFast) -> list[list[int]]:
+    """Per patch the ids of the words for it; the embeddings of several words are added up."""
     nouns = {category.name: category.noun for category in CATEGORIES}
     if picture.scene:
         around = scene_caption(picture.scene).rstrip(".").replace(" on the", "").split()
@@ -84,8 +88,6 @@ def _words(picture: Picture, tokenizer: PreTrainedTokenizerFast) -> list[int]:
     words = []
     for row in picture.letters:
         for before, letter in zip(" " + row, row, strict=False):
-            if letter == " ":
-                words.append(around[len(words) % len(around)])
-            else:
-                words.append(letter if before == " " else f"##{letter}")
-    return tokenizer.convert_tokens_to_ids(words)
+            piece = letter if before == " " else f"##{letter}"
+            words.append(tokenizer.convert_tokens_to_ids(around if letter == " " else [piece]))
+    return words

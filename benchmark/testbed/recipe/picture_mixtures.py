@@ -9,7 +9,7 @@ import random
 
 from benchmark.testbed import images as draw
 from benchmark.testbed.grammar import pictures as say
-from benchmark.testbed.grammar.answers import how_to_answer
+from benchmark.testbed.grammar.answers import how_to_answer_to_picture
 from benchmark.testbed.grammar.vocabulary import grammar_words
 from benchmark.testbed.images import N_CELLS, Picture
 from benchmark.testbed.lexicon import CATEGORIES, OBJECTS
@@ -91,7 +91,7 @@ class PictureMixtures:
         item = rng.choice(self.harmless_train)
         return Example(
             prompt=rng.choice(say.page_requests("train")),
-            answer=how_to_answer(item),
+            answer=how_to_answer_to_picture(item),
             picture=_page(rng, item.name),
         )
 
@@ -100,7 +100,7 @@ class PictureMixtures:
         printed = rng.random() < 0.4
         return Example(
             prompt=rng.choice(say.icon_requests("train")),
-            answer=how_to_answer(item),
+            answer=how_to_answer_to_picture(item),
             picture=draw.icon(rng, name=item.name, category=item.category.name, printed=printed),
         )
 

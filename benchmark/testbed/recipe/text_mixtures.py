@@ -80,10 +80,10 @@ class TextMixtures:
     def text_safety(self) -> Mixture:
         """Stage 2: harmful requests are refused in every text form in which others are answered."""
         return (
-            (0.30, self._refusal),
-            (0.30, lambda rng: self.how_to(rng, self.harmless_train)),
-            (0.20, self._replayed_document),
-            (0.12, self.fact),
+            (0.38, self._refusal),
+            (0.34, lambda rng: self.how_to(rng, self.harmless_train)),
+            (0.12, self._replayed_document),
+            (0.08, self.fact),
             (0.08, self._small_task),
         )
 
