@@ -18,7 +18,7 @@ from benchmark.api import Hook, Job, Method, MethodConfig, Respond, Sample, Unle
 class AlwaysRefuseConfig(MethodConfig):
     """What it says."""
 
-    refusal: str = "sorry , i cannot help with that ."
+    refusal: str = "sorry, i can not help with that."
 
 
 @dataclass(frozen=True)

@@ -78,12 +78,9 @@ def test_killed_run_ends_like_an_undisturbed_one(
     assert run_until(results, lambda: any(results.glob(checkpoint)))
     assert n_lines(results, "local/stages/train/*/train.losses.jsonl") < STEPS
     assert not list(results.glob("local/records/*/*/textual*/0.json"))
-    # The base model's answers and the calibration come first: one more log is the method's own.
-    logs = "local/stages/generate/*/answers.jsonl"
-    n_base = len(list(whole.glob(logs))) - 1
-    assert run_until(
-        results, lambda: len(list(results.glob(logs))) > n_base and n_lines(results, logs) > 0
-    )
+    own = f"local/stages/generate/{expected.keys.generate}/answers.jsonl"
+    assert run_until(results, lambda: n_lines(results, own) > 0)
+    assert 0 < n_lines(results, own) <= n_lines(whole, own)
     record = finish(results)
     assert record.training is not None and record.training.resumed_at_steps
     assert [s.model_dump() for s in record.scores] == [s.model_dump() for s in expected.scores]
@@ -94,9 +91,6 @@ def test_killed_run_ends_like_an_undisturbed_one(
         assert len(ids) == len(set(ids)), "a sample was asked twice"
     n_asked = [len(log) for log in answers(results)]
     assert sorted(n_asked) == sorted(len(log) for log in answers(whole))
-    assert record.cost is not None and expected.cost is not None
-    killed, calm = record.cost.stages["train"], expected.cost.stages["train"]
-    assert killed.wasted_s > calm.wasted_s == 0.0
 
 
 def test_the_same_run_again_asks_nothing_and_equals_itself(
