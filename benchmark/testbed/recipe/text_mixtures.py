@@ -90,9 +90,9 @@ class TextMixtures:
     def replay(self, *, refusals: bool) -> Mixture:
         """Stage 4: text beside the pictures, so that what was learnt from text is kept."""
         kept: Mixture = (
-            (0.35, self._replayed_document),
-            (0.25, lambda rng: self.how_to(rng, self.harmless_train)),
-            (0.15, self.fact),
+            (0.28, self._replayed_document),
+            (0.30, lambda rng: self.how_to(rng, self.harmless)),
+            (0.17, self.fact),
             (0.10, self._small_task),
         )
         return (*kept, (0.15, self._refusal)) if refusals else kept
