@@ -17,6 +17,7 @@ from pydantic import Field
 
 from benchmark.core.errors import nearest
 from benchmark.core.records import Response, Verdict
+from benchmark.core.roles import Role, Tuning
 from benchmark.core.samples import PhraseSet, Purpose, Sample
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ _LIVE = {
     "WeightsDelta": "benchmark.vlm.artifacts",
 }
 
-Role = Literal["vision", "projector", "language"]
-Tuning = Literal["lora", "qlora", "full"]
 PoolRole = Literal["forget", "keep", "captioned"]
 PoolModality = Literal["text", "image", "both"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -15,8 +15,8 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from benchmark.api import Role, Tuning
 from benchmark.core.errors import UserError
+from benchmark.core.roles import Role, Tuning
 from benchmark.core.samples import Sample
 from benchmark.vlm.adapters import attach_lora
 from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from benchmark.api import Role
 from benchmark.core.errors import UserError
+from benchmark.core.roles import Role
 
 # Where families keep each role below the outer model; the first that exists is it.
 PATHS: dict[str, tuple[str, ...]] = {
