@@ -7,39 +7,16 @@ Differs from the paper: the paper leaves the picture out; here an empty one is s
 
 from __future__ import annotations
 
-from benchmark.api import Attack
-from benchmark.attacks._dressing import dressed
-from benchmark.core.samples import PhraseSet, Purpose, Sample
-from benchmark.data.material import Material
+from benchmark.attacks._dressed import DressedAttack
 
 
-class BlankImage(Attack):
+class BlankImage(DressedAttack):
     """The request in text, with a blank picture."""
 
+    form = "blank_image"
     family = "none"
     needs_images = True
-
-    def sample(
-        self,
-        behaviour: Sample,
-        *,
-        material: Material,
-        phrases: PhraseSet,
-        variant: int,
-        purpose: Purpose,
-    ) -> Sample:
-        """The direct request in text, and a picture beside it that says nothing of it."""
-        subject = behaviour.subject
-        prompt = material.phrase("blank_image", subject=subject, phrases=phrases, variant=variant)
-        image = material.picture("blank", subject=subject, phrases=phrases, variant=variant)
-        return dressed(
-            behaviour,
-            form="blank_image",
-            variant=variant,
-            purpose=purpose,
-            prompt=prompt,
-            image=image,
-        )
+    picture = "blank"
 
 
 ATTACK = BlankImage

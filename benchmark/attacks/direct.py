@@ -6,31 +6,14 @@ Differs from the paper: none known.
 
 from __future__ import annotations
 
-from benchmark.api import Attack
-from benchmark.attacks._dressing import dressed
-from benchmark.core.samples import PhraseSet, Purpose, Sample
-from benchmark.data.material import Material
+from benchmark.attacks._dressed import DressedAttack
 
 
-class Direct(Attack):
+class Direct(DressedAttack):
     """The plain request in text."""
 
+    form = "direct"
     family = "text"
-
-    def sample(
-        self,
-        behaviour: Sample,
-        *,
-        material: Material,
-        phrases: PhraseSet,
-        variant: int,
-        purpose: Purpose,
-    ) -> Sample:
-        """The request in the words of the form."""
-        prompt = material.phrase(
-            "direct", subject=behaviour.subject, phrases=phrases, variant=variant
-        )
-        return dressed(behaviour, form="direct", variant=variant, purpose=purpose, prompt=prompt)
 
 
 ATTACK = Direct

@@ -7,41 +7,16 @@ Differs from the paper: the paper leaves the picture out; here an unrelated scen
 
 from __future__ import annotations
 
-from benchmark.api import Attack
-from benchmark.attacks._dressing import dressed
-from benchmark.core.samples import PhraseSet, Purpose, Sample
-from benchmark.data.material import Material
+from benchmark.attacks._dressed import DressedAttack
 
 
-class HarmlessImage(Attack):
+class HarmlessImage(DressedAttack):
     """The request in text, with a harmless scene."""
 
+    form = "harmless_image"
     family = "none"
     needs_images = True
-
-    def sample(
-        self,
-        behaviour: Sample,
-        *,
-        material: Material,
-        phrases: PhraseSet,
-        variant: int,
-        purpose: Purpose,
-    ) -> Sample:
-        """The direct request in text, and a picture beside it that says nothing of it."""
-        subject = behaviour.subject
-        prompt = material.phrase(
-            "harmless_image", subject=subject, phrases=phrases, variant=variant
-        )
-        image = material.picture("scene", subject=subject, phrases=phrases, variant=variant)
-        return dressed(
-            behaviour,
-            form="harmless_image",
-            variant=variant,
-            purpose=purpose,
-            prompt=prompt,
-            image=image,
-        )
+    picture = "scene"
 
 
 ATTACK = HarmlessImage

@@ -7,46 +7,17 @@ prompt asks how to make it, where VLSBench asks a different question for every i
 
 from __future__ import annotations
 
-from benchmark.api import Attack
-from benchmark.attacks._dressing import asked_about, dressed
-from benchmark.core.samples import PhraseSet, Purpose, Sample
-from benchmark.data.material import Material
+from benchmark.attacks._dressed import DressedAttack
 
 
-class Icon(Attack):
+class Icon(DressedAttack):
     """A picture of the object and a prompt that does not name it."""
 
+    form = "icon"
     family = "image"
     needs_images = True
-
-    def sample(
-        self,
-        behaviour: Sample,
-        *,
-        material: Material,
-        phrases: PhraseSet,
-        variant: int,
-        purpose: Purpose,
-    ) -> Sample:
-        """An icon of the subject, and a prompt that asks how to make what it shows."""
-        subject = behaviour.subject
-        prompt = material.phrase("icon", subject=subject, phrases=phrases, variant=variant)
-        image = material.picture("icon", subject=subject, phrases=phrases, variant=variant)
-        return dressed(
-            behaviour, form="icon", variant=variant, purpose=purpose, prompt=prompt, image=image
-        )
-
-    def question(
-        self, behaviour: Sample, *, material: Material, phrases: PhraseSet, variant: int
-    ) -> Sample:
-        """What does the picture show?"""
-        attacked = self.sample(
-            behaviour, material=material, phrases=phrases, variant=variant, purpose="comprehension"
-        )
-        prompt, answer = material.comprehension(
-            "icon", subject=behaviour.subject, phrases=phrases, variant=variant
-        )
-        return asked_about(attacked, prompt=prompt, answer=answer)
+    picture = "icon"
+    carries_request = True
 
 
 ATTACK = Icon

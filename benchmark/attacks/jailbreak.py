@@ -8,31 +8,14 @@ frames; nothing is searched, rewritten by a model, or repeated until it works.
 
 from __future__ import annotations
 
-from benchmark.api import Attack
-from benchmark.attacks._dressing import dressed
-from benchmark.core.samples import PhraseSet, Purpose, Sample
-from benchmark.data.material import Material
+from benchmark.attacks._dressed import DressedAttack
 
 
-class Jailbreak(Attack):
+class Jailbreak(DressedAttack):
     """The request in a jailbreak frame, in text."""
 
+    form = "jailbreak"
     family = "text"
-
-    def sample(
-        self,
-        behaviour: Sample,
-        *,
-        material: Material,
-        phrases: PhraseSet,
-        variant: int,
-        purpose: Purpose,
-    ) -> Sample:
-        """The request in the words of the form."""
-        prompt = material.phrase(
-            "jailbreak", subject=behaviour.subject, phrases=phrases, variant=variant
-        )
-        return dressed(behaviour, form="jailbreak", variant=variant, purpose=purpose, prompt=prompt)
 
 
 ATTACK = Jailbreak
