@@ -67,6 +67,8 @@ def _stages(known: Known, reporter: Reporter) -> None:
     known.stage = "train"
     known.pools = load_pools(run_)
     known.artifact = train(run_, pools=known.pools, loaded=loaded, reporter=reporter)
+    # The base answers next, and two models do not fit where one does.
+    loaded.drop()
     if request.upto == "train":
         return
     known.stage = "attack"
@@ -81,6 +83,7 @@ def _stages(known: Known, reporter: Reporter) -> None:
         reporter=reporter,
         again=request.force,
     )
+    loaded.drop()
     assert base.answered is not None
     known.base_answers_key = base.answered.key
     known.canary = canary(known.samples, known.answered, base.answered)
@@ -103,6 +106,8 @@ def _base(run_: Run, reporter: Reporter) -> Known:
     known = Known(started_at=_now(), request=request)
     _stages(known, reporter)
     _finish(known, "done", None)
+    assert known.loaded is not None
+    known.loaded.drop()
     return known
 
 

@@ -50,6 +50,10 @@ class Loaded:
             return self._hold(artifact_id, load_model_card(delta.checkpoint), None)
         return self._hold(artifact_id, self.card, delta)
 
+    def drop(self) -> None:
+        """Make room: the next one that is asked for is loaded anew."""
+        self._what, self._model = None, None
+
     def gold(self) -> WeightsDelta:
         """The weights that never learnt what is to be forgotten; `MissingError` if none."""
         if self.card.gold is None:
