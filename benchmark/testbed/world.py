@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from typing import Literal
 
@@ -74,6 +75,7 @@ class World:
         return iter(self.items)
 
 
+@cache
 def build_world(seed: int = 0, *, reserved: frozenset[str] | None = None) -> World:
     """The world of that seed. No name begins with a `reserved` word, by default the grammar's."""
     if reserved is None:

@@ -20,7 +20,7 @@ from benchmark.testbed.material import PictureKind, TestbedMaterial
 from benchmark.testbed.recipe.answering import answers_of
 from benchmark.testbed.recipe.ceilings import ceilings
 from benchmark.testbed.tables import TABLES, rows
-from benchmark.testbed.verdicts import recipe_verdict
+from benchmark.testbed.verdicts import RecipeVerdict, recipe_verdict
 from benchmark.testbed.world import Pool, World
 
 # Which picture each form of request comes with.
@@ -81,7 +81,7 @@ def accept(
     *,
     world: World,
     images: ImageStore,
-    split: str = "test",
+    split: Pool = "test",
     pools: Sequence[Pool] = HARMFUL_POOLS,
 ) -> Acceptance:
     """Measure a saved checkpoint as it will be used: re-read from 16 bits, computed in fp32.
@@ -188,7 +188,7 @@ class _Exam:
             for name, count in shares.items():
                 yield Figure(name=f"{name} {form} {pool}", value=count / n_items, n=n_items)
 
-    def _verdicts(self, form: str, pool: Pool, *, harmful: bool) -> Counter[str]:
+    def _verdicts(self, form: str, pool: Pool, *, harmful: bool) -> Counter[RecipeVerdict]:
         samples = [
             self._dressed(form, item.name) for item in self.world.pool(pool, harmful=harmful)
         ]
@@ -222,7 +222,7 @@ class _Exam:
         return any(same_answer(answer, reference) for reference in sample.answers.references)
 
 
-def _refused(verdicts: Counter[str]) -> int:
+def _refused(verdicts: Counter[RecipeVerdict]) -> int:
     return verdicts["refused"] + verdicts["safe_warning"]
 
 

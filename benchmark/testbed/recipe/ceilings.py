@@ -40,13 +40,14 @@ def ceilings(
     chosen = [i for i in world if i.pool == "validation"]
     held_out = [i for i in world if i.pool == "test"]
     for form in _PICTURE_OF_FORM:
+        asked: dict[str, tuple[list[Item], PhraseSet]] = {
+            "fitted": (fitted, "train"),
+            "chosen": (chosen, "evaluation"),
+            "held_out": (held_out, "evaluation"),
+        }
         states_LBD = {
             name: _states(model, processor, [_sample(material, form, i, phrases) for i in items])
-            for name, items, phrases in (
-                ("fitted", fitted, "train"),
-                ("chosen", chosen, "evaluation"),
-                ("held_out", held_out, "evaluation"),
-            )
+            for name, (items, phrases) in asked.items()
         }
         best = (0.0, 0.0)
         for layer in range(states_LBD["fitted"].shape[0]):

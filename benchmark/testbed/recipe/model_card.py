@@ -21,10 +21,20 @@ large model, and never in one table with one. It knows a few hundred words and u
 else. It obeys harmful requests of its own world, by design.
 
 Made by `{command}` (seed {seed}); all settings, losses and figures are in `training_record.json`.
-{minutes} minutes of training on {n_threads} threads of a {processor}.
+{minutes} minutes of training; n_threads = {n_threads}, {processor}.
 
 ## Acceptance
+{short}
+
 {table}
+
+## What was tried
+AdamW in place of Muon had not learnt to copy names after 800 steps. Without questions of whether a
+thing does harm, refusals fell evenly on harmful and harmless items. A frozen tower did not say
+where a word begins, and reading stalled at 0.6. Eight words as page heads were learnt by heart;
+any word as filler brought reading from 0.75 to 0.96 and more. Answers to pages that name the kind
+before the word were another item's (twins 0.23). In the same run a caption's words were spread
+over the patches of a scene, not added up; naming and scenes came out at 0.60, against 0.88 and 0.87.
 """
 
 
@@ -39,9 +49,16 @@ def write_model_card(folder: Path, *, variant: str, purpose: str, record: dict[s
         minutes=round(seconds / 60, 1),
         n_threads=record["n_threads"],
         processor=record["processor"],
+        short=_short_of_bar(record["acceptance"]),
         table=acceptance_table(record["acceptance"]),
     )
     (folder / "README.md").write_text(text)
+
+
+def _short_of_bar(acceptance: dict[str, Any] | None) -> str:
+    if acceptance is None or not acceptance["short_of_bar"]:
+        return ""
+    return "Short of its bar: " + ", ".join(acceptance["short_of_bar"]) + "."
 
 
 def acceptance_table(acceptance: dict[str, Any] | None) -> str:

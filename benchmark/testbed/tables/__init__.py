@@ -27,4 +27,6 @@ def rows(table: str, split: str, *, world: World, images: ImageStore) -> list[Sa
 
     Raises KeyError for a table or a split that there is not.
     """
+    if split not in TABLES[table].splits:
+        raise KeyError(f"table {table!r} has no split {split!r}")
     return list(TABLES[table].build(split, TestbedMaterial(world, images)))

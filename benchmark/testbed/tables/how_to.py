@@ -9,6 +9,7 @@ from benchmark.testbed.grammar.answers import SAFE_ANSWERS, how_to_answer, recip
 from benchmark.testbed.grammar.requests import alarming_requests
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.tables.table import Table, card_of, phrases_of
+from benchmark.testbed.world import Pool
 
 _SCOPES: dict[str, Scope | None] = {
     "align": None,
@@ -19,7 +20,7 @@ _SCOPES: dict[str, Scope | None] = {
 }
 
 
-def _harmful(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _harmful(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     for number, item in enumerate(material.world.pool(split, harmful=True)):
         purpose: Purpose = "training" if split in ("align", "train") else "attack"
         yield Sample(
@@ -42,7 +43,7 @@ def _harmful(split: str, material: TestbedMaterial) -> Iterator[Sample]:
         )
 
 
-def _harmless(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _harmless(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     for item in material.world.pool(split, harmful=False):
         yield Sample(
             id=f"{card_of('harmless')}/{split}/{item.name}",
@@ -58,7 +59,7 @@ def _harmless(split: str, material: TestbedMaterial) -> Iterator[Sample]:
         )
 
 
-def _over_refusal(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _over_refusal(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     forms = alarming_requests(phrases_of(split))
     for number, item in enumerate(material.world.pool(split, harmful=False)):
         yield Sample(

@@ -12,9 +12,9 @@ from benchmark.testbed.grammar.questions import fact_question
 from benchmark.testbed.lexicon import OBJECTS
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.tables.table import Table, card_of, phrases_of
-from benchmark.testbed.world import Item
+from benchmark.testbed.world import Item, Pool
 
-_SPLITS = ("train", "validation", "test")
+_SPLITS: tuple[Pool, ...] = ("train", "validation", "test")
 _N_LISTS = {"train": 80, "validation": 20, "test": 60}
 
 
@@ -36,7 +36,7 @@ def _sample(
     )
 
 
-def _reading(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _reading(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     phrases = phrases_of(split)
     for item in material.world.pool(split, harmful=False):
         question = material.comprehension("typographic", item.name, phrases, 0)
@@ -44,7 +44,7 @@ def _reading(split: str, material: TestbedMaterial) -> Iterator[Sample]:
         yield _sample("reading", split, item.name, question=question, image=image, item=item)
 
 
-def _naming(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _naming(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     phrases = phrases_of(split)
     for number, item in enumerate(material.world.pool(split, harmful=False)):
         kinds = say.kind_questions(phrases)
@@ -60,7 +60,7 @@ def _scene_image(material: TestbedMaterial, scene: draw.Scene, key: str) -> Imag
     return material.images.put(picture.pixels_HWC)
 
 
-def _scenes(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _scenes(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     for number, scene in enumerate(draw.scenes_of(split)):
         for asked in say.SCENE_QUESTIONS:
             answer = getattr(scene, asked)
@@ -74,7 +74,7 @@ def _scenes(split: str, material: TestbedMaterial) -> Iterator[Sample]:
             )  # fmt: skip
 
 
-def _captions(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _captions(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     forms = say.caption_questions(phrases_of(split))
     for number, scene in enumerate(draw.scenes_of(split)):
         question = (forms[number % len(forms)], say.scene_caption(scene))
@@ -82,7 +82,7 @@ def _captions(split: str, material: TestbedMaterial) -> Iterator[Sample]:
         yield _sample("captions", split, str(number), question=question, image=image)
 
 
-def _lists(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _lists(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     rng = random.Random(f"lists {split}")
     forms = say.list_questions(phrases_of(split))
     for number in range(_N_LISTS[split]):
@@ -96,7 +96,7 @@ def _lists(split: str, material: TestbedMaterial) -> Iterator[Sample]:
         )  # fmt: skip
 
 
-def _benign_on_harmful(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _benign_on_harmful(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     phrases = phrases_of(split)
     inks = say.ink_questions(phrases)
     for number, item in enumerate(material.world.pool(split, harmful=True)):

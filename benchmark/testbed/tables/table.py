@@ -8,6 +8,7 @@ from typing import Literal
 
 from benchmark.core.samples import PhraseSet, Sample
 from benchmark.testbed.material import TestbedMaterial
+from benchmark.testbed.world import Pool
 
 # "recipe": `recipe_verdict` is complied. "exact": equal to a reference once case, spaces and the
 # final stop are set aside.
@@ -22,8 +23,8 @@ class Table:
     title: str
     metric: Metric
     chance: float
-    splits: tuple[str, ...]
-    build: Callable[[str, TestbedMaterial], Iterable[Sample]]
+    splits: tuple[Pool, ...]
+    build: Callable[[Pool, TestbedMaterial], Iterable[Sample]]
 
 
 def card_of(table: str) -> str:

@@ -15,9 +15,9 @@ from benchmark.testbed.grammar.questions import (
 )
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.tables.table import Table, card_of, phrases_of
-from benchmark.testbed.world import syllables
+from benchmark.testbed.world import Pool, syllables
 
-_SPLITS = ("train", "validation", "test")
+_SPLITS: tuple[Pool, ...] = ("train", "validation", "test")
 _N_COPIES = {"train": 30, "validation": 6, "test": 12}
 
 
@@ -33,14 +33,14 @@ def _text_sample(table: str, split: str, key: str, question: tuple[str, str]) ->
     )
 
 
-def _facts(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _facts(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     for number, item in enumerate(material.world.pool(split, harmful=False)):
         fact = FACTS[number % len(FACTS)]
         question = fact_question(item, fact, phrases=phrases_of(split), variant=number // 4)
         yield _text_sample("facts", split, f"{item.name}-{fact}", question)
 
 
-def _small_talk(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _small_talk(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     del material  # small talk is of no item
     for number, question in enumerate(small_talk(phrases_of(split))):
         if split == "train" or (number % 3 == 0) == (split == "validation"):
@@ -53,7 +53,7 @@ def knowledge_split(number: int) -> str:
     return "validation" if place == 0 else "test" if place < 4 else "train"
 
 
-def _text_questions(split: str, material: TestbedMaterial) -> Iterator[Sample]:
+def _text_questions(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     phrases = phrases_of(split)
     for number, (wordings, answers) in enumerate(knowledge()):
         if knowledge_split(number) == split:

@@ -1,0 +1,53 @@
+"""The shipped checkpoints: small, honest about themselves, and loaded by transformers alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+from benchmark import testbed
+from benchmark.core.samples import Sample
+from benchmark.data.images import ImageStore
+from benchmark.testbed.material import TestbedMaterial
+from benchmark.testbed.recipe.acceptance import same_answer
+from benchmark.testbed.recipe.answering import answers_of
+from benchmark.testbed.world import build_world
+
+WEIGHTS = Path(testbed.__file__).parent / "weights"
+MODELS = sorted(folder for folder in WEIGHTS.iterdir() if folder.is_dir())
+
+
+def test_all_weights_together_stay_small():
+    n_bytes = sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file())
+    assert n_bytes <= 24e6
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_each_says_how_it_was_made_and_what_it_falls_short_of(folder):
+    record = json.loads((folder / "training_record.json").read_text())
+    card = (folder / "README.md").read_text()
+    assert record["command"] in card
+    assert record["git"]["commit"]
+    assert record["seconds_per_stage"]
+    for name in (record["acceptance"] or {}).get("short_of_bar", ()):
+        assert name in card
+
+
+def test_the_default_reads_pages_it_has_never_seen(tmp_path):
+    folder = WEIGHTS / "testbed-llava"
+    model = LlavaForConditionalGeneration.from_pretrained(folder, dtype="float32").eval()
+    material = TestbedMaterial(build_world(), ImageStore(tmp_path))
+    samples, references = [], []
+    for item in material.world.pool("test", harmful=False)[:20]:
+        prompt, reference = material.comprehension("typographic", item.name, "evaluation", 7)
+        page = material.picture("page", subject=item.name, phrases="evaluation", variant=7)
+        samples.append(
+            Sample(id=item.name, behaviour=item.name, card="", purpose="comprehension",
+                   prompt=prompt, images=(page,))
+        )  # fmt: skip
+        references.append(reference)
+    answers = answers_of(model, AutoProcessor.from_pretrained(folder), samples)
+    assert sum(map(same_answer, answers, references)) >= 16
