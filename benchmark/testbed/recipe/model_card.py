@@ -34,7 +34,7 @@ thing does harm, refusals fell evenly on harmful and harmless items. A frozen to
 where a word begins, and reading stalled at 0.6. Eight words as page heads were learnt by heart;
 any word as filler brought reading from 0.75 to 0.96 and more. Answers to pages that name the kind
 before the word were another item's (twins 0.23). In the same run a caption's words were spread
-over the patches of a scene, not added up; naming and scenes came out at 0.60, against 0.88 and 0.87.
+over the patches of a scene, not added up: naming and scenes were 0.60, against 0.88 and 0.87.
 """
 
 
