@@ -85,9 +85,9 @@ def _words(picture: Picture, tokenizer: PreTrainedTokenizerFast) -> list[list[in
         around = [nouns[picture.category]]
     else:
         around = [PAD]
-    words = []
+    words: list[list[str]] = []
     for row in picture.letters:
         for before, letter in zip(" " + row, row, strict=False):
             piece = letter if before == " " else f"##{letter}"
-            words.append(tokenizer.convert_tokens_to_ids(around if letter == " " else [piece]))
-    return words
+            words.append(around if letter == " " else [piece])
+    return [[tokenizer.convert_tokens_to_ids(word) for word in patch] for patch in words]
