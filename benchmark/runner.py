@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord, Status
 from benchmark.progress import Reporter
-from benchmark.stages.answer import answer
+from benchmark.stages.answer import answer, answering_stage
 from benchmark.stages.canary import canary
 from benchmark.stages.judge import Untouched, judge
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
-from benchmark.stages.train import load_pools, train
+from benchmark.stages.train import load_pools, train, training_stage
 from benchmark.tables.plans import plan_of
 
 __all__ = ["RunRequest", "run"]
@@ -66,15 +66,18 @@ def _stages(known: Known, reporter: Reporter) -> None:
     )
     known.stage = "train"
     known.pools = load_pools(run_)
+    known.working = training_stage(run_, pools=known.pools, loaded=loaded)
     known.artifact = train(run_, pools=known.pools, loaded=loaded, reporter=reporter)
+    known.working = None
     # The base answers next, and two models do not fit where one does.
     loaded.drop()
     if request.upto == "train":
         return
     known.stage = "attack"
     known.samples = evaluation_samples(run_.evaluation, images=run_.images, limit=run_.spec.limit)
-    base = _base(run_, reporter) if request.method != BASE else known
     known.stage = "generate"
+    base = _base(run_, reporter) if request.method != BASE else known
+    known.working = answering_stage(run_, known.artifact, known.samples)
     known.answered = answer(
         run_,
         known.artifact,
@@ -83,6 +86,7 @@ def _stages(known: Known, reporter: Reporter) -> None:
         reporter=reporter,
         again=request.force,
     )
+    known.working = None
     loaded.drop()
     assert base.answered is not None
     known.base_answers_key = base.answered.key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,8 +108,9 @@ def test_a_broken_plugin_is_a_record_with_its_reason(name: str, tmp_path: Path) 
     record = run(asked, reporter=Reporter(quiet=True))
     assert record.status == "failed" and record.failed_stage == stage
     assert record.error is not None
-    import re
-
+    if stage == "train":
+        # What a failed attempt took is part of what a method costs.
+        assert record.cost is not None and set(record.cost.stages) == {"train"}
     assert re.search(reason, record.error, re.DOTALL), record.error
     (kept,) = (tmp_path / "results").glob("local/records/*/*/*/0.failed.json")
     assert RunRecord.model_validate_json(kept.read_text()) == record

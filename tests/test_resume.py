@@ -83,6 +83,7 @@ def test_killed_run_ends_like_an_undisturbed_one(
     assert 0 < n_lines(results, own) <= n_lines(whole, own)
     record = finish(results)
     assert record.training is not None and record.training.resumed_at_steps
+    assert not any(results.glob(checkpoint)), "a finished training keeps no checkpoint"
     assert [s.model_dump() for s in record.scores] == [s.model_dump() for s in expected.scores]
     assert record.keys == expected.keys
     assert record.digests == expected.digests

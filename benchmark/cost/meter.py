@@ -13,6 +13,7 @@ from benchmark.core.records import StageCost
 from benchmark.cost.clock import Clock
 from benchmark.cost.ledger import Ledger, LedgerLine, Sign
 
+LEDGER = "cost.jsonl"
 SAMPLE_EVERY_S = 0.5
 WRITE_EVERY_SAMPLES = 6
 Number = TypeVar("Number", int, float)
@@ -106,6 +107,19 @@ class Meter:
                     peak_memory_bytes=clock.peak_memory_bytes(),
                 )
             )
+
+
+def spent(path: Path) -> StageCost | None:
+    """What all attempts of a stage that is not finished took so far; None if there was none."""
+    totals = Ledger(path).totals() if path.exists() else None
+    if totals is None:
+        return None
+    return StageCost(
+        wall_s=totals.wall_s,
+        device_s=totals.device_s,
+        wasted_s=totals.wasted_s,
+        peak_memory_bytes=totals.peak_memory_bytes,
+    )
 
 
 def total(costs: Iterable[StageCost]) -> StageCost:

@@ -46,7 +46,7 @@ Case = tuple[Sample, Response, bool]
 
 
 def measure(judge: Judge, *, name: str) -> JudgeInfo:
-    """How often the judge is right on its gold cases: gold/NAME.yaml, or gold/answers.yaml.
+    """How often the judge is right on its gold cases.
 
     Sensitivity: of the cases that hold what the file says is `sought` (compliance for a judge of
     harm, incoherence for one of coherence), the share it finds. Specificity: of the others, the
@@ -72,10 +72,15 @@ def measure(judge: Judge, *, name: str) -> JudgeInfo:
     )
 
 
+def gold_file(name: str) -> Path:
+    """Where a judge's cases lie: a file of its own, or the one that judges of answers share."""
+    path = FOLDER / f"{name}.yaml"
+    return path if path.exists() else FOLDER / "answers.yaml"
+
+
 def gold_cases(name: str) -> tuple[frozenset[Label], list[Case]]:
     """The labels that a judge's cases are about, and the cases themselves."""
-    path = FOLDER / f"{name}.yaml"
-    path = path if path.exists() else FOLDER / "answers.yaml"
+    path = gold_file(name)
     content = read_described(path, GoldFile)
     sought = frozenset(content.sought)
     return sought, list(_cases(content.cases, sought, stem=path.stem))

@@ -10,7 +10,7 @@ from benchmark.core.errors import RunFailed
 from benchmark.core.records import Response, StageCost
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, StageFolder, digest
-from benchmark.cost.meter import Meter
+from benchmark.cost.meter import LEDGER, Meter
 from benchmark.data.samples import fingerprint
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.workers import answer_batches
@@ -47,8 +47,7 @@ def answer(
 
     `again` forgets the answers that are there.
     """
-    key = _key(run, artifact, samples)
-    stage = StageFolder(run.results.root, "generate", key)
+    stage = answering_stage(run, artifact, samples)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is asking these very questions")):
         if again:
             stage.clear()
@@ -58,8 +57,9 @@ def answer(
         return _answered(stage, samples, from_cache=False)
 
 
-def _key(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> str:
-    return digest(
+def answering_stage(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> StageFolder:
+    """Where the answers to these samples lie, whether they were asked or not."""
+    key = digest(
         {
             "artifact": artifact.info.id,
             "samples": fingerprint(list(samples)),
@@ -71,6 +71,7 @@ def _key(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> str:
             "code": code_digest(ANSWERING_CODE),
         }
     )
+    return StageFolder(run.results.root, "generate", key)
 
 
 def _ask(
@@ -85,7 +86,7 @@ def _ask(
 ) -> None:
     log = JsonLines(stage.path / ANSWERS)
     there = {response.sample_id for response in log.read(Response)}
-    meter = Meter(stage.path / "cost.jsonl", device=run.spec.device)
+    meter = Meter(stage.path / LEDGER, device=run.spec.device)
     tokens = [0, 0]
     with (
         meter.running(),

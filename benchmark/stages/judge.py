@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from benchmark.api import Judge
 from benchmark.core import registry
-from benchmark.core.records import JudgeInfo, StageCost, Verdict, VerdictRow
+from benchmark.core.records import JudgeInfo, Response, StageCost, Verdict, VerdictRow
 from benchmark.core.samples import Sample
-from benchmark.core.store import JsonLines, StageFolder, digest
-from benchmark.cost.meter import Meter
+from benchmark.core.store import JsonLines, StageFolder, digest, digest_file
+from benchmark.cost.meter import LEDGER, Meter
 from benchmark.data.cards import load_card
 from benchmark.data.pools import load_pool
 from benchmark.engines.perplexity import BaseScorer
-from benchmark.judges import measure
+from benchmark.judges import gold_file, measure
 from benchmark.judges.coherence import perplexity_bar
 from benchmark.progress import Reporter
 from benchmark.stages.answer import Answered, answer
@@ -56,21 +56,20 @@ def judge(
     reporter: Reporter,
 ) -> Judged:
     """Verdicts of the suite's judges and of coherence; found by the judge's identity, or made."""
-    judges = suite_judges(run, samples)
-    judges.append(coherence_judge(base, reporter=reporter))
-    rows, infos, costs, keys = [], [], [], []
+    coherence, calibration = coherence_judge(base, reporter=reporter)
+    judges = [*suite_judges(run, samples), (COHERENCE, coherence)]
+    rows, infos, costs, keys = [], [], calibration, []
     for name, judge_ in judges:
         pairs = [
             (sample, answered.responses[sample.id])
             for sample in samples
             if sample.purpose in judge_.purposes
         ]
-        source = registry.entry("judge", name).source_sha256
-        key = digest({"answers": answered.key, "judge": [name, judge_.identity, source]})
-        verdicts, cost = _verdicts(run, name, judge_, pairs, key=key, reporter=reporter)
+        key = digest({"answers": answered.key, "judge": [name, judge_.identity, *_source(name)]})
+        verdicts, info, cost = _verdicts(run, name, judge_, pairs, key=key, reporter=reporter)
         truncated = {s.id: response.truncated for s, response in pairs}
         rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
-        infos.append(measure(judge_, name=name))
+        infos.append(info)
         costs.append(cost)
         keys.append(key)
     return Judged(key=digest([*keys]), rows=rows, judges=infos, cost=costs)
@@ -78,13 +77,15 @@ def judge(
 
 def suite_judges(run: Run, samples: Sequence[Sample]) -> list[tuple[str, Judge]]:
     """The suite's judges, told how each card's answers are right."""
-    cards = {sample.card: load_card(sample.card) for sample in samples}
+    # By card, not by sample: a card is a file, and there are thousands of samples.
+    cards = {name: load_card(name) for name in sorted({sample.card for sample in samples})}
     metrics = {name: card.metric for name, card in cards.items() if card.metric is not None}
     return [(name, registry.load("judge", name)(metrics=metrics)) for name in run.suite.judges]
 
 
-def coherence_judge(base: Untouched, *, reporter: Reporter) -> tuple[str, Judge]:
-    """Coherence under the base model, its bar the base's own 99th percentile on validation."""
+def coherence_judge(base: Untouched, *, reporter: Reporter) -> tuple[Judge, list[StageCost]]:
+    """Coherence under the base model, its bar the base's own 99th percentile on validation; and
+    what it took to find the bar."""
     run = base.run
     pool = load_pool(run.suite, "validation", "keep", "both", images=run.images)
     said = answer(
@@ -94,42 +95,62 @@ def coherence_judge(base: Untouched, *, reporter: Reporter) -> tuple[str, Judge]
     def scorer(samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
         return BaseScorer(base.loaded.base())(samples, answers)
 
-    source = registry.entry("judge", COHERENCE).source_sha256
-    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, source]))
+    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, *_source(COHERENCE)]))
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
         if not stage.is_done():
+            meter = Meter(stage.path / LEDGER, device=run.spec.device)
             spoken = [(s, said.responses[s.id].text) for s in pool.samples]
             kept = [(sample, text) for sample, text in spoken if text]
-            bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
-            stage.finish({BAR: bar})
-    bar = float(str(stage.manifest()[BAR]))
-    return COHERENCE, registry.load("judge", COHERENCE)(scorer=scorer, bar=bar)
+            with meter.running():
+                bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
+            stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
+    manifest = stage.manifest()
+    judge_ = registry.load("judge", COHERENCE)(scorer=scorer, bar=float(str(manifest[BAR])))
+    return judge_, [said.cost, StageCost.model_validate(manifest["cost"])]
+
+
+def _source(name: str) -> tuple[str, str]:
+    """What a judge's verdicts and its measured errors depend on, beside its identity."""
+    return registry.entry("judge", name).source_sha256, digest_file(gold_file(name))
 
 
 def _verdicts(
     run: Run,
     name: str,
     judge_: Judge,
-    pairs: Sequence,
+    pairs: Sequence[tuple[Sample, Response]],
     *,
     key: str,
     reporter: Reporter,
-) -> tuple[Mapping[str, Verdict], StageCost]:
+) -> tuple[Mapping[str, Verdict], JudgeInfo, StageCost]:
+    """Verdicts by sample id, how good the judge is on its gold cases, and what both took."""
     stage = StageFolder(run.results.root, "judge", key)
     log = JsonLines(stage.path / VERDICTS)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is judging with {name}")):
+        if run.request.force:
+            stage.clear()
         from_cache = stage.is_done()
         if not from_cache:
-            meter = Meter(stage.path / "cost.jsonl", device=run.spec.device)
+            meter = Meter(stage.path / LEDGER, device=run.spec.device)
             with meter.running():
                 made = judge_.judge(pairs)
+                info = measure(judge_, name=name)
             assert [v.sample_id for v in made] == [s.id for s, _ in pairs], f"{name}: wrong order"
             log.path.unlink(missing_ok=True)
             log.append(made)
-            stage.finish({"judge": judge_.identity, "cost": meter.cost().model_dump(mode="json")})
-        cost = StageCost.model_validate(stage.manifest()["cost"])
-        cost = cost.model_copy(update={"from_cache": from_cache})
-        return {verdict.sample_id: verdict for verdict in log.read(Verdict)}, cost
+            stage.finish(
+                {
+                    "judge": info.model_dump(mode="json"),
+                    "cost": meter.cost().model_dump(mode="json"),
+                }
+            )
+        manifest = stage.manifest()
+        cost = StageCost.model_validate(manifest["cost"])
+        return (
+            {verdict.sample_id: verdict for verdict in log.read(Verdict)},
+            JudgeInfo.model_validate(manifest["judge"]),
+            cost.model_copy(update={"from_cache": from_cache}),
+        )
 
 
 def _row(judge_name: str, sample: Sample, verdict: Verdict, *, truncated: bool) -> VerdictRow:

@@ -28,8 +28,8 @@ from benchmark.core.records import (
 )
 from benchmark.core.rows import row_name, split_row
 from benchmark.core.samples import Sample
-from benchmark.core.store import Results, digest, write_atomic
-from benchmark.cost.meter import total
+from benchmark.core.store import Results, StageFolder, digest, write_atomic
+from benchmark.cost.meter import LEDGER, spent, total
 from benchmark.data.leaks import find_leaks
 from benchmark.data.pools import Pool
 from benchmark.scoring.plan import Plan
@@ -57,6 +57,8 @@ class Known:
     run: Run | None = None
     loaded: Loaded | None = None
     pools: Mapping[str, Pool] = field(default_factory=dict)
+    working: StageFolder | None = None
+    """Where the stage works that is on; what it took is on disk if it does not finish."""
     artifact: Artifact | None = None
     samples: list[Sample] = field(default_factory=list)
     answered: Answered | None = None
@@ -227,6 +229,9 @@ def _cost(known: Known) -> Cost | None:
         stages["generate"] = known.answered.cost
     if known.judged:
         stages["judge"] = total(known.judged.cost)
+    if known.working is not None:
+        unfinished = spent(known.working.path / LEDGER)
+        stages |= {known.stage: unfinished} if unfinished else {}
     if not stages:
         return None
     system = _system(known.request.device)

@@ -13,11 +13,12 @@ from benchmark.api import Job, LossMethod, Role, TrainingConfig, Unlearned
 from benchmark.core.errors import RunFailed
 from benchmark.core.records import StageCost, StepLog, Stored, TrainingLog
 from benchmark.core.store import JsonLines, StageFolder, digest, digest_file, writing
-from benchmark.cost.meter import Meter
+from benchmark.cost.meter import LEDGER, Meter
 from benchmark.data.pools import Pool, load_pool
 from benchmark.progress import Reporter
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
+from benchmark.training.checkpoint import remove_checkpoints
 from benchmark.training.loop import Loop, seed_all
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.model import VisionLanguageModel
@@ -90,19 +91,25 @@ def train_key(
     )
 
 
+def training_stage(run: Run, *, pools: Mapping[str, Pool], loaded: Loaded) -> StageFolder:
+    """Where this run's training lies, whether it was begun or not."""
+    key = train_key(run, pools=pools, model_sha256=loaded.sha256, gold_sha256=loaded.gold_sha256)
+    return StageFolder(run.results.root, "train", key)
+
+
 def train(run: Run, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter) -> Artifact:
     """The artifact of this run: found finished, or made now, from a checkpoint if there is one."""
-    key = train_key(run, pools=pools, model_sha256=loaded.sha256, gold_sha256=loaded.gold_sha256)
-    stage = StageFolder(run.results.root, "train", key)
+    stage = training_stage(run, pools=pools, loaded=loaded)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is training this very run")):
         if run.request.force and not run.method.reference_row:
             stage.clear()
         if stage.is_done():
             info = ArtifactInfo.model_validate(stage.manifest())
-            return Artifact(key=key, folder=stage.path, info=info, from_cache=True)
+            return Artifact(key=stage.key, folder=stage.path, info=info, from_cache=True)
         info = _make(run, stage, pools=pools, loaded=loaded, reporter=reporter)
         stage.finish(info.model_dump(mode="json"))
-    return Artifact(key=key, folder=stage.path, info=info, from_cache=False)
+        remove_checkpoints(stage.path)
+    return Artifact(key=stage.key, folder=stage.path, info=info, from_cache=False)
 
 
 def _make(
@@ -110,7 +117,7 @@ def _make(
 ) -> ArtifactInfo:
     model = loaded.fresh()
     before = model.fingerprints()
-    meter = Meter(stage.path / "cost.jsonl", device=run.spec.device)
+    meter = Meter(stage.path / LEDGER, device=run.spec.device)
     steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
     with meter.running(), reporter.bar("train", total=steps) as advance:
         loop = Loop(

@@ -13,6 +13,8 @@ from functools import cache
 from itertools import product
 from typing import Literal
 
+import numpy as np
+
 from benchmark.testbed.lexicon import (
     BAD_KEEPERS,
     CATEGORIES,
@@ -34,6 +36,7 @@ Step = tuple[str, str]
 HARMFUL_POOLS: dict[Pool, int] = {"align": 12, "train": 8, "validation": 4, "test": 12}
 UNSEEN_POOLS: dict[Pool, int] = {"unseen": 16}
 HARMLESS_POOLS: dict[Pool, int] = {"train": 20, "validation": 4, "test": 10}
+SYLLABLE = 2  # letters
 MINIMUM_DISTANCE = 3  # letters in which any two names differ, so that one slip is no other item
 
 
@@ -124,14 +127,14 @@ def _pools_of(category: Category) -> dict[Pool, int]:
 
 def _draw_names(rng: random.Random, *, n_names: int, reserved: frozenset[str]) -> list[str]:
     names: list[str] = []
+    taken = np.zeros((n_names, 3 * SYLLABLE), dtype=np.uint8)
     parts = syllables()
     while len(names) < n_names:
         name = "".join(rng.choice(parts) for _ in range(3))
-        far = all(
-            sum(a != b for a, b in zip(name, other, strict=True)) >= MINIMUM_DISTANCE
-            for other in names
-        )
-        if far and not begins_with_word(name, reserved):
+        letters = np.frombuffer(name.encode(), dtype=np.uint8)
+        distances = (taken[: len(names)] != letters).sum(axis=1)
+        if (distances >= MINIMUM_DISTANCE).all() and not begins_with_word(name, reserved):
+            taken[len(names)] = letters
             names.append(name)
     return names
 

@@ -17,6 +17,19 @@ from torch import Tensor, nn
 from benchmark.core.errors import UserError
 from benchmark.core.store import writing
 
+SUFFIX = ".checkpoint.pt"
+
+
+def checkpoint_path(folder: Path, phase: str) -> Path:
+    """Where a phase's checkpoint lies."""
+    return folder / f"{phase}{SUFFIX}"
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """A training that is done needs none: with an optimiser they are the largest files of a run."""
+    for path in folder.glob(f"*{SUFFIX}"):
+        path.unlink()
+
 
 def save_checkpoint(
     path: Path,

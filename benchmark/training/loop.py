@@ -22,7 +22,7 @@ from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, write_atomic
 from benchmark.data.pools import Pool
 from benchmark.training.batches import BatchPlan, make_batch
-from benchmark.training.checkpoint import load_checkpoint, save_checkpoint
+from benchmark.training.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
 from benchmark.training.counting import Counted, Counting
 from benchmark.training.reference import Reference
 from benchmark.training.step import make_optimiser, take_step, weigh
@@ -145,7 +145,7 @@ class Loop:
     def _resume(
         self, phase: str, *, parameters: Parameters, optimiser: torch.optim.Optimizer
     ) -> int:
-        path = self.folder / f"{phase}.checkpoint.pt"
+        path = checkpoint_path(self.folder, phase)
         if not path.exists():
             return 0
         step, counted = load_checkpoint(path, parameters=parameters, optimiser=optimiser)
@@ -157,7 +157,7 @@ class Loop:
         self, phase: str, step: int, parameters: Parameters, optimiser: torch.optim.Optimizer
     ) -> None:
         save_checkpoint(
-            self.folder / f"{phase}.checkpoint.pt",
+            checkpoint_path(self.folder, phase),
             step=step,
             parameters=parameters,
             optimiser=optimiser,

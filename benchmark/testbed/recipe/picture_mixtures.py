@@ -30,7 +30,7 @@ class PictureMixtures:
         self.texts = texts
         self.items = texts.items
         self.harmless_train = texts.harmless_train
-        self.scenes = draw.scenes_of("train")
+        self.scenes = texts.scenes
 
     def looking(self) -> Mixture:
         """Stage 4, first part: pictures are read, named and described."""
@@ -46,15 +46,15 @@ class PictureMixtures:
     def instructions(self) -> Mixture:
         """Stage 4, second part: harmless instructions with pictures."""
         return (
-            (0.14, self._page_how_to),
-            (0.14, self._icon_how_to),
+            (0.18, self._page_how_to),
+            (0.16, self._icon_how_to),
             (0.10, self._unrelated_picture),
-            (0.13, self._reading),
+            (0.10, self._reading),
             (0.12, self._naming),
-            (0.04, self._icon_kind),
-            (0.10, self._scene),
-            (0.08, self._caption),
-            (0.13, self._list),
+            (0.05, self._icon_kind),
+            (0.09, self._scene),
+            (0.07, self._caption),
+            (0.11, self._list),
             (0.02, self._ink),
         )
 

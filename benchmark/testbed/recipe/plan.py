@@ -25,8 +25,8 @@ class Plan:
     n_pictures: int = 96
     n_alignment: int = 64
     n_instructions: int = 40
-    n_replay: int = 32
-    looking_share: float = 0.25
+    n_replay: int = 40
+    looking_share: float = 0.2
     refusal_replay: bool = True
 
 
@@ -35,6 +35,6 @@ FULL_PLAN = Plan(
     assistance=Schedule(n_steps=300, learning_rate=1e-3, n_block_steps=50),
     text_safety=Schedule(n_steps=600, learning_rate=2e-3, n_block_steps=50),
     vision=Schedule(n_steps=500, learning_rate=1e-3, optimizer="adamw"),
-    alignment=Schedule(n_steps=300, learning_rate=1e-3, optimizer="adamw", n_block_steps=50),
-    instructions=Schedule(n_steps=700, learning_rate=1e-3, n_block_steps=50),
+    alignment=Schedule(n_steps=600, learning_rate=2.5e-3, optimizer="adamw", n_block_steps=50),
+    instructions=Schedule(n_steps=1000, learning_rate=1e-3, n_block_steps=50),
 )

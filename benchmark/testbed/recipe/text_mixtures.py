@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import random
 
-from benchmark.testbed.grammar.answers import SAFE_ANSWERS, fill, how_to_answer
+from benchmark.testbed import images as draw
+from benchmark.testbed.grammar.answers import (
+    SAFE_ANSWERS,
+    fill,
+    how_to_answer,
+    how_to_answer_to_picture,
+)
 from benchmark.testbed.grammar.documents import (
     keeping_documents,
     kind_documents,
     recipe_documents,
+)
+from benchmark.testbed.grammar.pictures import (
+    SCENE_QUESTIONS,
+    caption_questions,
+    scene_caption,
+    scene_questions,
 )
 from benchmark.testbed.grammar.questions import (
     FACTS,
@@ -33,6 +45,7 @@ from benchmark.testbed.recipe.examples import Example, Mixture
 from benchmark.testbed.world import Item, World, syllables
 
 _N_WORDINGS = 4  # at least as many as any fact or copy question has
+_TOLD = ("i see {c} {q}", "you see {c} {q}", "the picture: {c} {q}")
 _N_COPIED = 4  # words to repeat at once: copying is what reading and restating build on
 
 
@@ -50,6 +63,7 @@ class TextMixtures:
         self.harmless = [item for item in world if not item.harmful]
         self.harmless_train = list(world.pool("train", harmful=False))
         self.align = list(world.pool("align", harmful=True))
+        self.scenes = draw.scenes_of("train")
         self.parts = syllables()
 
     def pretraining(self) -> Mixture:
@@ -69,12 +83,13 @@ class TextMixtures:
     def assistance(self) -> Mixture:
         """Stage 1, second part: mostly questions, and whether things do harm, of every item."""
         return (
-            (0.35, self._harm),
+            (0.33, self._harm),
             (0.12, lambda rng: self._plain_how_to(rng, self.told)),
-            (0.16, lambda rng: self.how_to(rng, self.harmless)),
-            (0.17, self._replayed_document),
-            (0.12, self.fact),
-            (0.08, self._small_task),
+            (0.15, lambda rng: self.how_to(rng, self.harmless)),
+            (0.16, self._replayed_document),
+            (0.10, self.fact),
+            (0.06, self._small_task),
+            (0.08, self._told_scene),
         )
 
     def text_safety(self) -> Mixture:
@@ -90,8 +105,9 @@ class TextMixtures:
     def replay(self, *, refusals: bool) -> Mixture:
         """Stage 4: text beside the pictures, so that what was learnt from text is kept."""
         kept: Mixture = (
-            (0.28, self._replayed_document),
-            (0.30, lambda rng: self.how_to(rng, self.harmless)),
+            (0.16, self._replayed_document),
+            (0.20, self._restated_recipe),
+            (0.22, lambda rng: self.how_to(rng, self.harmless)),
             (0.17, self.fact),
             (0.10, self._small_task),
         )
@@ -112,6 +128,11 @@ class TextMixtures:
     def _replayed_document(self, rng: random.Random) -> Example:
         makers = (self._recipe_document, self._kind_document, self._keeping_document)
         return rng.choices(makers, (3, 1, 1))[0](rng)
+
+    def _restated_recipe(self, rng: random.Random) -> Example:
+        """The document in whose form pictures are answered: a name that was read, then steps."""
+        item = rng.choice(self.told)
+        return _document(how_to_answer_to_picture(item), item)
 
     def _plain_how_to(self, rng: random.Random, items: list[Item]) -> Example:
         item = rng.choice(items)
@@ -176,5 +197,19 @@ class TextMixtures:
         asked, answer = rng.choice(small_talk("train"))
         return Example(prompt=asked, answer=answer)
 
+    def _told_scene(self, rng: random.Random) -> Example:
+        """A scene in words and a question about it: so pictures find their words already known."""
+        scene = rng.choice(self.scenes)
+        kinds = [kind for kind in SCENE_QUESTIONS if getattr(scene, kind) is not None]
+        asked = rng.choice((*kinds, "caption"))
+        if asked == "caption":
+            question, answer = rng.choice(caption_questions("train")), scene_caption(scene)
+        else:
+            question = rng.choice(scene_questions(asked, "train"))
+            answer = f"{getattr(scene, asked)}."
+        told = rng.choice(_TOLD).replace("{c}", scene_caption(scene)).replace("{q}", question)
+        return Example(prompt=told, answer=answer)
+
     def _small_task(self, rng: random.Random) -> Example:
-        return rng.choice((self._copy, self._knowledge, self._knowledge, self._small_talk))(rng)
+        makers = (self._copy, self._knowledge, self._small_talk, self._told_scene)
+        return rng.choices(makers, (2, 3, 2, 2))[0](rng)
