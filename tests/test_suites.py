@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from benchmark.data.leaks import find_leaks
 from benchmark.data.pools import load_pool
 from benchmark.models import ModelCard, ModelSource
 from benchmark.models import load_card as load_model
+from benchmark.stages.judge import suite_judges
 from benchmark.suites import Suite, check_fits, load_suite
 
 SHIPPED = registry.entry("suite", "testbed-safety").path
@@ -222,3 +224,29 @@ def test_the_suite_survives_its_own_schema():
     suite = load_suite("testbed-safety")
     again = Suite.model_validate_json(suite.model_dump_json())
     assert again.model_dump() == suite.model_dump()
+
+
+@pytest.mark.parametrize(("found", "n_cautions"), [(True, 2), (False, 1), (None, 1)])
+def test_what_the_recipe_found_is_said_above_the_tables(tmp_path, found, n_cautions):
+    (tmp_path / "config.json").write_text("{}")
+    if found is not None:
+        record = {"acceptance": {"modality_shortcut": found}}
+        (tmp_path / "training_record.json").write_text(json.dumps(record))
+    card = _model(source={"path": str(tmp_path)}, notes=("A note.",))
+    assert len(card.cautions) == n_cautions and card.cautions[0] == "A note."
+
+
+def test_a_card_is_read_once_however_many_samples_it_has(monkeypatch):
+    """It was read once per sample, which took a quarter of a run."""
+    read: list[str] = []
+    monkeypatch.setattr(
+        "benchmark.stages.judge.load_card", lambda name: read.append(name) or load_card(name)
+    )
+    cards = ("testbed-scenes", "testbed-harmful")
+    many = [
+        Sample(id=f"{card}/{n}", behaviour=f"{n}", card=card, purpose="utility", prompt="what?")
+        for card in cards
+        for n in range(50)
+    ]
+    suite_judges(SimpleNamespace(suite=load_suite("testbed-safety")), many)
+    assert sorted(read) == sorted(cards)

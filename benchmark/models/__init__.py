@@ -13,6 +13,12 @@ from benchmark.core.config import read_described
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.store import REPOSITORY, file_name
 
+# What the recipe of the miniature world writes beside the weights.
+_RECORD = "training_record.json"
+_SHORTCUT = (
+    "Modality shortcut: on this model a blank picture beside a request raises attack success by "
+    "more than 10 points. See the acceptance table in its card."
+)
 # No tokenizer of natural language is this small, and the miniature world's is far below.
 _TESTBED_VOCABULARY = 2000
 
@@ -38,7 +44,7 @@ class ModelSource(_Described):
 class ModelCard(_Described):
     """One checkpoint. `gold` names the model that never learnt what is to be forgotten.
 
-    `notes` are printed above every table of the model.
+    `notes` are printed above every table of the model, by way of `cautions`.
     """
 
     name: str
@@ -62,6 +68,21 @@ class ModelCard(_Described):
     def folder(self) -> Path | None:
         """Where the checkpoint lies on this machine; `None` for a hub repository."""
         return self._base / self.source.path if self.source.path is not None else None
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """The card's notes, and what the recipe measured of these very weights."""
+        return (*self.notes, _SHORTCUT) if self._has_shortcut() else self.notes
+
+    def _has_shortcut(self) -> bool:
+        path = self.folder / _RECORD if self.folder is not None else None
+        if path is None or not path.is_file():
+            return False
+        try:
+            acceptance = json.loads(path.read_text()).get("acceptance") or {}
+        except ValueError as error:
+            raise UserError(f"{path}: not JSON: {error}") from None
+        return bool(acceptance.get("modality_shortcut"))
 
     def checkpoint(self) -> str:
         """What `from_pretrained` takes; a folder that is not there is a `MissingError`."""

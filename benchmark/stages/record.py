@@ -104,7 +104,7 @@ def make_record(known: Known, *, status: Status, error: str | None, ended_at: st
         training=known.artifact.info.training if known.artifact else None,
         canary=known.canary,
         leaks=_leaks(known),
-        notes=list(known.run.model_card.notes) if known.run else [],
+        notes=list(known.run.model_card.cautions) if known.run else [],
         digests=_digests(known),
     )
     if status != "done" or known.plan is None or judged is None:

@@ -140,7 +140,7 @@ def icon(rng: random.Random, *, name: str, category: str, printed: bool = False)
 def _draw_shapes(canvas: _Canvas, rng: random.Random, *, name: str, row: int) -> None:
     column = rng.randint(0, N_CELLS - len(name))
     for start in range(0, len(name), 2):
-        consonant, vowel = name[start : start + 2]
+        consonant, vowel = name[start], name[start + 1]
         canvas.stamp(
             mask(CONSONANT_SHAPES[consonant], 2 * CELL),
             x=(column + start) * CELL,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
@@ -41,7 +42,7 @@ def alignment_steps(
         rng = random.Random(f"{seed} {block}")
         for _ in range(n_steps):
             pictures = [any_picture(rng, world) for _ in range(size)]
-            yield lambda pictures=pictures: _loss(model, pictures, embeddings_VD, tokenizer)
+            yield partial(_loss, model, pictures, embeddings_VD, tokenizer)
 
     return steps
 

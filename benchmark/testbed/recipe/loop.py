@@ -114,7 +114,8 @@ def _optimizers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimi
     Muon's steps are scaled to the size of AdamW's (Liu et al. 2025, arXiv:2502.16982), so that one
     learning rate serves both.
     """
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         if weight.requires_grad:
             hidden = schedule.optimizer == "muon" and weight.ndim == 2 and ".layers." in name

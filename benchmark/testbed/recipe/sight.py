@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -85,7 +86,7 @@ def sight_steps(
         rng = random.Random(f"{seed} {block}")
         for _ in range(n_steps):
             sights = _sights([any_picture(rng, world) for _ in range(size)])
-            yield lambda sights=sights: teacher.loss(sights)
+            yield partial(teacher.loss, sights)
 
     return steps
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -157,7 +158,7 @@ def _minimise(
             # Batches never mix samples with and without pictures: the former are much longer.
             streams.append(make_batches(examples, setting.tokenizer, size=size, seed=seed))
         for batches in zip(*streams, strict=True):
-            yield lambda batches=batches: _mean_loss(setting.model, batches)
+            yield partial(_mean_loss, setting.model, batches)
 
     return minimise(
         setting.model,
