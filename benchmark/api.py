@@ -243,7 +243,11 @@ class Attack(ABC):
 
 
 class Judge(ABC):
-    """Gives every response a verdict, or says why it cannot. Never falls back to the target."""
+    """Gives every response a verdict, or says why it cannot. Never falls back to the target.
+
+    A suite's judge is made as `JUDGE(metrics={card: metric})`: how the answers of each card that
+    has a metric are right.
+    """
 
     purposes: ClassVar[tuple[Purpose, ...]]
     ranks: ClassVar[bool] = False

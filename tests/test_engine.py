@@ -17,7 +17,7 @@ from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.samples import Sample
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.plan import plan_batches
-from benchmark.engines.workers import answer_batches
+from benchmark.engines.workers import map_batches
 from benchmark.vlm.model import VisionLanguageModel
 
 
@@ -48,7 +48,8 @@ def test_workers_give_what_one_process_gives(tmp_path: Path) -> None:
     made = engine()
     batches = made.plan(asked(tmp_path), batch_size=3)
     assert len(batches) > 3
-    assert list(answer_batches(made, batches)) == [made.answer(batch) for batch in batches]
+    alone = [made.answer(batch) for batch in batches]
+    assert list(map_batches(made.answer, batches, model=made.model)) == alone
 
 
 def test_a_missing_image_is_unscored_and_never_an_answer(tmp_path: Path) -> None:

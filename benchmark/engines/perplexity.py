@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from benchmark.core.samples import Sample
+from benchmark.engines.workers import map_batches
 from benchmark.training.losses import answer_logprob
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -22,16 +23,29 @@ class BaseScorer:
         self.model = model
         self.batch_size = batch_size
 
-    @torch.inference_mode()
     def __call__(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
         """exp of the mean nats per answer token (end of sequence included), one per pair."""
-        order = sorted(range(len(samples)), key=lambda i: (samples[i].modality, samples[i].id))
-        found = [0.0] * len(samples)
-        for start in range(0, len(order), self.batch_size):
-            chunk = order[start : start + self.batch_size]
-            view = self.model.view([samples[i] for i in chunk], [answers[i] for i in chunk])
-            logprob_B = answer_logprob(self.model, view)
-            tokens_B = view.answer_mask_BT.sum(1)
-            for index, nats in zip(chunk, (-logprob_B / tokens_B).tolist(), strict=True):
-                found[index] = math.exp(min(nats, MAX_NATS))
+        pairs = list(zip(samples, answers, strict=True))
+        self.model.encoder.prompts(samples)
+        order = sorted(
+            range(len(pairs)), key=lambda i: (samples[i].modality, self._length(*pairs[i]), i)
+        )
+        groups = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        batches = [[pairs[i] for i in group] for group in groups]
+        found = [0.0] * len(pairs)
+        for group, values in zip(
+            groups, map_batches(self._perplexities, batches, model=self.model), strict=True
+        ):
+            for index, value in zip(group, values, strict=True):
+                found[index] = value
         return found
+
+    def _length(self, sample: Sample, answer: str) -> int:
+        (prompt,) = self.model.encoder.prompts([sample])
+        return len(prompt.prompt_ids) + len(self.model.encoder.answer(answer))
+
+    @torch.inference_mode()
+    def _perplexities(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        view = self.model.view([sample for sample, _ in pairs], [answer for _, answer in pairs])
+        nats_B = -answer_logprob(self.model, view) / view.answer_mask_BT.sum(1)
+        return [math.exp(min(nats, MAX_NATS)) for nats in nats_B.tolist()]

@@ -1,7 +1,7 @@
-"""Answer batches in several processes where one model needs less than the machine has.
+"""Work on batches in several processes where one model needs less than the machine has.
 
 A miniature model is too small to share among threads, and on a busy machine waiting threads cost
-far more than they bring. Each batch is computed by one thread wherever it runs, so that answers do
+far more than they bring. Each batch is computed by one thread wherever it runs, so that results do
 not depend on the number of cores.
 """
 
@@ -12,47 +12,47 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
 
 import torch
 
 from benchmark.core.environment import usable_cores
-from benchmark.core.records import Response
-from benchmark.core.samples import Sample
-from benchmark.engines.local import LocalEngine
 from benchmark.vlm.loading import is_small
+from benchmark.vlm.model import VisionLanguageModel
 
 PR_SET_PDEATHSIG = 1
-# Fewer batches than this are answered before workers have started.
+# Fewer batches than this are done before workers have started.
 MIN_BATCHES = 3
 
-_engine: LocalEngine | None = None
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+_work: Callable[[Any], Any] | None = None
 
 
-def answer_batches(
-    engine: LocalEngine, batches: Sequence[Sequence[Sample]]
-) -> Iterator[list[Response]]:
-    """Responses batch by batch, in order."""
+def map_batches(
+    work: Callable[[Batch], Result], batches: Sequence[Batch], *, model: VisionLanguageModel
+) -> Iterator[Result]:
+    """`work` on each batch, in order; it asks `model` and returns plain Python values."""
     n_workers = min(usable_cores(), len(batches))
-    if not _worth_forking(engine, batches) or n_workers < 2:
-        for batch in batches:
-            yield engine.answer(batch)
+    if not _worth_forking(model, batches) or n_workers < 2:
+        yield from map(work, batches)
         return
-    global _engine
-    _engine = engine
+    global _work
+    _work = work
     try:
         fork = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(
             n_workers, mp_context=fork, initializer=_die_with_parent, initargs=(os.getpid(),)
         ) as pool:
-            yield from pool.map(_answer, batches)
+            yield from pool.map(_do, batches)
     finally:
-        _engine = None
+        _work = None
 
 
-def _worth_forking(engine: LocalEngine, batches: Sequence[Sequence[Sample]]) -> bool:
-    model = engine.model
+def _worth_forking(model: VisionLanguageModel, batches: Sequence[object]) -> bool:
     forkable = sys.platform == "linux" and model.device.type == "cpu"
     return (
         forkable
@@ -71,6 +71,6 @@ def _die_with_parent(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _answer(batch: Sequence[Sample]) -> list[Response]:
-    assert _engine is not None, "workers are forked while an engine is set"
-    return _engine.answer(batch)
+def _do(batch: Any) -> Any:
+    assert _work is not None, "workers are forked while there is work"
+    return _work(batch)

@@ -13,7 +13,7 @@ from benchmark.core.store import JsonLines, StageFolder, digest
 from benchmark.cost.meter import LEDGER, Meter
 from benchmark.data.samples import fingerprint
 from benchmark.engines.local import LocalEngine
-from benchmark.engines.workers import answer_batches
+from benchmark.engines.workers import map_batches
 from benchmark.progress import Reporter
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
@@ -97,7 +97,7 @@ def _ask(
         # A torn batch is computed whole, since its answers depend on one another's padding, but
         # what was kept of it is not written twice.
         batches = [batch for batch in plan if any(sample.id not in there for sample in batch)]
-        for responses in answer_batches(engine, batches):
+        for responses in map_batches(engine.answer, batches, model=engine.model):
             new = [response for response in responses if response.sample_id not in there]
             log.append(new)
             meter.beat()
