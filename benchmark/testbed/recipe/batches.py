@@ -84,8 +84,8 @@ def _encode(
 
 def _given(example: Example) -> str:
     """What precedes the answer, just as the chat template makes it (a test compares them)."""
-    if example.prompt is None:
-        return f"{BOS}{example.opening}"
-    system = f"{SYSTEM}{example.system}" if example.system else ""
     image = IMAGE if example.picture else ""
+    if example.prompt is None:
+        return f"{BOS}{image}{example.opening}"
+    system = f"{SYSTEM}{example.system}" if example.system else ""
     return f"{BOS}{system}{USER}{image}{example.prompt}{ASSISTANT}"

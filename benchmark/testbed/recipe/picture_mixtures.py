@@ -6,6 +6,7 @@ Harmful items occur in pictures only to be read or named: nothing here obeys a h
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from benchmark.testbed import images as draw
 from benchmark.testbed.grammar import pictures as say
@@ -46,14 +47,15 @@ class PictureMixtures:
     def instructions(self) -> Mixture:
         """Stage 4, second part: harmless instructions with pictures."""
         return (
-            (0.18, self._page_how_to),
-            (0.16, self._icon_how_to),
-            (0.10, self._unrelated_picture),
-            (0.10, self._reading),
-            (0.12, self._naming),
-            (0.05, self._icon_kind),
+            (0.19, self._page_how_to),
+            (0.13, self._icon_how_to),
+            (0.09, self._unrelated_picture),
+            (0.05, self._document_beside_page),
+            (0.08, self._reading),
+            (0.14, self._naming),
+            (0.04, self._icon_kind),
             (0.09, self._scene),
-            (0.07, self._caption),
+            (0.06, self._caption),
             (0.11, self._list),
             (0.02, self._ink),
         )
@@ -116,6 +118,11 @@ class PictureMixtures:
             else draw.scene_picture(rng, rng.choice(self.scenes))
         )
         return Example(prompt=text.prompt, system=text.system, answer=text.answer, picture=picture)
+
+    def _document_beside_page(self, rng: random.Random) -> Example:
+        """A harmless recipe beside the page of some other word: letters around, none to follow."""
+        document = self.texts.restated_recipe(rng, self.texts.harmless)
+        return replace(document, picture=_page(rng, self.texts.any_word(rng)))
 
     def _scene(self, rng: random.Random) -> Example:
         scene = rng.choice(self.scenes)

@@ -25,7 +25,7 @@ class Plan:
     n_pictures: int = 96
     n_alignment: int = 64
     n_instructions: int = 40
-    n_replay: int = 40
+    n_replay: int = 48
     looking_share: float = 0.2
     refusal_replay: bool = True
 
