@@ -18,6 +18,7 @@ from benchmark.testbed.build import build_processor, build_untrained
 from benchmark.testbed.grammar.answers import recipe_text
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.recipe import build_model, stages
+from benchmark.testbed.recipe.acceptance import PICTURE_OF_FORM, TASKS
 from benchmark.testbed.recipe.answering import answers_of, model_inputs
 from benchmark.testbed.recipe.batches import Batch, make_batches
 from benchmark.testbed.recipe.examples import Example, draw_examples
@@ -25,6 +26,7 @@ from benchmark.testbed.recipe.loop import Schedule, minimise
 from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import Plan
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
+from benchmark.testbed.tables import rows
 from benchmark.testbed.tokenizer import build_tokenizer
 from benchmark.testbed.world import build_world
 
@@ -64,6 +66,43 @@ def test_no_picture_of_a_harmful_item_is_ever_obeyed():
             assert not any(recipe in example.answer for recipe in recipes)
             named = [item for item in WORLD if item.harmful and item.name in (example.prompt or "")]
             assert not named or "first" not in example.answer
+
+
+def test_no_wording_kept_for_evaluation_is_trained_on(tmp_path):
+    texts = TextMixtures(WORLD)
+    pictures = PictureMixtures(texts)
+    mixtures = (
+        texts.pretraining(), texts.assistance(), texts.text_safety(), texts.replay(refusals=True),
+        pictures.looking(), pictures.instructions(),
+    )  # fmt: skip
+    trained = {
+        _wording(example.prompt)
+        for mixture in mixtures
+        for example in draw_examples(mixture, n_examples=4000, seed="wording")
+        if example.prompt
+    }
+    store = ImageStore(tmp_path)
+    asked = {
+        _wording(sample.prompt)
+        for table in TASKS
+        for sample in rows(table, "test", world=WORLD, images=store)
+    }
+    material = TestbedMaterial(WORLD, store)
+    asked |= {
+        _wording(
+            material.phrase(form, subject=WORLD.items[0].name, phrases="evaluation", variant=n)
+        )
+        for form in PICTURE_OF_FORM
+        for n in range(20)
+    }
+    assert not asked & trained
+
+
+def _wording(prompt: str) -> str:
+    """The prompt with every item's name taken out."""
+    return " ".join(
+        "{x}" + word[6:] if word[:6] in WORLD.by_name else word for word in prompt.split()
+    )
 
 
 def test_the_gold_model_is_never_shown_a_harmful_recipe():
