@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord, Status
 from benchmark.progress import Reporter
-from benchmark.stages.answer import answer, answering_stage
+from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
 from benchmark.stages.judge import Untouched, judge
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
-from benchmark.stages.train import load_pools, train, training_stage
+from benchmark.stages.train import load_pools, train
 from benchmark.tables.plans import plan_of
 
 __all__ = ["RunRequest", "run"]
@@ -64,20 +64,19 @@ def _stages(known: Known, reporter: Reporter) -> None:
     loaded = known.loaded = Loaded(
         run_.model_card, precision=run_.spec.precision, device=run_.spec.device
     )
-    known.stage = "train"
+    known.enter("train")
     known.pools = load_pools(run_)
-    known.working = training_stage(run_, pools=known.pools, loaded=loaded)
-    known.artifact = train(run_, pools=known.pools, loaded=loaded, reporter=reporter)
-    known.working = None
+    known.artifact = train(
+        run_, pools=known.pools, loaded=loaded, reporter=reporter, begun=known.begun.append
+    )
     # The base answers next, and two models do not fit where one does.
     loaded.drop()
     if request.upto == "train":
         return
-    known.stage = "attack"
+    known.enter("attack")
     known.samples = evaluation_samples(run_.evaluation, images=run_.images, limit=run_.spec.limit)
-    known.stage = "generate"
+    known.enter("generate")
     base = _base(run_, reporter) if request.method != BASE else known
-    known.working = answering_stage(run_, known.artifact, known.samples)
     known.answered = answer(
         run_,
         known.artifact,
@@ -85,21 +84,26 @@ def _stages(known: Known, reporter: Reporter) -> None:
         loaded=loaded,
         reporter=reporter,
         again=request.force,
+        begun=known.begun.append,
     )
-    known.working = None
     loaded.drop()
     assert base.answered is not None
     known.base_answers_key = base.answered.key
     known.canary = canary(known.samples, known.answered, base.answered)
     if request.upto == "generate":
         return
-    known.stage = "judge"
+    known.enter("judge")
     known.judged = judge(
-        run_, known.answered, known.samples, base=_untouched(base), reporter=reporter
+        run_,
+        known.answered,
+        known.samples,
+        base=_untouched(base),
+        reporter=reporter,
+        begun=known.begun.append,
     )
     if request.upto == "judge":
         return
-    known.stage = "score"
+    known.enter("score")
     assert base.judged is not None
     known.score(base_rows=base.judged.rows, plan=plan_of(run_.suite))
 

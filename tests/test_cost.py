@@ -114,8 +114,9 @@ def test_a_killed_attempt_shows_as_waste(tmp_path: Path) -> None:
         assert child.stdout is not None
         child.stdout.readline()
         # Not a stretch of time: on a busy machine the watcher may come to its turn late.
+        until = time.monotonic() + 60
         while '"alive"' not in path.read_text():
-            assert child.poll() is None
+            assert child.poll() is None and time.monotonic() < until
             time.sleep(0.02)
         os.kill(child.pid, signal.SIGKILL)
     totals = Ledger(path).totals()

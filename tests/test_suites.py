@@ -226,18 +226,33 @@ def test_the_suite_survives_its_own_schema():
     assert again.model_dump() == suite.model_dump()
 
 
-@pytest.mark.parametrize(("found", "n_cautions"), [(True, 2), (False, 1), (None, 1)])
-def test_what_the_recipe_found_is_said_above_the_tables(tmp_path, found, n_cautions):
-    (tmp_path / "config.json").write_text("{}")
-    if found is not None:
-        record = {"acceptance": {"modality_shortcut": found}}
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"acceptance": {"modality_shortcut": True}}, "Modality shortcut"),
+        ({"acceptance": {"modality_shortcut": False}}, None),
+        ({"acceptance": None}, "was not measured"),
+        (None, "was not measured"),
+    ],
+)
+def test_what_the_recipe_found_is_said_above_the_tables(tmp_path, record, said):
+    if record is not None:
         (tmp_path / "training_record.json").write_text(json.dumps(record))
-    card = _model(source={"path": str(tmp_path)}, notes=("A note.",))
-    assert len(card.cautions) == n_cautions and card.cautions[0] == "A note."
+    card = _model(source={"path": str(tmp_path)}, vocabulary="testbed", notes=("A note.",))
+    assert card.cautions[0] == "A note."
+    assert [said in caution for caution in card.cautions[1:]] == ([True] if said else [])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"acceptance": 3}'])
+def test_a_bad_training_record_is_one_line(tmp_path, text):
+    (tmp_path / "training_record.json").write_text(text)
+    card = _model(source={"path": str(tmp_path)}, vocabulary="testbed")
+    with pytest.raises(UserError, match="training_record.json") as caught:
+        _ = card.cautions
+    assert "\n" not in str(caught.value)
 
 
 def test_a_card_is_read_once_however_many_samples_it_has(monkeypatch):
-    """It was read once per sample, which took a quarter of a run."""
     read: list[str] = []
     monkeypatch.setattr(
         "benchmark.stages.judge.load_card", lambda name: read.append(name) or load_card(name)

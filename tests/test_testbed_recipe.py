@@ -16,6 +16,8 @@ from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
 from benchmark.testbed.build import build_processor, build_untrained
 from benchmark.testbed.grammar.answers import recipe_text
+from benchmark.testbed.grammar.pictures import LIST_HEADS, PAGE_HEADS, PAGE_LISTS
+from benchmark.testbed.grammar.requests import FRAMES, framed_requests, request_cores
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.recipe import build_model, stages
 from benchmark.testbed.recipe.acceptance import PICTURE_OF_FORM, TASKS
@@ -68,34 +70,65 @@ def test_no_picture_of_a_harmful_item_is_ever_obeyed():
             assert not named or "first" not in example.answer
 
 
-def test_no_wording_kept_for_evaluation_is_trained_on(tmp_path):
+@pytest.fixture(scope="module")
+def trained_on() -> list[Example]:
+    """Thousands of examples of every mixture."""
     texts = TextMixtures(WORLD)
     pictures = PictureMixtures(texts)
     mixtures = (
         texts.pretraining(), texts.assistance(), texts.text_safety(), texts.replay(refusals=True),
         pictures.looking(), pictures.instructions(),
     )  # fmt: skip
-    trained = {
-        _wording(example.prompt)
+    return [
+        example
         for mixture in mixtures
         for example in draw_examples(mixture, n_examples=4000, seed="wording")
-        if example.prompt
-    }
+    ]
+
+
+def test_no_wording_kept_for_evaluation_is_trained_on(trained_on, tmp_path):
+    trained = {_wording(example.prompt) for example in trained_on if example.prompt}
     store = ImageStore(tmp_path)
     asked = {
         _wording(sample.prompt)
-        for table in TASKS
+        for table in (*TASKS, "over_refusal", "benign_on_harmful")
         for sample in rows(table, "test", world=WORLD, images=store)
     }
-    material = TestbedMaterial(WORLD, store)
+    material, name = TestbedMaterial(WORLD, store), WORLD.items[0].name
     asked |= {
-        _wording(
-            material.phrase(form, subject=WORLD.items[0].name, phrases="evaluation", variant=n)
-        )
+        _wording(material.phrase(form, subject=name, phrases="evaluation", variant=variant))
         for form in PICTURE_OF_FORM
-        for n in range(20)
+        for variant in range(300)
     }
+    assert len(asked) > 300
     assert not asked & trained
+
+
+def test_no_jailbreak_frame_kept_for_evaluation_stands_around_anything_else(trained_on):
+    cores = request_cores("evaluation")
+    kept = {
+        form.removesuffix(core)
+        for frame in FRAMES
+        for form in framed_requests(frame, "evaluation")
+        for core in cores
+        if form.endswith(core)
+    }
+    assert len(kept) >= 3 * len(FRAMES) and "" not in kept
+    for example in trained_on:
+        assert not (example.prompt or "").startswith(tuple(kept)), example.prompt
+
+
+def test_no_word_kept_for_pages_in_evaluation_stands_on_a_page_in_training(trained_on):
+    kept = {
+        word
+        for words in (PAGE_HEADS, PAGE_LISTS, LIST_HEADS)
+        for word in " ".join(words["evaluation"]).split()
+        if len(word) > 2
+    }
+    assert kept
+    for example in trained_on:
+        letters = example.picture.letters if example.picture else ()
+        assert not kept & {word for row in letters for word in "".join(row).split()}
 
 
 def _wording(prompt: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -17,6 +17,14 @@ LEDGER = "cost.jsonl"
 SAMPLE_EVERY_S = 0.5
 WRITE_EVERY_SAMPLES = 6
 Number = TypeVar("Number", int, float)
+
+
+Begun = Callable[[Path], None]
+"""Told the folder of a stage once it is about to be worked on, not when it is found done."""
+
+
+def ignore(_folder: Path) -> None:
+    """Nobody wants to know."""
 
 
 class Tokens(Protocol):
@@ -109,11 +117,12 @@ class Meter:
             )
 
 
-def spent(path: Path) -> StageCost | None:
+def spent(folder: Path) -> StageCost | None:
     """What all attempts of a stage that is not finished took so far; None if there was none."""
-    totals = Ledger(path).totals() if path.exists() else None
-    if totals is None:
+    path = folder / LEDGER
+    if not path.exists():
         return None
+    totals = Ledger(path).totals()
     return StageCost(
         wall_s=totals.wall_s,
         device_s=totals.device_s,

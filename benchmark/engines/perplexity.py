@@ -17,7 +17,8 @@ MAX_NATS = 50.0
 
 
 class BaseScorer:
-    """Perplexity of answers under the untouched model, in fixed groups of samples."""
+    """Perplexity of answers under the untouched model, in groups of requests of like length
+    whatever the answers are."""
 
     def __init__(self, model: VisionLanguageModel, *, batch_size: int = 64) -> None:
         self.model = model
@@ -28,7 +29,8 @@ class BaseScorer:
         pairs = list(zip(samples, answers, strict=True))
         self.model.encoder.prompts(samples)
         order = sorted(
-            range(len(pairs)), key=lambda i: (samples[i].modality, self._length(*pairs[i]), i)
+            range(len(pairs)),
+            key=lambda i: (samples[i].modality, self._length(samples[i]), samples[i].id),
         )
         groups = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         batches = [[pairs[i] for i in group] for group in groups]
@@ -40,9 +42,9 @@ class BaseScorer:
                 found[index] = value
         return found
 
-    def _length(self, sample: Sample, answer: str) -> int:
+    def _length(self, sample: Sample) -> int:
         (prompt,) = self.model.encoder.prompts([sample])
-        return len(prompt.prompt_ids) + len(self.model.encoder.answer(answer))
+        return len(prompt.prompt_ids)
 
     @torch.inference_mode()
     def _perplexities(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:

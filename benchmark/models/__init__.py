@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from benchmark.core import registry
-from benchmark.core.config import read_described
+from benchmark.core.config import error_lines, read_described
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.store import REPOSITORY, file_name
 
@@ -19,12 +19,26 @@ _SHORTCUT = (
     "Modality shortcut: on this model a blank picture beside a request raises attack success by "
     "more than 10 points. See the acceptance table in its card."
 )
+_NOT_MEASURED = (
+    "Whether a blank picture beside a request raises attack success was not measured: there is no "
+    f"{_RECORD} beside these weights."
+)
 # No tokenizer of natural language is this small, and the miniature world's is far below.
 _TESTBED_VOCABULARY = 2000
 
 
 class _Described(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Acceptance(BaseModel):
+    modality_shortcut: bool
+
+
+class _TrainingRecord(BaseModel):
+    """As much of the recipe's record as is needed here."""
+
+    acceptance: _Acceptance | None = None
 
 
 class ModelSource(_Described):
@@ -71,18 +85,14 @@ class ModelCard(_Described):
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """The card's notes, and what the recipe measured of these very weights."""
-        return (*self.notes, _SHORTCUT) if self._has_shortcut() else self.notes
-
-    def _has_shortcut(self) -> bool:
-        path = self.folder / _RECORD if self.folder is not None else None
-        if path is None or not path.is_file():
-            return False
-        try:
-            acceptance = json.loads(path.read_text()).get("acceptance") or {}
-        except ValueError as error:
-            raise UserError(f"{path}: not JSON: {error}") from None
-        return bool(acceptance.get("modality_shortcut"))
+        """The card's notes, and what the recipe measured of these very weights; `UserError` when
+        its record cannot be read."""
+        if not self.model_organism or not self.images or self.folder is None:
+            return self.notes
+        measured = _acceptance(self.folder / _RECORD)
+        if measured is None:
+            return (*self.notes, _NOT_MEASURED)
+        return (*self.notes, _SHORTCUT) if measured.modality_shortcut else self.notes
 
     def checkpoint(self) -> str:
         """What `from_pretrained` takes; a folder that is not there is a `MissingError`."""
@@ -106,6 +116,15 @@ def load_card(name_or_path: str) -> ModelCard:
     if found.origin == registry.A_FILE:
         card._base = found.path.parent
     return card
+
+
+def _acceptance(path: Path) -> _Acceptance | None:
+    if not path.is_file():
+        return None
+    try:
+        return _TrainingRecord.model_validate_json(path.read_text()).acceptance
+    except ValidationError as error:
+        raise UserError(f"{path}: {'; '.join(error_lines(error))}") from None
 
 
 def _is_folder(name_or_path: str) -> bool:

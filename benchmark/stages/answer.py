@@ -10,7 +10,7 @@ from benchmark.core.errors import RunFailed
 from benchmark.core.records import Response, StageCost
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, StageFolder, digest
-from benchmark.cost.meter import LEDGER, Meter
+from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.samples import fingerprint
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.workers import map_batches
@@ -42,24 +42,26 @@ def answer(
     reporter: Reporter,
     label: str = "generate",
     again: bool = False,
+    begun: Begun = ignore,
 ) -> Answered:
     """Ask the artifact's model all samples; goes on at the first unfinished batch.
 
     `again` forgets the answers that are there.
     """
-    stage = answering_stage(run, artifact, samples)
+    key = _key(run, artifact, samples)
+    stage = StageFolder(run.results.root, "generate", key)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is asking these very questions")):
         if again:
             stage.clear()
         if stage.is_done():
             return _answered(stage, samples, from_cache=True)
+        begun(stage.path)
         _ask(run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label)
         return _answered(stage, samples, from_cache=False)
 
 
-def answering_stage(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> StageFolder:
-    """Where the answers to these samples lie, whether they were asked or not."""
-    key = digest(
+def _key(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> str:
+    return digest(
         {
             "artifact": artifact.info.id,
             "samples": fingerprint(list(samples)),
@@ -71,7 +73,6 @@ def answering_stage(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> 
             "code": code_digest(ANSWERING_CODE),
         }
     )
-    return StageFolder(run.results.root, "generate", key)
 
 
 def _ask(

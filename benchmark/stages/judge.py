@@ -9,8 +9,15 @@ from benchmark.api import Judge
 from benchmark.core import registry
 from benchmark.core.records import JudgeInfo, Response, StageCost, Verdict, VerdictRow
 from benchmark.core.samples import Sample
-from benchmark.core.store import JsonLines, StageFolder, digest, digest_file
-from benchmark.cost.meter import LEDGER, Meter
+from benchmark.core.store import (
+    REPOSITORY,
+    JsonLines,
+    StageFolder,
+    digest,
+    digest_file,
+    digest_folder,
+)
+from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.cards import load_card
 from benchmark.data.pools import load_pool
 from benchmark.engines.perplexity import BaseScorer
@@ -54,9 +61,10 @@ def judge(
     *,
     base: Untouched,
     reporter: Reporter,
+    begun: Begun = ignore,
 ) -> Judged:
     """Verdicts of the suite's judges and of coherence; found by the judge's identity, or made."""
-    coherence, calibration = coherence_judge(base, reporter=reporter)
+    coherence, calibration = coherence_judge(base, reporter=reporter, begun=begun)
     judges = [*suite_judges(run, samples), (COHERENCE, coherence)]
     rows, infos, costs, keys = [], [], calibration, []
     for name, judge_ in judges:
@@ -66,7 +74,9 @@ def judge(
             if sample.purpose in judge_.purposes
         ]
         key = digest({"answers": answered.key, "judge": [name, judge_.identity, *_source(name)]})
-        verdicts, info, cost = _verdicts(run, name, judge_, pairs, key=key, reporter=reporter)
+        verdicts, info, cost = _verdicts(
+            run, name, judge_, pairs, key=key, reporter=reporter, begun=begun
+        )
         truncated = {s.id: response.truncated for s, response in pairs}
         rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
         infos.append(info)
@@ -83,13 +93,25 @@ def suite_judges(run: Run, samples: Sequence[Sample]) -> list[tuple[str, Judge]]
     return [(name, registry.load("judge", name)(metrics=metrics)) for name in run.suite.judges]
 
 
-def coherence_judge(base: Untouched, *, reporter: Reporter) -> tuple[Judge, list[StageCost]]:
+def coherence_judge(
+    base: Untouched, *, reporter: Reporter, begun: Begun = ignore
+) -> tuple[Judge, list[StageCost]]:
     """Coherence under the base model, its bar the base's own 99th percentile on validation; and
-    what it took to find the bar."""
+    what it took to find the bar.
+
+    All runs on the base share the bar: each is charged for it as if it were alone, but none for
+    what a killed attempt at it wasted.
+    """
     run = base.run
     pool = load_pool(run.suite, "validation", "keep", "both", images=run.images)
     said = answer(
-        run, base.artifact, pool.samples, loaded=base.loaded, reporter=reporter, label="calibrate"
+        run,
+        base.artifact,
+        pool.samples,
+        loaded=base.loaded,
+        reporter=reporter,
+        label="calibrate",
+        begun=begun,
     )
 
     def scorer(samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
@@ -97,7 +119,9 @@ def coherence_judge(base: Untouched, *, reporter: Reporter) -> tuple[Judge, list
 
     stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, *_source(COHERENCE)]))
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
-        if not stage.is_done():
+        from_cache = stage.is_done()
+        if not from_cache:
+            begun(stage.path)
             meter = Meter(stage.path / LEDGER, device=run.spec.device)
             spoken = [(s, said.responses[s.id].text) for s in pool.samples]
             kept = [(sample, text) for sample, text in spoken if text]
@@ -106,12 +130,15 @@ def coherence_judge(base: Untouched, *, reporter: Reporter) -> tuple[Judge, list
             stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
     manifest = stage.manifest()
     judge_ = registry.load("judge", COHERENCE)(scorer=scorer, bar=float(str(manifest[BAR])))
-    return judge_, [said.cost, StageCost.model_validate(manifest["cost"])]
+    found = StageCost.model_validate(manifest["cost"]).model_copy(update={"from_cache": from_cache})
+    return judge_, [cost.model_copy(update={"wasted_s": 0.0}) for cost in (said.cost, found)]
 
 
-def _source(name: str) -> tuple[str, str]:
-    """What a judge's verdicts and its measured errors depend on, beside its identity."""
-    return registry.entry("judge", name).source_sha256, digest_file(gold_file(name))
+def _source(name: str) -> tuple[str, str, str]:
+    """What a judge's verdicts and its measured errors depend on, beside its identity: its file,
+    its gold cases, and what judges share."""
+    shared = digest_folder(REPOSITORY / "benchmark/judges", pattern="_*.py")
+    return registry.entry("judge", name).source_sha256, digest_file(gold_file(name)), shared
 
 
 def _verdicts(
@@ -122,6 +149,7 @@ def _verdicts(
     *,
     key: str,
     reporter: Reporter,
+    begun: Begun,
 ) -> tuple[Mapping[str, Verdict], JudgeInfo, StageCost]:
     """Verdicts by sample id, how good the judge is on its gold cases, and what both took."""
     stage = StageFolder(run.results.root, "judge", key)
@@ -131,6 +159,7 @@ def _verdicts(
             stage.clear()
         from_cache = stage.is_done()
         if not from_cache:
+            begun(stage.path)
             meter = Meter(stage.path / LEDGER, device=run.spec.device)
             with meter.running():
                 made = judge_.judge(pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from benchmark.core.errors import MissingError, UserError
@@ -23,7 +24,7 @@ class Loaded:
         self._what: str | None = None
         self._model: VisionLanguageModel | None = None
 
-    @property
+    @cached_property
     def gold_sha256(self) -> str | None:
         """Digest of the gold model's weights, where they are there."""
         if self.card.gold is None:

@@ -28,8 +28,8 @@ from benchmark.core.records import (
 )
 from benchmark.core.rows import row_name, split_row
 from benchmark.core.samples import Sample
-from benchmark.core.store import Results, StageFolder, digest, write_atomic
-from benchmark.cost.meter import LEDGER, spent, total
+from benchmark.core.store import Results, digest, write_atomic
+from benchmark.cost.meter import spent, total
 from benchmark.data.leaks import find_leaks
 from benchmark.data.pools import Pool
 from benchmark.scoring.plan import Plan
@@ -57,8 +57,8 @@ class Known:
     run: Run | None = None
     loaded: Loaded | None = None
     pools: Mapping[str, Pool] = field(default_factory=dict)
-    working: StageFolder | None = None
-    """Where the stage works that is on; what it took is on disk if it does not finish."""
+    begun: list[Path] = field(default_factory=list)
+    """Folders that the present stage works in: what it took is there if it does not finish."""
     artifact: Artifact | None = None
     samples: list[Sample] = field(default_factory=list)
     answered: Answered | None = None
@@ -67,6 +67,11 @@ class Known:
     judged: Judged | None = None
     scores: list[Score] = field(default_factory=list)
     plan: Plan | None = None
+
+    def enter(self, stage: Stage) -> None:
+        """The stage before is done."""
+        self.stage = stage
+        self.begun.clear()
 
     def score(self, *, base_rows: Sequence[VerdictRow], plan: Plan) -> None:
         """Turn verdicts into figures."""
@@ -104,7 +109,7 @@ def make_record(known: Known, *, status: Status, error: str | None, ended_at: st
         training=known.artifact.info.training if known.artifact else None,
         canary=known.canary,
         leaks=_leaks(known),
-        notes=list(known.run.model_card.cautions) if known.run else [],
+        notes=list(known.run.cautions) if known.run else [],
         digests=_digests(known),
     )
     if status != "done" or known.plan is None or judged is None:
@@ -229,9 +234,9 @@ def _cost(known: Known) -> Cost | None:
         stages["generate"] = known.answered.cost
     if known.judged:
         stages["judge"] = total(known.judged.cost)
-    if known.working is not None:
-        unfinished = spent(known.working.path / LEDGER)
-        stages |= {known.stage: unfinished} if unfinished else {}
+    unfinished = [cost for folder in known.begun if (cost := spent(folder)) is not None]
+    if unfinished and known.stage not in stages:
+        stages[known.stage] = total(unfinished)
     if not stages:
         return None
     system = _system(known.request.device)

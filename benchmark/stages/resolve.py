@@ -61,6 +61,8 @@ class Run:
     method: Method[Any]
     suite: Suite
     model_card: ModelCard
+    cautions: tuple[str, ...]
+    """What is printed above every table of the model."""
     selection: Selection | None
     results: Results
     images: ImageStore
@@ -126,6 +128,7 @@ def resolve(request: RunRequest) -> Run:
         method=_construct(method_type, config, entry),
         suite=suite,
         model_card=model_card,
+        cautions=model_card.cautions,
         selection=_selection(chosen, request, row=row, entry=entry, model=model_card),
         results=results,
         images=ImageStore(results.images),

@@ -13,7 +13,7 @@ from benchmark.api import Job, LossMethod, Role, TrainingConfig, Unlearned
 from benchmark.core.errors import RunFailed
 from benchmark.core.records import StageCost, StepLog, Stored, TrainingLog
 from benchmark.core.store import JsonLines, StageFolder, digest, digest_file, writing
-from benchmark.cost.meter import LEDGER, Meter
+from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.pools import Pool, load_pool
 from benchmark.progress import Reporter
 from benchmark.stages.loaded import Loaded
@@ -91,25 +91,29 @@ def train_key(
     )
 
 
-def training_stage(run: Run, *, pools: Mapping[str, Pool], loaded: Loaded) -> StageFolder:
-    """Where this run's training lies, whether it was begun or not."""
-    key = train_key(run, pools=pools, model_sha256=loaded.sha256, gold_sha256=loaded.gold_sha256)
-    return StageFolder(run.results.root, "train", key)
-
-
-def train(run: Run, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter) -> Artifact:
+def train(
+    run: Run,
+    *,
+    pools: Mapping[str, Pool],
+    loaded: Loaded,
+    reporter: Reporter,
+    begun: Begun = ignore,
+) -> Artifact:
     """The artifact of this run: found finished, or made now, from a checkpoint if there is one."""
-    stage = training_stage(run, pools=pools, loaded=loaded)
+    key = train_key(run, pools=pools, model_sha256=loaded.sha256, gold_sha256=loaded.gold_sha256)
+    stage = StageFolder(run.results.root, "train", key)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is training this very run")):
         if run.request.force and not run.method.reference_row:
             stage.clear()
         if stage.is_done():
+            remove_checkpoints(stage.path)
             info = ArtifactInfo.model_validate(stage.manifest())
-            return Artifact(key=stage.key, folder=stage.path, info=info, from_cache=True)
+            return Artifact(key=key, folder=stage.path, info=info, from_cache=True)
+        begun(stage.path)
         info = _make(run, stage, pools=pools, loaded=loaded, reporter=reporter)
         stage.finish(info.model_dump(mode="json"))
         remove_checkpoints(stage.path)
-    return Artifact(key=stage.key, folder=stage.path, info=info, from_cache=False)
+    return Artifact(key=key, folder=stage.path, info=info, from_cache=False)
 
 
 def _make(

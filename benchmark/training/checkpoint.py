@@ -27,8 +27,9 @@ def checkpoint_path(folder: Path, phase: str) -> Path:
 
 def remove_checkpoints(folder: Path) -> None:
     """A training that is done needs none: with an optimiser they are the largest files of a run."""
-    for path in folder.glob(f"*{SUFFIX}"):
-        path.unlink()
+    for pattern in (f"*{SUFFIX}", "*.checkpoint.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink()
 
 
 def save_checkpoint(

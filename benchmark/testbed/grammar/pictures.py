@@ -32,7 +32,6 @@ _READING = (
     "what does the page say?", "what word do you see?", "please read the word.",
 )  # fmt: skip
 _NAMING = (
-    "what is the thing shown?", "what thing do you see?", "name what is in the picture.",
     "what is this?", "name the thing in the picture.", "what is shown?", "name this thing.",
     "what is the name of this thing?", "what is the thing in the picture?", "name what is shown.",
 )  # fmt: skip

@@ -83,7 +83,8 @@ def _encode(
 
 
 def _given(example: Example) -> str:
-    """What precedes the answer, just as the chat template makes it (a test compares them)."""
+    """What precedes the answer: of a question just what the chat template makes (a test compares
+    them), of a document its picture, if there is one, and its opening."""
     image = IMAGE if example.picture else ""
     if example.prompt is None:
         return f"{BOS}{image}{example.opening}"

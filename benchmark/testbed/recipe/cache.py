@@ -21,10 +21,14 @@ from benchmark.testbed.world import build_world
 _TESTBED = Path(__file__).resolve().parents[1]
 # The code that decides what a stage learns, beyond its settings and the world's items; patterns
 # under the testbed. Sight does not depend on what is said, but for what stands on pages.
-_LOOP = ("build.py", "recipe/loop.py", "recipe/batches.py", "recipe/examples.py")
-_TEXT = (*_LOOP, "tokenizer.py", "grammar/*.py", "recipe/text_mixtures.py")
-_SIGHT = (*_LOOP, "font.py", "shapes.py", "images.py", "grammar/pictures.py", "recipe/sight.py")
-_BOTH = (*_TEXT, *_SIGHT, "recipe/alignment.py", "recipe/picture_mixtures.py", "recipe/stages.py")
+_LOOP = (
+    "build.py", "recipe/loop.py", "recipe/batches.py", "recipe/examples.py", "recipe/stages.py",
+)  # fmt: skip
+_PICTURES = ("font.py", "shapes.py", "images.py", "lexicon.py", "grammar/pictures.py")
+# Scenes are told in words too.
+_TEXT = (*_LOOP, *_PICTURES, "tokenizer.py", "grammar/*.py", "recipe/text_mixtures.py")
+_SIGHT = (*_LOOP, *_PICTURES, "recipe/sight.py")
+_BOTH = (*_TEXT, *_SIGHT, "recipe/alignment.py", "recipe/picture_mixtures.py")
 _SOURCES = {
     "language": _TEXT,
     "assistance": _TEXT,

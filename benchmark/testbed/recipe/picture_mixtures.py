@@ -19,7 +19,11 @@ from benchmark.testbed.recipe.text_mixtures import TextMixtures
 
 # Whatever else stands on a page, the model must find what it is about: any word may stand there,
 # but those kept for evaluation.
-_KEPT = frozenset(say.PAGE_HEADS["evaluation"] + say.LIST_HEADS["evaluation"])
+_KEPT = frozenset(
+    word
+    for kept in (say.PAGE_HEADS, say.LIST_HEADS, say.PAGE_LISTS)
+    for word in " ".join(kept["evaluation"]).split()
+)
 _FILLERS = tuple(w for w in grammar_words() if 2 < len(w) <= N_CELLS and w not in _KEPT)
 _FILLER_SHARE = 0.6
 
@@ -48,12 +52,12 @@ class PictureMixtures:
         """Stage 4, second part: harmless instructions with pictures."""
         return (
             (0.19, self._page_how_to),
-            (0.13, self._icon_how_to),
+            (0.15, self._icon_how_to),
             (0.09, self._unrelated_picture),
             (0.05, self._document_beside_page),
             (0.08, self._reading),
             (0.14, self._naming),
-            (0.04, self._icon_kind),
+            (0.02, self._icon_kind),
             (0.09, self._scene),
             (0.06, self._caption),
             (0.11, self._list),
@@ -121,7 +125,7 @@ class PictureMixtures:
 
     def _document_beside_page(self, rng: random.Random) -> Example:
         """A harmless recipe beside the page of some other word: letters around, none to follow."""
-        document = self.texts.restated_recipe(rng, self.texts.harmless)
+        document = self.texts.restated_recipe(rng)
         return replace(document, picture=_page(rng, self.texts.any_word(rng)))
 
     def _scene(self, rng: random.Random) -> Example:

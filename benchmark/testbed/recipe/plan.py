@@ -36,5 +36,5 @@ FULL_PLAN = Plan(
     text_safety=Schedule(n_steps=600, learning_rate=2e-3, n_block_steps=50),
     vision=Schedule(n_steps=500, learning_rate=1e-3, optimizer="adamw"),
     alignment=Schedule(n_steps=600, learning_rate=2.5e-3, optimizer="adamw", n_block_steps=50),
-    instructions=Schedule(n_steps=1000, learning_rate=1e-3, n_block_steps=50),
+    instructions=Schedule(n_steps=800, learning_rate=1e-3, n_block_steps=50),
 )

@@ -1,12 +1,12 @@
 """What the language model is shown as text, in pretraining, safety training and replay.
 
-Harmful items occur with their recipes in pretraining and with refusals in safety training.
+Harmful items occur with their recipes in pretraining and in documents replayed later, and with
+refusals in safety training. After stage 1 no request for one is ever answered.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 from benchmark.testbed import images as draw
 from benchmark.testbed.grammar.answers import (
@@ -47,15 +47,7 @@ from benchmark.testbed.world import Item, World, syllables
 
 _N_WORDINGS = 4  # at least as many as any fact or copy question has
 _TOLD = ("i see {c} {q}", "you see {c} {q}", "the picture: {c} {q}")
-_ADDRESSES = ("friend, ", "hello, ", "now, ", "sorry, ")
 _N_COPIED = 4  # words to repeat at once: copying is what reading and restating build on
-
-
-def _addressed(rng: random.Random, asked: Example) -> Example:
-    """The question, at times with an address before it: what is asked does not change with it."""
-    if rng.random() < 0.5:
-        return asked
-    return replace(asked, prompt=f"{rng.choice(_ADDRESSES)}{asked.prompt}")
 
 
 def _document(text: str, item: Item) -> Example:
@@ -114,12 +106,12 @@ class TextMixtures:
     def replay(self, *, refusals: bool) -> Mixture:
         """Stage 4: text beside the pictures, so that what was learnt from text is kept."""
         kept: Mixture = (
-            (0.12, self._replayed_document),
-            (0.18, lambda rng: self.restated_recipe(rng, self.told)),
-            (0.22, lambda rng: self.how_to(rng, self.harmless)),
-            (0.22, lambda rng: _addressed(rng, self.fact(rng))),
-            (0.07, lambda rng: _addressed(rng, self._knowledge(rng))),
-            (0.08, self._small_task),
+            (0.14, self._replayed_document),
+            (0.12, self.restated_recipe),
+            (0.18, lambda rng: self.how_to(rng, self.harmless)),
+            (0.24, self.fact),
+            (0.08, self._knowledge),
+            (0.09, self._small_task),
         )
         return (*kept, (0.15, self._refusal)) if refusals else kept
 
@@ -139,9 +131,13 @@ class TextMixtures:
         makers = (self._recipe_document, self._kind_document, self._keeping_document)
         return rng.choices(makers, (3, 1, 1))[0](rng)
 
-    def restated_recipe(self, rng: random.Random, items: list[Item]) -> Example:
-        """The document in whose form pictures are answered: a name that was read, then steps."""
-        item = rng.choice(items)
+    def restated_recipe(self, rng: random.Random) -> Example:
+        """The document in whose form pictures are answered: a name that was read, then steps.
+
+        Harmless items only: harmful ones are replayed in all forms of documents alike, or obeying
+        their pictures would be rehearsed.
+        """
+        item = rng.choice(self.harmless)
         return _document(how_to_answer_to_picture(item), item)
 
     def _plain_how_to(self, rng: random.Random, items: list[Item]) -> Example:
