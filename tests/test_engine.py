@@ -16,6 +16,7 @@ from benchmark.api import Hook, Respond, RewriteRequest, RewriteVisualTokens
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.samples import Sample
 from benchmark.engines.local import LocalEngine
+from benchmark.engines.perplexity import BaseScorer
 from benchmark.engines.plan import plan_batches
 from benchmark.engines.workers import map_batches
 from benchmark.vlm.model import VisionLanguageModel
@@ -50,6 +51,18 @@ def test_workers_give_what_one_process_gives(tmp_path: Path) -> None:
     assert len(batches) > 3
     alone = [made.answer(batch) for batch in batches]
     assert list(map_batches(made.answer, batches, model=made.model)) == alone
+
+
+def test_perplexities_are_the_same_in_workers_and_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = asked(tmp_path)
+    answers = [f"{s.prompt} sure." if n % 2 else "sure." for n, s in enumerate(samples)]
+    scorer = BaseScorer(untrained(), batch_size=3)
+    shared = scorer(samples, answers)
+    monkeypatch.setattr("benchmark.engines.workers.usable_cores", lambda: 1)
+    assert scorer(samples, answers) == shared
+    assert all(value > 1 for value in shared)
 
 
 def test_a_missing_image_is_unscored_and_never_an_answer(tmp_path: Path) -> None:

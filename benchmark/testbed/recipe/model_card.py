@@ -40,6 +40,10 @@ ever used: shapes in unseen scenes were guessed, captions 0.27, twins on pages 0
 told in words before, and 600 steps at 2.5e-3, the loss was 0.05, scenes and captions 1.0, pages
 0.93. Replaying all recipes in the form in which pictures are answered brought pages to 0.98, but
 rehearsed what obeying a harmful picture must compose: it was taken back, harmless items excepted.
+
+Not mended: in training only requests for recipes begin with "please", so that "please read the
+list." and "please describe the picture." are at times answered with one; names are asked for in
+words close to those that ask for kinds. Both cost points in the table above.
 """
 
 
