@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results
 from benchmark.tables.boards import local_board, published_board, regenerate, stale, write_board
-from benchmark.tables.publish import publish
+from benchmark.tables.publish import publish, rows_to_publish
 from benchmark.tables.runs import read_runs
 from benchmark.tables.verdicts import COLUMNS, read_verdicts, verdicts_path, write_verdicts
 from tests.run_records import MODEL, SUITE, record, store
@@ -151,6 +151,16 @@ def test_three_good_seeds_are_published_as_rankable(results: Results) -> None:
     assert publish(results, **WHERE, method="method").reasons == []
     runs, _ = read_runs(results.published_records / SUITE / MODEL, source="published")
     assert all(run.record.rankable for run in runs)
+
+
+def test_all_rows_are_those_that_ran_whole_settings_of_their_own_included(results: Results) -> None:
+    with pytest.raises(UserError, match="no finished local run"):
+        rows_to_publish(results, **WHERE)
+    fill(results)
+    store(results, record("method+ascent=bounded", SAFE), SAFE)
+    store(results, record("broken", SAFE, status="failed", error="loss became nan"), SAFE)
+    assert rows_to_publish(results, **WHERE) == ["method", "method+ascent=bounded", "original"]
+    assert publish(results, **WHERE, method="original").reference
 
 
 def test_what_is_not_published(results: Results) -> None:

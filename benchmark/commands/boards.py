@@ -62,7 +62,9 @@ def table(
 
 
 def publish(
-    method: Annotated[str, typer.Option("--method", help="One or several with commas, or `all`.")],
+    method: Annotated[
+        str, typer.Option("--method", help="One or several with commas, or `all` rows here.")
+    ],
     model: ModelOption = DEFAULT_MODEL,
     suite: SuiteOption = DEFAULT_SUITE,
     seeds: Annotated[
@@ -75,11 +77,13 @@ def publish(
 
     where = results_at(results)
     numbers = read_seeds(seeds) if seeds is not None else None
-    for name in read_methods(method):
+    every = method == "all"
+    names = publishing.rows_to_publish(where, suite=suite, model=model) if every else ()
+    for name in names or read_methods(method):
         done = publishing.publish(where, suite=suite, model=model, method=name, seeds=numbers)
         for path in done.records:
             show(str(path))
-        for reason in done.reasons:
+        for reason in () if done.reference else done.reasons:
             show(f"{name} will stand below the line: {reason}")
     return table(results=results)
 

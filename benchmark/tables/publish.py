@@ -20,6 +20,26 @@ class Published:
 
     records: list[Path]
     reasons: list[str]
+    reference: bool
+    """Reference rows are never ranked, whatever the reasons."""
+
+
+def rows_to_publish(results: Results, *, suite: str, model: str) -> list[str]:
+    """Every row with whole, finished runs here, methods with settings of their own among them.
+
+    Raises `UserError` when there is none.
+    """
+    runs, _ = read_runs(
+        board_folder(results.local_records, suite=suite, model=model), source="local"
+    )
+    whole = {
+        run.record.spec.method
+        for run in runs
+        if run.record.status == "done" and run.record.spec.limit is None
+    }
+    if not whole:
+        raise UserError(f"no finished local run on model '{model}', suite '{suite}' to publish")
+    return sorted(whole)
 
 
 def publish(
@@ -49,7 +69,7 @@ def publish(
         write_verdicts(verdicts_path(path), run.rows)
         write_atomic(path, record.model_dump_json(indent=1) + "\n")
         paths.append(path)
-    return Published(records=paths, reasons=reasons)
+    return Published(records=paths, reasons=reasons, reference=runs[0].record.method.reference_row)
 
 
 def verdicts_digest(rows: Sequence[VerdictRow]) -> str:
