@@ -28,12 +28,18 @@ $(READY): pyproject.toml constraints.txt
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,testbed]'
 	@touch $@
 
+# A misspelt LIMIT would start a full run without a word.
+TAKEN := PYTHON METHOD MODEL SUITE SEEDS LIMIT SET CONFIG FORCE
+GIVEN := $(foreach name,$(filter-out -%,$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+
 bench: named $(READY) ## Run a method: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= FORCE=1]
 	@$(RUN) run --method "$$METHOD" $(if $(MODEL),--model "$$MODEL") $(if $(SUITE),--suite "$$SUITE") \
 		$(if $(SEEDS),--seeds "$$SEEDS") $(if $(LIMIT),--limit "$$LIMIT") $(if $(SET),--set "$$SET") \
 		$(if $(CONFIG),--config "$$CONFIG") $(if $(FORCE),--force)
 
 named:
+	@test -z "$(filter-out $(TAKEN) MAKE%,$(GIVEN))" \
+		|| { echo "error: unknown: $(filter-out $(TAKEN) MAKE%,$(GIVEN)); make bench takes $(wordlist 2,9,$(TAKEN))" >&2; exit 2; }
 	@test -n "$$METHOD" \
 		|| { echo "error: METHOD is missing, such as make bench METHOD=textual_unlearning; make list shows the names" >&2; exit 2; }
 

@@ -15,6 +15,7 @@ from benchmark.core.config import read_yaml
 from benchmark.core.environment import usable_cores, version
 from benchmark.core.errors import UserError
 from benchmark.core.store import REPOSITORY, Results, check_writable
+from benchmark.models import load_card as load_model_card
 
 # An adapter, its answers and images take some megabytes; a 7B model's shards some gigabytes.
 LEAST_FREE_BYTES = 2 * 2**30
@@ -30,7 +31,13 @@ class Check:
 
 
 def examine(*, results: Results, model: str, dataset: str | None) -> Iterator[Check]:
-    """All checks, one after the other; with a data set, every row of it is read."""
+    """All checks, one after the other; with a data set, every row of it is read.
+
+    Raises `UserError` for a model that there is not, before anything else is looked at.
+    """
+    if model not in registry.entries("model"):
+        card = load_model_card(model)
+        yield Check(name=f"model {card.name}", found=card.checkpoint())
     yield from _imports()
     yield from _packages()
     yield from _weights(model)

@@ -43,6 +43,7 @@ def _only_line(capsys: pytest.CaptureFixture[str]) -> str:
         ("run --metod x", "unknown option '--metod': did you mean '--method'?"),
         ("run --method textual_sfd", "unknown method 'textual_sfd': did you mean 'textual_sft'?"),
         ("run --method original --model tesbed-lava", "unknown model 'tesbed-lava': did you mean"),
+        ("doctor --model tesbed-lava", "unknown model 'tesbed-lava': did you mean 'testbed-llava'"),
         ("run --method original --suite safety", "unknown suite 'safety': did you mean"),
         (
             "run --method original --seeds x",
@@ -259,3 +260,24 @@ def test_the_example_in_contributing_is_a_method(tmp_path):
     path = tmp_path / "ascent.py"
     path.write_text(example.group(1))
     assert registry.load("method", str(path)).__name__ == "Ascent"
+
+
+def test_the_example_in_contributing_passes_the_style_that_it_will_be_held_to():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    example = re.search(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert example is not None
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--stdin-filename", "methods/ascent.py", "-"],
+            input=example.group(1), capture_output=True, text=True, cwd=ROOT, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_misspelt_variable_of_make_starts_nothing():
+    done = subprocess.run(
+        ["make", "bench", "METHOD=original", "LIMT=3", "SET=steps=5 a=b"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "error: unknown: LIMT; make bench takes METHOD" in done.stderr

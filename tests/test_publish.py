@@ -159,8 +159,22 @@ def test_all_rows_are_those_that_ran_whole_settings_of_their_own_included(result
     fill(results)
     store(results, record("method+ascent=bounded", SAFE), SAFE)
     store(results, record("broken", SAFE, status="failed", error="loss became nan"), SAFE)
-    assert rows_to_publish(results, **WHERE) == ["method", "method+ascent=bounded", "original"]
+    whole, left_out = rows_to_publish(results, **WHERE)
+    assert whole == ["method", "method+ascent=bounded", "original"]
+    assert left_out == ["broken"]
     assert publish(results, **WHERE, method="original").reference
+
+
+def test_a_published_run_is_not_replaced_by_another_without_being_asked(results: Results) -> None:
+    fill(results)
+    publish(results, **WHERE, method="method")
+    publish(results, **WHERE, method="method")
+    later = record("method", SAFE).model_copy(update={"ended_at": "2030-01-01T00:00:00+00:00"})
+    store(results, later, SAFE)
+    with pytest.raises(UserError, match="published already.*--replace"):
+        publish(results, **WHERE, method="method")
+    (path,) = publish(results, **WHERE, method="method", replace=True).records
+    assert "2030-01-01" in path.read_text()
 
 
 def test_what_is_not_published(results: Results) -> None:

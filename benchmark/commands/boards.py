@@ -70,6 +70,9 @@ def publish(
     seeds: Annotated[
         str | None, typer.Option("--seeds", help="As for `run`; all that there are if not given.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put your runs in the place of published ones.")
+    ] = False,
     results: ResultsOption = None,
 ) -> int:
     """Check the rules again and copy records, without any text, to results/published."""
@@ -77,10 +80,15 @@ def publish(
 
     where = results_at(results)
     numbers = read_seeds(seeds) if seeds is not None else None
-    every = method == "all"
-    names = publishing.rows_to_publish(where, suite=suite, model=model) if every else ()
+    names: Sequence[str] = ()
+    if method == "all":
+        names, left_out = publishing.rows_to_publish(where, suite=suite, model=model)
+        for name in left_out:
+            show(f"{name} is left out: no whole run of it is done")
     for name in names or read_methods(method):
-        done = publishing.publish(where, suite=suite, model=model, method=name, seeds=numbers)
+        done = publishing.publish(
+            where, suite=suite, model=model, method=name, seeds=numbers, replace=replace
+        )
         for path in done.records:
             show(str(path))
         for reason in () if done.reference else done.reasons:

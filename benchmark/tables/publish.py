@@ -24,10 +24,9 @@ class Published:
     """Reference rows are never ranked, whatever the reasons."""
 
 
-def rows_to_publish(results: Results, *, suite: str, model: str) -> list[str]:
-    """Every row with whole, finished runs here, methods with settings of their own among them.
-
-    Raises `UserError` when there is none.
+def rows_to_publish(results: Results, *, suite: str, model: str) -> tuple[list[str], list[str]]:
+    """Every row with whole, finished runs here, methods with settings of their own among them;
+    and the rows that have none and are left out. Raises `UserError` when there is nothing.
     """
     runs, _ = read_runs(
         board_folder(results.local_records, suite=suite, model=model), source="local"
@@ -39,17 +38,24 @@ def rows_to_publish(results: Results, *, suite: str, model: str) -> list[str]:
     }
     if not whole:
         raise UserError(f"no finished local run on model '{model}', suite '{suite}' to publish")
-    return sorted(whole)
+    return sorted(whole), sorted({run.record.spec.method for run in runs} - whole)
 
 
 def publish(
-    results: Results, *, suite: str, model: str, method: str, seeds: Sequence[int] | None = None
+    results: Results,
+    *,
+    suite: str,
+    model: str,
+    method: str,
+    seeds: Sequence[int] | None = None,
+    replace: bool = False,
 ) -> Published:
     """Copy a method's runs to results/published, their rankability judged anew, all or none.
 
     `seeds` None takes every whole run there is. Raises `UserError` for a run that is missing, did
-    not finish, was limited, or whose verdicts are not the ones it was scored on. What keeps a row
-    from being ranked does not keep it from being published: it will stand below the line.
+    not finish, was limited, whose verdicts are not the ones it was scored on, or, without
+    `replace`, in whose place another run is published. What keeps a row from being ranked does not
+    keep it from being published: it will stand below the line.
     """
     runs = _chosen(results, suite=suite, model=model, method=method, seeds=seeds)
     for run in runs:
@@ -60,15 +66,19 @@ def publish(
     reasons = row_reasons(
         [run.record for run in runs], {run.record.run_id: run.rows for run in runs}, plan=plan
     )
-    paths = []
-    for run in runs:
-        path = results.published(suite=suite, model=model, method=method, seed=run.record.spec.seed)
+    paths = [
+        results.published(suite=suite, model=model, method=method, seed=run.record.spec.seed)
+        for run in runs
+    ]
+    for run, path in zip(runs, paths, strict=True):
+        if not replace:
+            _keep_others(run, path)
+    for run, path in zip(runs, paths, strict=True):
         record = run.record.model_copy(
             update={"rankable": not reasons, "unrankable_reasons": reasons}
         )
         write_verdicts(verdicts_path(path), run.rows)
         write_atomic(path, record.model_dump_json(indent=1) + "\n")
-        paths.append(path)
     return Published(records=paths, reasons=reasons, reference=runs[0].record.method.reference_row)
 
 
@@ -99,6 +109,18 @@ def _chosen(
             f"make one with `make bench METHOD={method} MODEL={model} SUITE={suite}`"
         )
     return whole
+
+
+def _keep_others(run: LoadedRun, path: Path) -> None:
+    """A published figure must not change because somebody ran the same thing again."""
+    if not path.exists():
+        return
+    there, mine = read_run(path, source="published").record, run.record
+    if (there.ended_at, there.keys) != (mine.ended_at, mine.keys):
+        raise UserError(
+            f"{path} is published already, of a run that ended {there.ended_at}; "
+            "--replace puts yours in its place"
+        )
 
 
 def _refuse(run: LoadedRun) -> None:
