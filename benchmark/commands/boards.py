@@ -101,7 +101,7 @@ def show_boards(records: Sequence[RunRecord], results: Results) -> None:
     from rich.console import Console
 
     from benchmark.tables.board import row_title
-    from benchmark.tables.boards import local_board, published_board, write_board
+    from benchmark.tables.boards import generated_board, local_board, write_board
     from benchmark.tables.terminal import print_rows
 
     console = Console()
@@ -109,7 +109,7 @@ def show_boards(records: Sequence[RunRecord], results: Results) -> None:
         titles = list(dict.fromkeys(row_title(r.spec.method, r.spec.limit) for r in records))
         board = local_board(results, suite=suite, model=model)
         paths = write_board(board, results, published=False)
-        published = published_board(results, suite=suite, model=model)
+        published = generated_board(results, suite=suite, model=model)
         print_rows(console, board, titles=titles, published=published)
         folder = results.record(suite=suite, model=model, method="x", seed=0).parents[1]
         show(f"records: {folder}\ntable:   {paths[0]}")

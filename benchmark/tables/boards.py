@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from benchmark.core.plan import Plan
 from benchmark.core.records import SuiteFacts
@@ -54,6 +54,17 @@ def published_board(results: Results, *, suite: str, model: str) -> Board:
     folder = board_folder(results.published_records, suite=suite, model=model)
     runs, warnings = read_runs(folder, source="published")
     return _board(runs, warnings, suite=suite, model=model)
+
+
+def generated_board(results: Results, *, suite: str, model: str) -> Board:
+    """The published board as `table` generated it; made from its records where it was not."""
+    path = results.board(suite=suite, model=model, suffix=".json", published=True)
+    if not path.is_file():
+        return published_board(results, suite=suite, model=model)
+    try:
+        return Board.model_validate_json(path.read_text())
+    except ValidationError:
+        return published_board(results, suite=suite, model=model)
 
 
 def local_board(results: Results, *, suite: str, model: str) -> Board:
