@@ -58,7 +58,7 @@ def published_board(results: Results, *, suite: str, model: str) -> Board:
 
 def generated_board(results: Results, *, suite: str, model: str) -> Board:
     """The published board as `table` generated it; made from its records where it was not."""
-    path = results.board(suite=suite, model=model, suffix=".json", published=True)
+    path = results.board(suite=suite, model=model, suffix="json", published=True)
     if not path.is_file():
         return published_board(results, suite=suite, model=model)
     try:
