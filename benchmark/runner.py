@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord, Status
+from benchmark.core.samples import Sample
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
@@ -74,9 +75,11 @@ def _stages(known: Known, reporter: Reporter) -> None:
     if request.upto == "train":
         return
     known.enter("attack")
-    known.samples = evaluation_samples(run_.evaluation, images=run_.images, limit=run_.spec.limit)
+    known.samples = known.samples or evaluation_samples(
+        run_.evaluation, images=run_.images, limit=run_.spec.limit
+    )
     known.enter("generate")
-    base = _base(run_, reporter) if request.method != BASE else known
+    base = _base(run_, known.samples, reporter) if request.method != BASE else known
     known.answered = answer(
         run_,
         known.artifact,
@@ -108,10 +111,10 @@ def _stages(known: Known, reporter: Reporter) -> None:
     known.score(base_rows=base.judged.rows, plan=plan_of(run_.suite))
 
 
-def _base(run_: Run, reporter: Reporter) -> Known:
+def _base(run_: Run, samples: list[Sample], reporter: Reporter) -> Known:
     """The untouched model's answers and verdicts on the same samples, shared by all methods."""
     request = replace(run_.request, method=BASE, overrides={}, seed=0, upto="score", force=False)
-    known = Known(started_at=_now(), request=request)
+    known = Known(started_at=_now(), request=request, samples=samples)
     _stages(known, reporter)
     _finish(known, "done", None)
     assert known.loaded is not None

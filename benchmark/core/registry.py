@@ -52,12 +52,19 @@ class Entry:
     note: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """Somebody's wish to be known by a name; the file is not read yet, None if there is none."""
+
+    name: str
+    path: Path | None
+    origin: str
+    module: str | None
+
+
 def entries(kind: Kind) -> dict[str, Entry]:
     """All names of a kind, sorted; the broken ones are among them, with their problem."""
-    claims: dict[str, list[Entry]] = {}
-    for entry in (*_built_in(kind), *_from_distributions(kind)):
-        claims.setdefault(entry.name, []).append(entry)
-    return {name: _settle(claims[name]) for name in sorted(claims)}
+    return {name: _settle(kind, claims) for name, claims in sorted(_claims(kind).items())}
 
 
 def entry(kind: Kind, name: str) -> Entry:
@@ -84,10 +91,10 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def _by_name(kind: Kind, name: str) -> Entry:
-    known = entries(kind)
-    if name not in known:
-        unknown(kind, name, known)
-    return known[name]
+    claims = _claims(kind)
+    if name not in claims:
+        unknown(kind, name, sorted(claims))
+    return _settle(kind, claims[name])
 
 
 def _looks_like_path(kind: Kind, name: str) -> bool:
@@ -99,21 +106,25 @@ def _from_path(kind: Kind, name: str) -> Entry:
     path = Path(name).expanduser().resolve()
     if not path.is_file():
         raise UserError(f"{kind} '{name}': there is no such file")
-    own = _own(kind, path.stem) if kind == "method" else None
-    if own is not None and own.path == path:
-        return own
-    if own is not None:
+    own = next((c for c in _built_in(kind) if c.name == path.stem), None)
+    if kind == "method" and own is not None:
+        if own.path == path:
+            return _read(kind, own)
         raise UserError(
             f"{kind} '{name}' bears the name of the built-in '{own.name}'; give the file another"
         )
-    return _read(kind, path.stem, path, origin=A_FILE, module=None)
+    return _read(kind, _Claim(name=path.stem, path=path, origin=A_FILE, module=None))
 
 
-def _own(kind: Kind, name: str) -> Entry | None:
-    return next((entry for entry in _built_in(kind) if entry.name == name), None)
+def _claims(kind: Kind) -> dict[str, list[_Claim]]:
+    """Who claims which name; no file is opened for it."""
+    claims: dict[str, list[_Claim]] = {}
+    for claim in (*_built_in(kind), *_from_distributions(kind)):
+        claims.setdefault(claim.name, []).append(claim)
+    return claims
 
 
-def _built_in(kind: Kind) -> Iterator[Entry]:
+def _built_in(kind: Kind) -> Iterator[_Claim]:
     folder = REPOSITORY / FOLDERS[kind]
     package = FOLDERS[kind].replace("/", ".")
     suffix = ".py" if kind in PLUGIN_KINDS else ".yaml"
@@ -121,23 +132,17 @@ def _built_in(kind: Kind) -> Iterator[Entry]:
         file = path / "__init__.py" if suffix == ".py" and path.is_dir() else path
         if path.name.startswith(("_", ".")) or file.suffix != suffix or not file.is_file():
             continue
-        yield _read(kind, path.stem, file, origin=BUILT_IN, module=f"{package}.{path.stem}")
+        module = f"{package}.{path.stem}"
+        yield _Claim(name=path.stem, path=file, origin=BUILT_IN, module=module)
 
 
-def _from_distributions(kind: Kind) -> Iterator[Entry]:
+def _from_distributions(kind: Kind) -> Iterator[_Claim]:
     if kind not in PLUGIN_KINDS:
         return
     for point in metadata.entry_points(group=f"vlm_unlearning_bench.{kind}s"):
         origin = point.dist.name if point.dist else "unknown distribution"
         module = point.value.partition(":")[0].strip()
-        path = _module_file(module)
-        if path is not None:
-            yield _read(kind, point.name, path, origin=origin, module=module)
-            continue
-        yield Entry(
-            name=point.name, kind=kind, path=Path(module), origin=origin, summary="",
-            source_sha256="", module=module, problem=f"{origin} has no module '{module}'",
-        )  # fmt: skip
+        yield _Claim(name=point.name, path=_module_file(module), origin=origin, module=module)
 
 
 def _module_file(module: str) -> Path | None:
@@ -156,7 +161,14 @@ def _module_file(module: str) -> Path | None:
     return None
 
 
-def _read(kind: Kind, name: str, path: Path, *, origin: str, module: str | None) -> Entry:
+def _read(kind: Kind, claim: _Claim) -> Entry:
+    path = claim.path
+    if path is None:
+        return Entry(
+            name=claim.name, kind=kind, path=Path(claim.module or ""), origin=claim.origin,
+            summary="", source_sha256="", module=claim.module,
+            problem=f"{claim.origin} has no module '{claim.module}'",
+        )  # fmt: skip
     summary, problem = "", None
     try:
         summary = _docstring_line(path) if path.suffix == ".py" else _title(path)
@@ -165,8 +177,8 @@ def _read(kind: Kind, name: str, path: Path, *, origin: str, module: str | None)
     package = path.name == "__init__.py"
     sha256 = digest_folder(path.parent, pattern="*.py") if package else digest_file(path)
     return Entry(
-        name=name, kind=kind, path=path, origin=origin, summary=summary,
-        source_sha256=sha256, module=module, problem=problem,
+        name=claim.name, kind=kind, path=path, origin=claim.origin, summary=summary,
+        source_sha256=sha256, module=claim.module, problem=problem,
     )  # fmt: skip
 
 
@@ -183,11 +195,11 @@ def _title(path: Path) -> str:
     return str(read_yaml(path).get("title", ""))
 
 
-def _settle(claims: list[Entry]) -> Entry:
+def _settle(kind: Kind, claims: list[_Claim]) -> Entry:
     """One entry from all that claim a name: a third party never overrides a built-in."""
     ours = [claim for claim in claims if claim.origin == BUILT_IN]
     others = [claim for claim in claims if claim.origin != BUILT_IN]
-    first = (ours or others)[0]
+    first = _read(kind, (ours or others)[0])
     if len(ours or others) > 1:
         problem = f"the name '{first.name}' is claimed twice: {_places(ours or others)}"
         return replace(first, problem=problem)
@@ -196,8 +208,8 @@ def _settle(claims: list[Entry]) -> Entry:
     return first
 
 
-def _places(claims: Iterable[Entry]) -> str:
-    return " and ".join(f"{claim.origin} ({claim.path})" for claim in claims)
+def _places(claims: Iterable[_Claim]) -> str:
+    return " and ".join(f"{claim.origin} ({claim.path or claim.module})" for claim in claims)
 
 
 def _import(found: Entry) -> ModuleType:

@@ -21,7 +21,6 @@ from benchmark.tables.runs import (
     board_folder,
     boards_in,
     read_runs,
-    with_reference_rows,
 )
 
 
@@ -72,9 +71,13 @@ def local_board(results: Results, *, suite: str, model: str) -> Board:
     folder = board_folder(results.local_records, suite=suite, model=model)
     runs, warnings = read_runs(folder, source="local")
     other = board_folder(results.published_records, suite=suite, model=model)
-    published, more_warnings = read_runs(other, source="published")
-    together = with_reference_rows(runs, published)
-    return _board(together, [*warnings, *more_warnings], suite=suite, model=model)
+    here = {run.record.spec.method for run in runs if run.whole}
+    borrowed, more_warnings = read_runs(
+        other,
+        source="published",
+        wanted=lambda record: record.method.reference_row and record.spec.method not in here,
+    )
+    return _board([*runs, *borrowed], [*warnings, *more_warnings], suite=suite, model=model)
 
 
 def write_board(board: Board, results: Results, *, published: bool) -> list[Path]:

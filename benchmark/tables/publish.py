@@ -10,7 +10,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.records import VerdictRow
 from benchmark.core.store import Results, digest, write_atomic
 from benchmark.scoring.rankability import row_reasons, what_happened
-from benchmark.tables.runs import LoadedRun, board_folder, read_run, read_runs
+from benchmark.tables.runs import LoadedRun, board_folder, read_record, read_run, read_runs
 from benchmark.tables.verdicts import verdicts_path, write_verdicts
 
 
@@ -31,11 +31,7 @@ def rows_to_publish(results: Results, *, suite: str, model: str) -> tuple[list[s
     runs, _ = read_runs(
         board_folder(results.local_records, suite=suite, model=model), source="local"
     )
-    whole = {
-        run.record.spec.method
-        for run in runs
-        if run.record.status == "done" and run.record.spec.limit is None
-    }
+    whole = {run.record.spec.method for run in runs if run.whole}
     if not whole:
         raise UserError(f"no finished local run on model '{model}', suite '{suite}' to publish")
     return sorted(whole), sorted({run.record.spec.method for run in runs} - whole)
@@ -115,7 +111,7 @@ def _keep_others(run: LoadedRun, path: Path) -> None:
     """A published figure must not change because somebody ran the same thing again."""
     if not path.exists():
         return
-    there, mine = read_run(path, source="published").record, run.record
+    there, mine = read_record(path), run.record
     if (there.ended_at, there.keys) != (mine.ended_at, mine.keys):
         raise UserError(
             f"{path} is published already, of a run that ended {there.ended_at}; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -26,17 +26,28 @@ class LoadedRun:
     source: Source
     path: Path
 
+    @property
+    def whole(self) -> bool:
+        """Did it finish, on the full suite?"""
+        return self.record.status == "done" and self.record.spec.limit is None
 
-def read_runs(folder: Path, *, source: Source) -> tuple[list[LoadedRun], list[str]]:
+
+def read_runs(
+    folder: Path, *, source: Source, wanted: Callable[[RunRecord], bool] | None = None
+) -> tuple[list[LoadedRun], list[str]]:
     """All runs below the folder of one board, and a line for each that could not be read.
 
-    Of several attempts at one run the finished one counts, else the latest.
+    Of several attempts at one run the finished one counts, else the latest. Verdicts are read of
+    the `wanted` runs only, since they are what takes long.
     """
     found: dict[tuple[str, int, int | None], LoadedRun] = {}
     warnings = []
     for path in sorted(folder.glob("*/*.json")):
         try:
-            run = read_run(path, source=source)
+            record = read_record(path)
+            if wanted is not None and not wanted(record):
+                continue
+            run = _with_rows(record, path, source=source)
         except UserError as error:
             warnings.append(f"left out: {error}")
             continue
@@ -49,8 +60,13 @@ def read_runs(folder: Path, *, source: Source) -> tuple[list[LoadedRun], list[st
 
 def read_run(path: Path, *, source: Source) -> LoadedRun:
     """One record with its verdict table; raises `UserError` naming the file that is damaged."""
+    return _with_rows(read_record(path), path, source=source)
+
+
+def read_record(path: Path) -> RunRecord:
+    """One record alone; raises `UserError` naming the file if it is damaged or missing."""
     try:
-        record = RunRecord.model_validate_json(path.read_bytes())
+        return RunRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such record") from None
     except ValidationError as error:
@@ -59,6 +75,9 @@ def read_run(path: Path, *, source: Source) -> LoadedRun:
         raise UserError(
             f"{path}: corrupt record: {place + ': ' if place else ''}{first['msg']}"
         ) from None
+
+
+def _with_rows(record: RunRecord, path: Path, *, source: Source) -> LoadedRun:
     rows = read_verdicts(verdicts_path(path)) if record.status == "done" else []
     return LoadedRun(record=record, rows=rows, source=source, path=path)
 
@@ -75,24 +94,6 @@ def boards_in(folder: Path) -> list[tuple[str, str]]:
 def board_folder(records: Path, *, suite: str, model: str) -> Path:
     """Where the records of one board lie."""
     return records / file_name(suite) / file_name(model)
-
-
-def with_reference_rows(
-    local: Iterable[LoadedRun], published: Iterable[LoadedRun]
-) -> list[LoadedRun]:
-    """Local runs, and the published reference rows that were not run here."""
-    runs = list(local)
-    here = {run.record.spec.method for run in runs if _finished_whole(run)}
-    borrowed = [
-        run
-        for run in published
-        if run.record.method.reference_row and run.record.spec.method not in here
-    ]
-    return [*runs, *borrowed]
-
-
-def _finished_whole(run: LoadedRun) -> bool:
-    return run.record.status == "done" and run.record.spec.limit is None
 
 
 def _precedence(run: LoadedRun) -> tuple[bool, str]:
