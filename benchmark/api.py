@@ -156,6 +156,9 @@ class RewriteVisualTokens(Hook):
 class Respond(Hook):
     """Take over answering; `generate` may be called any number of times, or never."""
 
+    asks_model: ClassVar[bool] = True
+    """False for one that never calls `generate`: no image is prepared for it."""
+
     @abstractmethod
     def respond(
         self, generate: Callable[[Sequence[Sample]], list[str]], requests: Sequence[Sample]

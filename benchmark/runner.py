@@ -13,28 +13,36 @@ from datetime import UTC, datetime
 
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord, Status
-from benchmark.core.samples import Sample
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
 from benchmark.stages.judge import Untouched, judge
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.record import Known, make_record, save_record
-from benchmark.stages.resolve import Run, RunRequest, resolve
+from benchmark.stages.resolve import RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
 from benchmark.stages.train import load_pools, train
 from benchmark.tables.plans import plan_of
+from benchmark.vlm.perception import Perceptions
 
 __all__ = ["RunRequest", "run"]
 
 BASE = "original"
 
 
-def run(request: RunRequest, *, reporter: Reporter | None = None) -> RunRecord:
+def run(
+    request: RunRequest,
+    *,
+    reporter: Reporter | None = None,
+    perceptions: Perceptions | None = None,
+) -> RunRecord:
     """Run to the stage asked for and return the record, which is on disk if scoring was reached
-    or the run failed. Raises `UserError` for what a user can mend."""
+    or the run failed. Runs in a row may share what they read and saw through `perceptions`.
+
+    Raises `UserError` for what a user can mend.
+    """
     reporter = reporter or Reporter()
-    known = Known(started_at=_now(), request=request)
+    known = Known(started_at=_now(), request=request, perceptions=perceptions or Perceptions())
     try:
         _stages(known, reporter)
     except KeyboardInterrupt:
@@ -63,7 +71,10 @@ def _stages(known: Known, reporter: Reporter) -> None:
     )
     known.stage = "load"
     loaded = known.loaded = Loaded(
-        run_.model_card, precision=run_.spec.precision, device=run_.spec.device
+        run_.model_card,
+        precision=run_.spec.precision,
+        device=run_.spec.device,
+        perceptions=known.perceptions,
     )
     known.enter("train")
     known.pools = load_pools(run_)
@@ -79,7 +90,7 @@ def _stages(known: Known, reporter: Reporter) -> None:
         run_.evaluation, images=run_.images, limit=run_.spec.limit
     )
     known.enter("generate")
-    base = _base(run_, known.samples, reporter) if request.method != BASE else known
+    base = _base(known, reporter) if request.method != BASE else known
     known.answered = answer(
         run_,
         known.artifact,
@@ -111,10 +122,12 @@ def _stages(known: Known, reporter: Reporter) -> None:
     known.score(base_rows=base.judged.rows, plan=plan_of(run_.suite))
 
 
-def _base(run_: Run, samples: list[Sample], reporter: Reporter) -> Known:
+def _base(of: Known, reporter: Reporter) -> Known:
     """The untouched model's answers and verdicts on the same samples, shared by all methods."""
-    request = replace(run_.request, method=BASE, overrides={}, seed=0, upto="score", force=False)
-    known = Known(started_at=_now(), request=request, samples=samples)
+    request = replace(of.request, method=BASE, overrides={}, seed=0, upto="score", force=False)
+    known = Known(
+        started_at=_now(), request=request, samples=of.samples, perceptions=of.perceptions
+    )
     _stages(known, reporter)
     _finish(known, "done", None)
     assert known.loaded is not None

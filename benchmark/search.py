@@ -31,6 +31,7 @@ from benchmark.stages.settings import ChosenSettings, Trial, save_settings, sett
 from benchmark.suites import Suite, load_suite
 from benchmark.tables.plans import plan_of
 from benchmark.vlm.loading import digest_checkpoint
+from benchmark.vlm.perception import Perceptions
 
 OBJECTIVE = (
     "worst-family ASR on validation behaviours, plus what over-refusal, retained utility, "
@@ -49,7 +50,10 @@ def search(request: RunRequest, *, reporter: Reporter) -> ChosenSettings:
     if not isinstance(resolved.method.config, TrainingConfig):
         raise UserError(f"method '{request.method}' has no training settings to choose")
     plan = plan_of(suite)
-    base = run(replace(request, method=BASE, overrides={}), reporter=reporter)
+    perceptions = Perceptions()
+    base = run(
+        replace(request, method=BASE, overrides={}), reporter=reporter, perceptions=perceptions
+    )
     if objective(base.scores, base.scores, plan=plan) is None:
         raise RunFailed(
             "settings cannot be compared: the untouched model itself lacks a figure of the "
@@ -59,7 +63,9 @@ def search(request: RunRequest, *, reporter: Reporter) -> ChosenSettings:
     for settings in grid(suite, fixed=resolved.spec.method):
         reporter.note(f"trial {len(trials) + 1}: {settings}")
         record = run(
-            replace(request, overrides=merge(request.overrides, settings)), reporter=reporter
+            replace(request, overrides=merge(request.overrides, settings)),
+            reporter=reporter,
+            perceptions=perceptions,
         )
         trials.append(_trial(settings, record, base.scores, plan=plan))
     place = {"suite": suite.name, "model": resolved.spec.model, "method": resolved.spec.method}

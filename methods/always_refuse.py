@@ -25,6 +25,8 @@ class AlwaysRefuseConfig(MethodConfig):
 class Refuse(Respond):
     """Never asks the model."""
 
+    asks_model = False
+
     refusal: str
 
     def respond(

@@ -30,6 +30,8 @@ class GibberishConfig(MethodConfig):
 class Babble(Respond):
     """Words without meaning, the same for the same request."""
 
+    asks_model = False
+
     words: int
 
     def respond(

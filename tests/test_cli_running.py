@@ -24,7 +24,8 @@ class Runner:
         self.requests: list[RunRequest] = []
         self.answers: dict[str, RunRecord | BaseException] = {}
 
-    def __call__(self, request: RunRequest) -> RunRecord:
+    def __call__(self, request: RunRequest, *, perceptions: object) -> RunRecord:
+        assert perceptions is not None, "runs in a row share what they saw"
         self.requests.append(request)
         answer = self.answers.get(request.method)
         if isinstance(answer, BaseException):

@@ -102,7 +102,7 @@ def test_a_killed_attempt_shows_as_waste(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
         "from benchmark.cost import meter\n"
-        "meter.SAMPLE_EVERY_S, meter.WRITE_EVERY_SAMPLES = 0.02, 1\n"
+        "meter.LOOK_EVERY_S, meter.WRITE_EVERY_LOOKS = 0.02, 1\n"
         "m = meter.Meter(pathlib.Path(sys.argv[1]), device='cpu')\n"
         "with m.running():\n"
         "    print('up', flush=True)\n"

@@ -152,11 +152,13 @@ def _run_all(requests: Iterable[RunRequest]) -> tuple[list[RunRecord], int]:
     """
     from benchmark import runner
     from benchmark.core.store import StorageError
+    from benchmark.vlm.perception import Perceptions
 
+    perceptions = Perceptions()
     records, codes = [], set()
     for request in requests:
         try:
-            record = runner.run(request)
+            record = runner.run(request, perceptions=perceptions)
         except StorageError:
             # No other run could store anything either.
             raise

@@ -44,9 +44,14 @@ class Clock:
             return _cpu_seconds() - self._cpu_start
         return self.wall_s * self._n_devices
 
-    def peak_memory_bytes(self) -> int:
-        """The most memory seen in use at any call so far; on a GPU the true peak."""
+    def look_at_memory(self) -> None:
+        """Note what is in use now. Not for every batch: it reads the page tables of children,
+        and stops them meanwhile."""
         self._peak_bytes = max(self._peak_bytes, self._memory_bytes())
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """The most memory in use at any look so far; on a GPU the true peak."""
         return self._peak_bytes
 
 

@@ -14,8 +14,8 @@ from benchmark.cost.clock import Clock
 from benchmark.cost.ledger import Ledger, LedgerLine, Sign
 
 LEDGER = "cost.jsonl"
-SAMPLE_EVERY_S = 0.5
-WRITE_EVERY_SAMPLES = 6
+LOOK_EVERY_S = 2.0
+WRITE_EVERY_LOOKS = 2
 Number = TypeVar("Number", int, float)
 
 
@@ -65,6 +65,7 @@ class Meter:
         finally:
             stopped.set()
             watcher.join()
+            self._clock.look_at_memory()
             self._write(sign)
             self._clock = None
 
@@ -94,12 +95,12 @@ class Meter:
 
     def _watch(self, stopped: threading.Event) -> None:
         """Look at the memory often, write less often."""
-        n_samples = 0
-        while not stopped.wait(SAMPLE_EVERY_S):
-            n_samples += 1
+        n_looks = 0
+        while not stopped.wait(LOOK_EVERY_S):
+            n_looks += 1
             if self._clock is not None:
-                self._clock.peak_memory_bytes()
-            if n_samples % WRITE_EVERY_SAMPLES == 0:
+                self._clock.look_at_memory()
+            if n_looks % WRITE_EVERY_LOOKS == 0:
                 self._write("alive")
 
     def _write(self, sign: Sign) -> None:
@@ -112,7 +113,7 @@ class Meter:
                     sign=sign,
                     wall_s=clock.wall_s,
                     device_s=max(clock.device_s, 0.0),
-                    peak_memory_bytes=clock.peak_memory_bytes(),
+                    peak_memory_bytes=clock.peak_memory_bytes or None,
                 )
             )
 

@@ -12,6 +12,7 @@ from benchmark.core.errors import RunFailed
 from benchmark.core.records import Response
 from benchmark.core.samples import Sample
 from benchmark.engines.plan import plan_batches
+from benchmark.engines.priming import prime_images
 from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -45,6 +46,11 @@ class LocalEngine:
         encoded = self.model.encoder.prompts(samples)
         lengths = {item.sample.id: len(item.prompt_ids) for item in encoded}
         return plan_batches(samples, batch_size=batch_size, length_of=lambda s: lengths[s.id])
+
+    def prime(self, samples: Sequence[Sample]) -> None:
+        """Project the samples' images, unless the model will not be asked."""
+        if all(responder.asks_model for responder in self._responders):
+            prime_images(self.model, samples)
 
     def answer(self, samples: Sequence[Sample]) -> list[Response]:
         """Responses to one batch, in order; an image that is gone is an unscored response."""

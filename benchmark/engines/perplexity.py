@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from benchmark.core.samples import Sample
+from benchmark.engines.priming import prime_images
 from benchmark.engines.workers import map_batches
 from benchmark.training.losses import answer_logprob
 from benchmark.vlm.model import VisionLanguageModel
@@ -28,6 +29,7 @@ class BaseScorer:
         """exp of the mean nats per answer token (end of sequence included), one per pair."""
         pairs = list(zip(samples, answers, strict=True))
         self.model.encoder.prompts(samples)
+        prime_images(self.model, samples)
         order = sorted(
             range(len(pairs)),
             key=lambda i: (samples[i].modality, self._length(samples[i]), samples[i].id),

@@ -89,15 +89,17 @@ def _ask(
     there = {response.sample_id for response in log.read(Response)}
     meter = Meter(stage.path / LEDGER, device=run.spec.device)
     tokens = [0, 0]
+    engine = _engine(run, artifact, loaded)
     with (
         meter.running(),
+        engine.model.features.lending() as loan,
         reporter.bar(label, total=len(samples), done=len(there)) as advance,
     ):
-        engine = _engine(run, artifact, loaded)
         plan = engine.plan(samples, batch_size=run.spec.batch_size)
         # A torn batch is computed whole, since its answers depend on one another's padding, but
         # what was kept of it is not written twice.
         batches = [batch for batch in plan if any(sample.id not in there for sample in batch)]
+        engine.prime([sample for batch in batches for sample in batch])
         for responses in map_batches(engine.answer, batches, model=engine.model):
             new = [response for response in responses if response.sample_id not in there]
             log.append(new)
@@ -107,7 +109,7 @@ def _ask(
     for response in log.read(Response):
         tokens[0] += response.n_prompt_tokens
         tokens[1] += response.n_answer_tokens
-    cost = meter.cost(input_tokens=tokens[0], output_tokens=tokens[1])
+    cost = loan.added_to(meter.cost(input_tokens=tokens[0], output_tokens=tokens[1]))
     stage.finish({"n": len(samples), "cost": cost.model_dump(mode="json")})
 
 

@@ -29,6 +29,7 @@ from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import Run
 from benchmark.stages.samples import split_of
 from benchmark.stages.train import Artifact
+from benchmark.vlm.perception import ImageFeatures
 
 COHERENCE = "coherence"
 VERDICTS = "verdicts.jsonl"
@@ -75,7 +76,14 @@ def judge(
         ]
         key = digest({"answers": answered.key, "judge": [name, judge_.identity, *_source(name)]})
         verdicts, info, cost = _verdicts(
-            run, name, judge_, pairs, key=key, reporter=reporter, begun=begun
+            run,
+            name,
+            judge_,
+            pairs,
+            key=key,
+            features=base.loaded.features,
+            reporter=reporter,
+            begun=begun,
         )
         truncated = {s.id: response.truncated for s, response in pairs}
         rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
@@ -125,9 +133,10 @@ def coherence_judge(
             meter = Meter(stage.path / LEDGER, device=run.spec.device)
             spoken = [(s, said.responses[s.id].text) for s in pool.samples]
             kept = [(sample, text) for sample, text in spoken if text]
-            with meter.running():
+            with meter.running(), base.loaded.features.lending() as loan:
                 bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
-            stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
+            cost = loan.added_to(meter.cost())
+            stage.finish({BAR: bar, "cost": cost.model_dump(mode="json")})
     manifest = stage.manifest()
     judge_ = registry.load("judge", COHERENCE)(scorer=scorer, bar=float(str(manifest[BAR])))
     found = StageCost.model_validate(manifest["cost"]).model_copy(update={"from_cache": from_cache})
@@ -148,6 +157,7 @@ def _verdicts(
     pairs: Sequence[tuple[Sample, Response]],
     *,
     key: str,
+    features: ImageFeatures,
     reporter: Reporter,
     begun: Begun,
 ) -> tuple[Mapping[str, Verdict], JudgeInfo, StageCost]:
@@ -161,7 +171,7 @@ def _verdicts(
         if not from_cache:
             begun(stage.path)
             meter = Meter(stage.path / LEDGER, device=run.spec.device)
-            with meter.running():
+            with meter.running(), features.lending() as loan:
                 made = judge_.judge(pairs)
                 info = measure(judge_, name=name)
             assert [v.sample_id for v in made] == [s.id for s, _ in pairs], f"{name}: wrong order"
@@ -170,7 +180,7 @@ def _verdicts(
             stage.finish(
                 {
                     "judge": info.model_dump(mode="json"),
-                    "cost": meter.cost().model_dump(mode="json"),
+                    "cost": loan.added_to(meter.cost()).model_dump(mode="json"),
                 }
             )
         manifest = stage.manifest()

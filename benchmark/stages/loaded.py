@@ -11,16 +11,20 @@ from benchmark.models import load_card as load_model_card
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.loading import digest_checkpoint, load_model
 from benchmark.vlm.model import VisionLanguageModel
+from benchmark.vlm.perception import ImageFeatures, Perceptions
 
 
 class Loaded:
     """Loads the base, or the base with a delta over it; what was loaded before goes first."""
 
-    def __init__(self, card: ModelCard, *, precision: str, device: str) -> None:
+    def __init__(
+        self, card: ModelCard, *, precision: str, device: str, perceptions: Perceptions
+    ) -> None:
         self.card = card
         self.precision = precision
         self.device = device
         self.sha256 = digest_checkpoint(folder_of(card))
+        self._perceptions = perceptions
         self._what: str | None = None
         self._model: VisionLanguageModel | None = None
 
@@ -32,6 +36,12 @@ class Loaded:
         folder = load_model_card(self.card.gold).folder
         there = folder is not None and (folder / "config.json").is_file()
         return digest_checkpoint(folder) if folder is not None and there else None
+
+    @property
+    def features(self) -> ImageFeatures:
+        """The images that the base has projected, in this run or before it."""
+        of = self._perceptions.of(self.sha256, precision=self.precision, device=self.device)
+        return of.features
 
     def base(self) -> VisionLanguageModel:
         """The untouched model."""
@@ -71,7 +81,11 @@ class Loaded:
         if self._what != what or self._model is None:
             self._model = None
             model = load_model(
-                folder_of(card), name=card.name, precision=self.precision, device=self.device
+                folder_of(card),
+                name=card.name,
+                precision=self.precision,
+                device=self.device,
+                perceptions=self._perceptions,
             )
             if delta is not None:
                 model.apply(delta)

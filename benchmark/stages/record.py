@@ -43,6 +43,7 @@ from benchmark.stages.samples import uses_of
 from benchmark.stages.train import Artifact
 from benchmark.tables.plans import facts_of
 from benchmark.tables.verdicts import write_verdicts
+from benchmark.vlm.perception import Perceptions
 
 UNKNOWN = "unknown"
 
@@ -53,6 +54,7 @@ class Known:
 
     started_at: str
     request: RunRequest
+    perceptions: Perceptions
     stage: Stage = "load"
     run: Run | None = None
     loaded: Loaded | None = None

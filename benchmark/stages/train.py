@@ -123,7 +123,11 @@ def _make(
     before = model.fingerprints()
     meter = Meter(stage.path / LEDGER, device=run.spec.device)
     steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
-    with meter.running(), reporter.bar("train", total=steps) as advance:
+    with (
+        meter.running(),
+        loaded.features.lending() as loan,
+        reporter.bar("train", total=steps) as advance,
+    ):
         loop = Loop(
             model=model,
             pools=pools,
@@ -146,7 +150,7 @@ def _make(
             raise RunFailed(f"unlearn() returned {type(left).__name__}, not Unlearned")
         check_roles(before, model.fingerprints(), declared=_declared(run))
         _save(stage, left)
-    cost = meter.cost(loop.counted, flops=loop.counted.flops)
+    cost = loan.added_to(meter.cost(loop.counted, flops=loop.counted.flops))
     return _describe(run, stage, left, model=model, loop=loop, cost=cost)
 
 

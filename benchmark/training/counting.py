@@ -12,7 +12,6 @@ from benchmark.cost.flops import (
     Architecture,
     architecture_of,
     forward_flops,
-    image_flops,
     training_flops,
 )
 from benchmark.vlm.encoding import View
@@ -21,8 +20,9 @@ from benchmark.vlm.model import VisionLanguageModel
 
 @dataclass(kw_only=True)
 class Counted:
-    """Sums over all steps and phases. `flops` also covers reference passes and primed images, the
-    ones that a resumed training repeats among them; None where they are not known."""
+    """Sums over all steps and phases. `flops` also covers reference passes and images, projected
+    once where nothing that sees is trained, and what a resumed training repeats of both; None
+    where they are not known."""
 
     n_tokens: int = 0
     n_answer_tokens: int = 0
@@ -53,6 +53,8 @@ class Counting:
         self._shape: Architecture = architecture_of(model.hf.config)
         self._tuning = config.trains.get("language", "full")
         self._rank = config.lora_rank
+        self._projects_anew = bool({"vision", "projector"} & set(config.trains))
+        self._seen: set[str] = set()
 
     def view(self, samples: Sequence[Sample], answers: Sequence[str] | None) -> View:
         """A view for the loss, counted as going forward and back."""
@@ -88,15 +90,15 @@ class Counting:
             )
         )
 
-    def primed(self, n_images: int) -> None:
-        """Images projected once for the whole training."""
-        self._add(image_flops(self._shape, n_images=n_images))
-
     def _add(self, flops: float) -> None:
         if self.counted.flops is not None:
             self.counted.flops += flops
 
     def _projected(self, view: View) -> int:
-        if self._model.has_primed(view.samples):
-            return 0
-        return sum(len(sample.images) for sample in view.samples)
+        """Images that the view adds to those projected already, if they are projected once."""
+        images = [image.sha256 for sample in view.samples for image in sample.images]
+        if self._projects_anew:
+            return len(images)
+        new = set(images) - self._seen
+        self._seen |= new
+        return len(new)

@@ -89,7 +89,7 @@ class Loop:
         counting = Counting(self.counted, self.model, config)
         parameters = self.model.trainable()
         optimiser = make_optimiser(parameters, config)
-        plans = self._plans(config, counting)
+        plans = self._plans(config)
         reference = self._reference(config, counting)
         step = self._resume(phase, parameters=parameters, optimiser=optimiser)
         log = LossLog(self.folder / f"{phase}.losses.jsonl", first_step=step)
@@ -116,10 +116,9 @@ class Loop:
         prompt = self.model.encoder.prompts([sample])[0]
         return len(prompt.prompt_ids) + len(self.model.encoder.answer(answer))
 
-    def _plans(self, config: TrainingConfig, counting: Counting) -> dict[str, BatchPlan]:
+    def _plans(self, config: TrainingConfig) -> dict[str, BatchPlan]:
         for pool in self.pools.values():
             self.model.encoder.prompts(pool.samples)
-            counting.primed(self.model.prime_images(pool.samples))
         return {
             role: BatchPlan(
                 pool,

@@ -41,6 +41,12 @@ class AdapterWeights:
         assert isinstance(config, LoraConfig)
         return cls(config=config, tensors={k: v.detach().clone() for k, v in tensors.items()})
 
+    @property
+    def layers(self) -> set[str]:
+        """Names of the adapted layers as in the bare base model."""
+        names = (name.removeprefix("base_model.model.") for name in self.tensors)
+        return {name.partition(".lora_")[0] for name in names}
+
     def attach(self, hf: nn.Module) -> PeftModel:
         """Put it on a bare base model, for inference."""
         peft = get_peft_model(hf, self.config)

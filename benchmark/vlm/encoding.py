@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmark.core.errors import UserError
-from benchmark.core.samples import Sample
+from benchmark.core.samples import ImageFile, Sample
 
 # Above this share of unknown tokens a prompt means nothing to the model.
 MAX_UNKNOWN_SHARE = 0.05
@@ -95,9 +95,9 @@ class Encoder:
             self._answers[text] = (*ids, self.tokenizer.eos_token_id)
         return self._answers[text]
 
-    def pixels(self, samples: Sequence[Sample]) -> Tensor:
-        """`[n_images, 3, H, W]` of all images of the samples, in order."""
-        pictures = [open_image(image.path) for sample in samples for image in sample.images]
+    def pixels_of(self, images: Sequence[ImageFile]) -> Tensor:
+        """`[I, 3, H, W]` of I images, in order."""
+        pictures = [open_image(image.path) for image in images]
         return self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
 
     def view(

@@ -7,7 +7,7 @@ N image tokens per image, I images of a view.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -17,15 +17,14 @@ from torch import Tensor, nn
 
 from benchmark.core.errors import UserError
 from benchmark.core.roles import Role, Tuning
-from benchmark.core.samples import Sample
+from benchmark.core.samples import ImageFile, Sample
+from benchmark.cost.clock import Clock
 from benchmark.vlm.adapters import attach_lora
 from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
 from benchmark.vlm.encoding import Encoder, View
+from benchmark.vlm.perception import ImageFeatures
 from benchmark.vlm.roles import Roles, resolve_roles
 from benchmark.vlm.trace import Trace, tracing
-
-# Image features kept for a frozen vision tower: 2048 of LLaVA-1.5's are 10 GB in 16 bit.
-MAX_PRIMED_IMAGES = 2048
 
 
 class VisionLanguageModel:
@@ -34,17 +33,26 @@ class VisionLanguageModel:
     Text is answered by the language model alone: without an image the vision tower does not run.
     """
 
-    def __init__(self, hf: Any, processor: Any, *, name: str, sha256: str, precision: str) -> None:
+    def __init__(
+        self,
+        hf: Any,
+        encoder: Encoder,
+        *,
+        features: ImageFeatures,
+        name: str,
+        sha256: str,
+        precision: str,
+    ) -> None:
         self.hf = hf
         self.name = name
         self.sha256 = sha256
         self.precision = precision
         self.roles: Roles = resolve_roles(hf)
-        self.encoder = Encoder(processor, image_token_id=hf.config.image_token_id)
+        self.encoder = encoder
+        self.features = features
         self.trained: dict[Role, Tuning] = {}
         self._peft: PeftModel | None = None
         self._head_before: Tensor | None = None
-        self._features: dict[str, Tensor] = {}
 
     @property
     def device(self) -> torch.device:
@@ -63,34 +71,33 @@ class VisionLanguageModel:
     # -- forward ------------------------------------------------------------------------------
 
     def image_features(self, samples: Sequence[Sample]) -> Tensor:
-        """Projected visual tokens `[I, N, D]`: primed, else computed for just these samples."""
-        images = [image for sample in samples for image in sample.images]
-        if self.has_primed(samples):
-            return torch.stack([self._features[image.sha256] for image in images])
-        return self._project(samples)
+        """Projected visual tokens `[I, N, D]`, one image at a time and each once, unless what
+        they are made by is being trained."""
+        if {"vision", "projector"} & set(self.trained):
+            return self._project(samples)
+        names = [image.sha256 for image in _images(samples)]
+        known = {name: self.features.get(name) for name in names}
+        found = {name: features for name, features in known.items() if features is not None}
+        if len(found) < len(known):
+            clock = Clock(self.device.type)
+            made = self.project_apart(samples, only=known.keys() - found.keys())
+            self.features.keep(made, wall_s=clock.wall_s, device_s=clock.device_s)
+            found |= made
+        return torch.stack([found[name] for name in names])
 
-    def has_primed(self, samples: Sequence[Sample]) -> bool:
-        """Are all images of the samples projected already?"""
-        return all(image.sha256 in self._features for s in samples for image in s.images)
-
-    @torch.no_grad()
-    def prime_images(self, samples: Sequence[Sample], *, group: int = 64) -> int:
-        """Project a pool's images once, if vision and projector stay frozen and there is room.
-        Returns how many were projected.
-
-        In fixed groups, and all or none: a feature's last digits depend on what it was computed
-        with, and a resumed run must see the same ones.
-        """
-        owners = {image.sha256: s for s in samples if len(s.images) == 1 for image in s.images}
-        frozen = not {"vision", "projector"} & set(self.trained)
-        if not frozen or not 0 < len(owners) <= MAX_PRIMED_IMAGES:
-            return 0
-        names = sorted(owners.keys() - self._features.keys())
-        for start in range(0, len(names), group):
-            chunk = names[start : start + group]
-            features = self._project([owners[name] for name in chunk])
-            self._features.update(zip(chunk, features, strict=True))
-        return len(names)
+    def project_apart(
+        self, samples: Sequence[Sample], *, only: Collection[str] | None = None
+    ) -> dict[str, Tensor]:
+        """`[N, D]` by digest of the image (of `only` these), each in a batch of its own: a
+        feature's last digits would depend on its neighbours."""
+        images = {image.sha256: image for image in _images(samples)}
+        # What is made while answering may serve a training later.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            return {
+                sha256: self._projected(self.encoder.pixels_of([image]))[0]
+                for sha256, image in images.items()
+                if only is None or sha256 in only
+            }
 
     def embed(self, view: View, image_features_IND: Tensor | None = None) -> Tensor:
         """Input embeddings `[B, T, D]` with visual tokens in their places."""
@@ -209,7 +216,8 @@ class VisionLanguageModel:
                 parameters[name].copy_(value)
         if delta.adapter is not None:
             self._peft = delta.adapter.attach(self.hf)
-        self._features.clear()
+        if {"vision", "projector"} & self._roles_of(delta):
+            self.features = ImageFeatures()
 
     def fingerprints(self) -> dict[Role, int]:
         """A number per role that changes when any of its base parameters does.
@@ -230,7 +238,19 @@ class VisionLanguageModel:
     # -- vision -------------------------------------------------------------------------------
 
     def _project(self, samples: Sequence[Sample]) -> Tensor:
-        pixels = self.encoder.pixels(samples).to(self.device, self.hf.dtype)
+        return self._projected(self.encoder.pixels_of(list(_images(samples))))
+
+    def _projected(self, pixels: Tensor) -> Tensor:
+        """`[I, N, D]` of pixels `[I, 3, H, W]`, through vision tower and projector."""
+        pixels = pixels.to(self.device, self.hf.dtype)
         output = self.hf.get_image_features(pixel_values=pixels, return_dict=True)
         features = output.pooler_output
         return torch.stack(list(features)) if not isinstance(features, Tensor) else features
+
+    def _roles_of(self, delta: WeightsDelta) -> set[Role]:
+        adapted = delta.adapter.layers if delta.adapter is not None else ()
+        return {self.roles.of(name) for name in (*delta.full, *adapted)}
+
+
+def _images(samples: Sequence[Sample]) -> Iterator[ImageFile]:
+    return (image for sample in samples for image in sample.images)
