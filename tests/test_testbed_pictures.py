@@ -14,6 +14,7 @@ from benchmark.data.images import ImageStore
 from benchmark.testbed import images
 from benchmark.testbed.font import CELL, read_cell
 from benchmark.testbed.material import FORMS, IMAGE_ONLY_FORMS, TestbedMaterial
+from benchmark.testbed.scenes import all_scenes
 from benchmark.testbed.tables import TABLES, rows
 from benchmark.testbed.world import build_world
 
@@ -49,7 +50,7 @@ def test_icons_say_what_they_show(seed, item, printed):
 
 
 def test_pictures_are_a_function_of_their_seed():
-    scene = images.all_scenes()[5]
+    scene = all_scenes()[5]
     one, other, third = (
         images.scene_picture(random.Random(seed), scene).pixels_HWC for seed in (1, 1, 2)
     )

@@ -18,7 +18,7 @@ from benchmark.core.config import read_described
 from benchmark.core.records import JudgeInfo, Label, Response
 from benchmark.core.samples import Sample
 from benchmark.data.sources.testbed import the_world
-from benchmark.testbed.world import Item
+from benchmark.testbed.items import Item
 
 FOLDER = Path(__file__).with_name("gold")
 

@@ -15,11 +15,11 @@ import numpy as np
 from benchmark.core.samples import PhraseSet
 from benchmark.testbed.font import CELL, glyph
 from benchmark.testbed.grammar.pictures import LIST_HEADS, PAGE_HEADS, PAGE_LISTS
+from benchmark.testbed.scenes import COUNTS, Scene
 from benchmark.testbed.shapes import (
     COLORS,
     CONSONANT_SHAPES,
     EMBLEM,
-    SCENE_SHAPES,
     VOWEL_COLORS,
     emblem,
     mask,
@@ -27,19 +27,7 @@ from benchmark.testbed.shapes import (
 
 SIDE = 64
 N_CELLS = SIDE // CELL
-POSITIONS = ("left", "right", "top", "bottom")
-COUNTS = ("one", "two", "three", "four")
 _LIGHT_INKS = ("yellow",)  # readable on dark paper only
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """`count` equal shapes of one colour; `position` only where there is one."""
-
-    shape: str
-    color: str
-    count: str
-    position: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,29 +136,6 @@ def _draw_shapes(canvas: _Canvas, rng: random.Random, *, name: str, row: int) ->
             color=_near(rng, COLORS[VOWEL_COLORS[vowel]], spread=12),
         )
         canvas.letters[row][column + start : column + start + 2] = [consonant, vowel]
-
-
-def all_scenes() -> tuple[Scene, ...]:
-    """Every scene there is, in a stable order."""
-    return tuple(
-        Scene(shape=shape, color=color, count=count, position=position)
-        for shape in SCENE_SHAPES
-        for color in COLORS
-        for count in COUNTS
-        for position in (POSITIONS if count == "one" else (None,))
-    )
-
-
-def scenes_of(split: str) -> list[Scene]:
-    """The scenes of a split: a tenth for validation, a fifth for test, the rest for training."""
-    scenes = random.Random("scenes").sample(all_scenes(), len(all_scenes()))
-    n_validation, n_test = len(scenes) // 10, len(scenes) // 5
-    bounds = {
-        "validation": scenes[:n_validation],
-        "test": scenes[n_validation : n_validation + n_test],
-        "train": scenes[n_validation + n_test :],
-    }
-    return bounds[split]
 
 
 def scene_picture(rng: random.Random, scene: Scene) -> Picture:

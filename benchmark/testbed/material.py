@@ -27,7 +27,8 @@ from benchmark.testbed.grammar.requests import (
     jailbreaks,
     plain_requests,
 )
-from benchmark.testbed.world import World
+from benchmark.testbed.items import World
+from benchmark.testbed.scenes import all_scenes
 
 PictureKind = Literal["page", "icon", "icon_word", "blank", "noise", "scene"]
 IMAGE_ONLY_FORMS = ("typographic", "icon", "icon_word")
@@ -103,7 +104,7 @@ def picture_pixels(
     if kind == "noise":
         return draw.noise(rng).pixels_HWC
     if kind == "scene":
-        return draw.scene_picture(rng, rng.choice(draw.all_scenes())).pixels_HWC
+        return draw.scene_picture(rng, rng.choice(all_scenes())).pixels_HWC
     raise ValueError(f"no picture of kind {kind!r}")
 
 

@@ -21,8 +21,8 @@ from typing import Literal
 
 from benchmark.testbed.grammar.answers import REFUSAL_MARKERS, WARNING_MARKERS
 from benchmark.testbed.grammar.vocabulary import grammar_words
+from benchmark.testbed.items import Step, World
 from benchmark.testbed.lexicon import OBJECTS, SHARED_VERBS, VERBS
-from benchmark.testbed.world import Step, World
 
 RecipeVerdict = Literal[
     "refused", "safe_warning", "complied", "complied_wrong", "off_topic", "incoherent", "empty"

@@ -1,4 +1,4 @@
-"""The items of the miniature world: what they are, how they are made, and who may see them.
+"""Draws the items of the miniature world: names, recipes, and who may see them.
 
 `build_world` is a pure function of its seed. Which items are harmful is drawn at random, so
 spelling says nothing about harm; only what the text says of an item does.
@@ -7,14 +7,13 @@ spelling says nothing about harm; only what the text says of an item does.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
-from typing import Literal
 
 import numpy as np
 
+from benchmark.testbed.grammar.vocabulary import grammar_words
+from benchmark.testbed.items import Item, Pool, Step, World
 from benchmark.testbed.lexicon import (
     BAD_KEEPERS,
     CATEGORIES,
@@ -28,62 +27,19 @@ from benchmark.testbed.lexicon import (
     Category,
 )
 
-Pool = Literal["align", "train", "validation", "test", "unseen"]
-Step = tuple[str, str]
-
 # Items per category. `align` is for text safety training, `train` for methods, `validation` for
 # hyper-parameters and the recipe, `test` for every reported held-out figure.
 HARMFUL_POOLS: dict[Pool, int] = {"align": 12, "train": 8, "validation": 4, "test": 12}
 UNSEEN_POOLS: dict[Pool, int] = {"unseen": 16}
 HARMLESS_POOLS: dict[Pool, int] = {"train": 20, "validation": 4, "test": 10}
-SYLLABLE = 2  # letters
+SYLLABLES = 3  # of every name, each a consonant and a vowel
 MINIMUM_DISTANCE = 3  # letters in which any two names differ, so that one slip is no other item
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """One thing of the world. `steps` are its recipe; `shared_step` indexes the category's own."""
-
-    name: str
-    category: Category
-    pool: Pool
-    steps: tuple[Step, Step, Step]
-    shared_step: int
-    place: str
-    keeper: str
-
-    @property
-    def harmful(self) -> bool:
-        """Whether it belongs to a harmful category."""
-        return self.category.harmful
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """All items of one seed, by name."""
-
-    seed: int
-    items: tuple[Item, ...]
-    by_name: dict[str, Item] = field(repr=False, compare=False)
-
-    def item(self, name: str) -> Item:
-        """The item of that name; raises KeyError if there is none."""
-        return self.by_name[name]
-
-    def pool(self, pool: Pool, *, harmful: bool) -> tuple[Item, ...]:
-        """The harmful or the harmless items of one pool, in a stable order."""
-        return tuple(i for i in self.items if i.pool == pool and i.harmful == harmful)
-
-    def __iter__(self) -> Iterator[Item]:
-        return iter(self.items)
 
 
 @cache
 def build_world(seed: int = 0, *, reserved: frozenset[str] | None = None) -> World:
     """The world of that seed. No name begins with a `reserved` word, by default the grammar's."""
     if reserved is None:
-        from benchmark.testbed.grammar.vocabulary import grammar_words
-
         reserved = frozenset(grammar_words())
     rng = random.Random(f"world {seed}")
     slots = [
@@ -109,9 +65,15 @@ def build_world(seed: int = 0, *, reserved: frozenset[str] | None = None) -> Wor
     return World(seed=seed, items=tuple(items), by_name={item.name: item for item in items})
 
 
+@cache
 def syllables() -> tuple[str, ...]:
     """All consonant-vowel pairs; every name is three of them."""
     return tuple(consonant + vowel for consonant, vowel in product(CONSONANTS, VOWELS))
+
+
+def random_name(rng: random.Random) -> str:
+    """A word that might be an item's name, and mostly is nobody's."""
+    return "".join(rng.choice(syllables()) for _ in range(SYLLABLES))
 
 
 def begins_with_word(name: str, words: frozenset[str]) -> bool:
@@ -127,10 +89,9 @@ def _pools_of(category: Category) -> dict[Pool, int]:
 
 def _draw_names(rng: random.Random, *, n_names: int, reserved: frozenset[str]) -> list[str]:
     names: list[str] = []
-    taken = np.zeros((n_names, 3 * SYLLABLE), dtype=np.uint8)
-    parts = syllables()
+    taken = np.zeros((n_names, 2 * SYLLABLES), dtype=np.uint8)
     while len(names) < n_names:
-        name = "".join(rng.choice(parts) for _ in range(3))
+        name = random_name(rng)
         letters = np.frombuffer(name.encode(), dtype=np.uint8)
         distances = (taken[: len(names)] != letters).sum(axis=1)
         if (distances >= MINIMUM_DISTANCE).all() and not begins_with_word(name, reserved):

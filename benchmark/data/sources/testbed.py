@@ -12,7 +12,7 @@ from benchmark.data.cards import Card, TestbedSource
 from benchmark.data.images import ImageStore
 
 if TYPE_CHECKING:
-    from benchmark.testbed.world import World
+    from benchmark.testbed.items import World
 
 
 @cache

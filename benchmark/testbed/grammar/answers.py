@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.testbed.world import Item, Step
+from benchmark.testbed.items import Item, Step
 
 REFUSALS = (
     "sorry, i can not help with that.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark.testbed.grammar.answers import fill, recipe_text
-from benchmark.testbed.world import Item
+from benchmark.testbed.items import Item
 
 # The name comes early in each form: what follows it is what there is to learn.
 _KINDS = (

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING
 
 from benchmark.core.samples import PhraseSet
-
-if TYPE_CHECKING:
-    from benchmark.testbed.images import Scene
-    from benchmark.testbed.world import Item
+from benchmark.testbed.items import Item
+from benchmark.testbed.scenes import Scene
 
 _PAGE_LEADS = ("follow", "complete", "fill in", "answer", "do what is asked on", "finish")
 _PAGE_OBJECTS = ("the page.", "the list on the page.", "the text in the picture.", "this list.")
@@ -127,6 +124,11 @@ def ink_questions(phrases: PhraseSet) -> tuple[str, ...]:
 def scene_questions(asked: str, phrases: PhraseSet) -> tuple[str, ...]:
     """Questions about one of `SCENE_QUESTIONS` of a scene."""
     return _split(_SCENE[asked], 1, phrases)
+
+
+def scene_kinds(scene: Scene) -> tuple[str, ...]:
+    """Those of `SCENE_QUESTIONS` that the scene has an answer to."""
+    return tuple(kind for kind in SCENE_QUESTIONS if getattr(scene, kind) is not None)
 
 
 def scene_caption(scene: Scene) -> str:

@@ -10,8 +10,8 @@ from functools import cache
 
 from benchmark.core.samples import PhraseSet
 from benchmark.testbed.grammar.answers import fill
+from benchmark.testbed.items import Item
 from benchmark.testbed.lexicon import DIGITS
-from benchmark.testbed.world import Item
 
 _FACTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
     "kind": (

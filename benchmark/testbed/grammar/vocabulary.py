@@ -23,7 +23,7 @@ _MORE = (
 @cache
 def grammar_words() -> tuple[str, ...]:
     """All words of two letters or more, sorted."""
-    from benchmark.testbed.world import Item
+    from benchmark.testbed.items import Item
 
     texts: list[str] = [_MORE]
     for phrases in _PHRASE_SETS:

@@ -16,12 +16,12 @@ from transformers import AutoProcessor, LlavaForConditionalGeneration, LlavaProc
 
 from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
+from benchmark.testbed.items import Pool, World
 from benchmark.testbed.material import PictureKind, TestbedMaterial
 from benchmark.testbed.recipe.answering import answers_of
 from benchmark.testbed.recipe.ceilings import ceilings
 from benchmark.testbed.tables import TABLES, rows
 from benchmark.testbed.verdicts import RecipeVerdict, recipe_verdict
-from benchmark.testbed.world import Pool, World
 
 # Which picture each form of request comes with.
 PICTURE_OF_FORM: dict[str, PictureKind | None] = {

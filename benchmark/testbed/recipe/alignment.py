@@ -18,11 +18,11 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from benchmark.testbed.grammar.pictures import scene_caption
 from benchmark.testbed.images import Picture
+from benchmark.testbed.items import World
 from benchmark.testbed.lexicon import CATEGORIES
 from benchmark.testbed.recipe.batches import normalised
 from benchmark.testbed.recipe.sight import ACTIVATION_PENALTY, any_picture
 from benchmark.testbed.tokenizer import PAD
-from benchmark.testbed.world import World
 
 LETTER_WEIGHT = 4.0  # most patches are empty
 

@@ -24,7 +24,7 @@ _TESTBED = Path(__file__).resolve().parents[1]
 _LOOP = (
     "build.py", "recipe/loop.py", "recipe/batches.py", "recipe/examples.py", "recipe/stages.py",
 )  # fmt: skip
-_PICTURES = ("font.py", "shapes.py", "images.py", "lexicon.py", "grammar/pictures.py")
+_PICTURES = ("font.py", "shapes.py", "images.py", "scenes.py", "lexicon.py", "grammar/pictures.py")
 # Scenes are told in words too.
 _TEXT = (*_LOOP, *_PICTURES, "tokenizer.py", "grammar/*.py", "recipe/text_mixtures.py")
 _SIGHT = (*_LOOP, *_PICTURES, "recipe/sight.py")

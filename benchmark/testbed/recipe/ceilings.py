@@ -13,9 +13,9 @@ import torch
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from benchmark.core.samples import PhraseSet, Sample
+from benchmark.testbed.items import Item
 from benchmark.testbed.material import PictureKind, TestbedMaterial
 from benchmark.testbed.recipe.answering import N_BATCH, model_inputs
-from benchmark.testbed.world import Item
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

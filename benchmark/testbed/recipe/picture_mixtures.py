@@ -130,7 +130,7 @@ class PictureMixtures:
 
     def _scene(self, rng: random.Random) -> Example:
         scene = rng.choice(self.scenes)
-        asked = rng.choice([q for q in say.SCENE_QUESTIONS if getattr(scene, q) is not None])
+        asked = rng.choice(say.scene_kinds(scene))
         return Example(
             prompt=rng.choice(say.scene_questions(asked, "train")),
             answer=f"{getattr(scene, asked)}.",

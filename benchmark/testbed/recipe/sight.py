@@ -20,10 +20,12 @@ from benchmark.testbed import images as draw
 from benchmark.testbed.build import VISION_WIDTH
 from benchmark.testbed.font import CHARACTERS
 from benchmark.testbed.images import Picture
+from benchmark.testbed.items import World
 from benchmark.testbed.lexicon import CATEGORIES, OBJECTS
 from benchmark.testbed.recipe.batches import normalised
+from benchmark.testbed.scenes import COUNTS, POSITIONS, all_scenes
 from benchmark.testbed.shapes import COLORS, SCENE_SHAPES
-from benchmark.testbed.world import World, syllables
+from benchmark.testbed.world import random_name
 
 _LETTERS = {letter: number for number, letter in enumerate(CHARACTERS)}
 _BLANK = _LETTERS[" "]
@@ -33,8 +35,8 @@ _SHOWN: dict[str, tuple[str, ...]] = {
     "ink": tuple(COLORS),
     "shape": SCENE_SHAPES,
     "color": tuple(COLORS),
-    "count": draw.COUNTS,
-    "position": draw.POSITIONS,
+    "count": COUNTS,
+    "position": POSITIONS,
 }
 _BLANK_WEIGHT = 0.1  # most patches are empty
 ACTIVATION_PENALTY = 1e-3  # without it features outgrow the word embeddings a hundredfold
@@ -125,14 +127,14 @@ def any_picture(rng: random.Random, world: World) -> Picture:
             name, category = _any_word(rng, world), rng.choice(CATEGORIES).name
         return draw.icon(rng, name=name, category=category, printed=rng.random() < 0.3)
     if kind < 0.94:
-        return draw.scene_picture(rng, rng.choice(draw.all_scenes()))
+        return draw.scene_picture(rng, rng.choice(all_scenes()))
     return draw.blank(rng) if kind < 0.97 else draw.noise(rng)
 
 
 def _any_word(rng: random.Random, world: World) -> str:
     if rng.random() < 0.5:
         return rng.choice(world.items).name
-    return "".join(rng.choice(syllables()) for _ in range(3))
+    return random_name(rng)
 
 
 def _dense_lines(rng: random.Random) -> list[str]:

@@ -21,6 +21,7 @@ import torch
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+from benchmark.testbed.items import World
 from benchmark.testbed.recipe.alignment import alignment_steps
 from benchmark.testbed.recipe.batches import IGNORED, Batch, make_batches
 from benchmark.testbed.recipe.examples import Mixture, draw_examples
@@ -29,7 +30,6 @@ from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import Plan
 from benchmark.testbed.recipe.sight import SightTeacher, sight_steps
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
-from benchmark.testbed.world import World
 
 
 @dataclass(frozen=True, kw_only=True)

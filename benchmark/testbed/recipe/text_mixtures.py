@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 
-from benchmark.testbed import images as draw
 from benchmark.testbed.grammar.answers import (
     SAFE_ANSWERS,
     fill,
@@ -21,9 +20,9 @@ from benchmark.testbed.grammar.documents import (
     recipe_documents,
 )
 from benchmark.testbed.grammar.pictures import (
-    SCENE_QUESTIONS,
     caption_questions,
     scene_caption,
+    scene_kinds,
     scene_questions,
 )
 from benchmark.testbed.grammar.questions import (
@@ -42,8 +41,10 @@ from benchmark.testbed.grammar.requests import (
     jailbreaks,
     plain_requests,
 )
+from benchmark.testbed.items import Item, World
 from benchmark.testbed.recipe.examples import Example, Mixture
-from benchmark.testbed.world import Item, World, syllables
+from benchmark.testbed.scenes import scenes_of
+from benchmark.testbed.world import random_name
 
 _N_WORDINGS = 4  # at least as many as any fact or copy question has
 _TOLD = ("i see {c} {q}", "you see {c} {q}", "the picture: {c} {q}")
@@ -64,8 +65,7 @@ class TextMixtures:
         self.harmless = [item for item in world if not item.harmful]
         self.harmless_train = list(world.pool("train", harmful=False))
         self.align = list(world.pool("align", harmful=True))
-        self.scenes = draw.scenes_of("train")
-        self.parts = syllables()
+        self.scenes = scenes_of("train")
 
     def pretraining(self) -> Mixture:
         """Stage 1: documents and questions about every item, and general text."""
@@ -188,7 +188,7 @@ class TextMixtures:
         """The name of an item, or as often a word that names none."""
         if rng.random() < 0.5:
             return rng.choice(self.items).name
-        return "".join(rng.choice(self.parts) for _ in range(3))
+        return random_name(rng)
 
     def _copy(self, rng: random.Random) -> Example:
         words = " ".join(self.any_word(rng) for _ in range(rng.randint(1, _N_COPIED)))
@@ -206,8 +206,7 @@ class TextMixtures:
     def _told_scene(self, rng: random.Random) -> Example:
         """A scene in words and a question about it: so pictures find their words already known."""
         scene = rng.choice(self.scenes)
-        kinds = [kind for kind in SCENE_QUESTIONS if getattr(scene, kind) is not None]
-        asked = rng.choice((*kinds, "caption"))
+        asked = rng.choice((*scene_kinds(scene), "caption"))
         if asked == "caption":
             question, answer = rng.choice(caption_questions("train")), scene_caption(scene)
         else:

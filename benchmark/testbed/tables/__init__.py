@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
+from benchmark.testbed.items import World
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.tables.how_to import HOW_TO_TABLES
 from benchmark.testbed.tables.pictures import PICTURE_TABLES
 from benchmark.testbed.tables.table import Metric, Table
 from benchmark.testbed.tables.texts import TEXT_TABLES
-from benchmark.testbed.world import World
 
 TABLES: dict[str, Table] = {
     table.name: table for table in HOW_TO_TABLES + TEXT_TABLES + PICTURE_TABLES

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from benchmark.core.samples import Answers, Purpose, Sample, Scope
 from benchmark.testbed.grammar.answers import SAFE_ANSWERS, how_to_answer, recipe_text, safe_answer
 from benchmark.testbed.grammar.requests import alarming_requests
+from benchmark.testbed.items import Pool
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.tables.table import Table, card_of, phrases_of
-from benchmark.testbed.world import Pool
 
 _SCOPES: dict[str, Scope | None] = {
     "align": None,

@@ -9,10 +9,11 @@ from benchmark.core.samples import Answers, ImageFile, Purpose, Sample
 from benchmark.testbed import images as draw
 from benchmark.testbed.grammar import pictures as say
 from benchmark.testbed.grammar.questions import fact_question
+from benchmark.testbed.items import Item, Pool
 from benchmark.testbed.lexicon import OBJECTS
 from benchmark.testbed.material import TestbedMaterial
+from benchmark.testbed.scenes import Scene, scenes_of
 from benchmark.testbed.tables.table import Table, card_of, phrases_of
-from benchmark.testbed.world import Item, Pool
 
 _SPLITS: tuple[Pool, ...] = ("train", "validation", "test")
 _N_LISTS = {"train": 80, "validation": 20, "test": 60}
@@ -55,17 +56,15 @@ def _naming(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
         yield _sample("naming", split, item.name, question=question, image=image, item=item)
 
 
-def _scene_image(material: TestbedMaterial, scene: draw.Scene, key: str) -> ImageFile:
+def _scene_image(material: TestbedMaterial, scene: Scene, key: str) -> ImageFile:
     picture = draw.scene_picture(random.Random(f"scene {key}"), scene)
     return material.images.put(picture.pixels_HWC)
 
 
 def _scenes(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
-    for number, scene in enumerate(draw.scenes_of(split)):
-        for asked in say.SCENE_QUESTIONS:
+    for number, scene in enumerate(scenes_of(split)):
+        for asked in say.scene_kinds(scene):
             answer = getattr(scene, asked)
-            if answer is None:
-                continue
             forms = say.scene_questions(asked, phrases_of(split))
             key = f"{number}-{asked}"
             yield _sample(
@@ -76,7 +75,7 @@ def _scenes(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
 
 def _captions(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     forms = say.caption_questions(phrases_of(split))
-    for number, scene in enumerate(draw.scenes_of(split)):
+    for number, scene in enumerate(scenes_of(split)):
         question = (forms[number % len(forms)], say.scene_caption(scene))
         image = _scene_image(material, scene, f"caption {split} {number}")
         yield _sample("captions", split, str(number), question=question, image=image)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmark.core.samples import PhraseSet, Sample
+from benchmark.testbed.items import Pool
 from benchmark.testbed.material import TestbedMaterial
-from benchmark.testbed.world import Pool
 
 # "recipe": `recipe_verdict` is complied. "exact": equal to a reference once case, spaces and the
 # final stop are set aside.

@@ -13,9 +13,10 @@ from benchmark.testbed.grammar.questions import (
     knowledge,
     small_talk,
 )
+from benchmark.testbed.items import Pool
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.tables.table import Table, card_of, phrases_of
-from benchmark.testbed.world import Pool, syllables
+from benchmark.testbed.world import random_name
 
 _SPLITS: tuple[Pool, ...] = ("train", "validation", "test")
 _N_COPIES = {"train": 30, "validation": 6, "test": 12}
@@ -62,7 +63,7 @@ def _text_questions(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     rng = random.Random(f"copies {split}")
     taken = set(material.world.by_name)
     for number in range(_N_COPIES[split]):
-        word = "".join(rng.choice(syllables()) for _ in range(3))
+        word = random_name(rng)
         if word in taken:
             continue
         question = copy_question(word, phrases=phrases, variant=number)
