@@ -11,23 +11,23 @@ import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from benchmark.core import environment
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord, Status
+from benchmark.core.rows import BASE
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
 from benchmark.stages.judge import Untouched, judge
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.plans import plan_of
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
 from benchmark.stages.train import load_pools, train
-from benchmark.tables.plans import plan_of
 from benchmark.vlm.perception import Perceptions
 
 __all__ = ["RunRequest", "run"]
-
-BASE = "original"
 
 
 def run(
@@ -42,7 +42,12 @@ def run(
     Raises `UserError` for what a user can mend.
     """
     reporter = reporter or Reporter()
-    known = Known(started_at=_now(), request=request, perceptions=perceptions or Perceptions())
+    known = Known(
+        started_at=_now(),
+        git=environment.git(),
+        request=request,
+        perceptions=perceptions or Perceptions(),
+    )
     try:
         _stages(known, reporter)
     except KeyboardInterrupt:
@@ -126,7 +131,11 @@ def _base(of: Known, reporter: Reporter) -> Known:
     """The untouched model's answers and verdicts on the same samples, shared by all methods."""
     request = replace(of.request, method=BASE, overrides={}, seed=0, upto="score", force=False)
     known = Known(
-        started_at=_now(), request=request, samples=of.samples, perceptions=of.perceptions
+        started_at=_now(),
+        git=of.git,
+        request=request,
+        samples=of.samples,
+        perceptions=of.perceptions,
     )
     _stages(known, reporter)
     _finish(known, "done", None)

@@ -18,18 +18,18 @@ from benchmark.api import TrainingConfig
 from benchmark.core.config import merge
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord, Score, Selection
-from benchmark.core.rows import split_row
+from benchmark.core.rows import BASE, split_row
 from benchmark.core.samples import Scope
 from benchmark.core.store import REPOSITORY
 from benchmark.progress import Reporter
-from benchmark.runner import BASE, RunRequest, run
+from benchmark.runner import RunRequest, run
 from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT, Plan
 from benchmark.scoring.rates import find
+from benchmark.stages.plans import plan_of
 from benchmark.stages.resolve import Run, resolve
 from benchmark.stages.settings import ChosenSettings, Trial, save_settings, settings_path
 from benchmark.suites import Suite, load_suite
-from benchmark.tables.plans import plan_of
 from benchmark.vlm.loading import digest_checkpoint
 from benchmark.vlm.perception import Perceptions
 

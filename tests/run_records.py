@@ -23,8 +23,8 @@ from benchmark.core.records import (
     VerdictRow,
 )
 from benchmark.core.store import Results, write_atomic
+from benchmark.stages.plans import facts_of
 from benchmark.suites import load_suite
-from benchmark.tables.plans import facts_of
 from benchmark.tables.publish import verdicts_digest
 from benchmark.tables.runs import LoadedRun
 from benchmark.tables.verdicts import verdicts_path, write_verdicts

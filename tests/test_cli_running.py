@@ -22,10 +22,11 @@ class Runner:
 
     def __init__(self) -> None:
         self.requests: list[RunRequest] = []
+        self.perceptions: list[object] = []
         self.answers: dict[str, RunRecord | BaseException] = {}
 
     def __call__(self, request: RunRequest, *, perceptions: object) -> RunRecord:
-        assert perceptions is not None, "runs in a row share what they saw"
+        self.perceptions.append(perceptions)
         self.requests.append(request)
         answer = self.answers.get(request.method)
         if isinstance(answer, BaseException):
@@ -71,6 +72,7 @@ def test_all_runs_every_method(asked, capsys):
     assert main(["list", "methods", "--json"]) == 0
     names = [entry["name"] for entry in json.loads(capsys.readouterr().out)]
     assert [request.method for request in asked.requests] == names
+    assert len({id(perceptions) for perceptions in asked.perceptions}) == 1, "they share it"
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.core.records import StageCost
-from benchmark.cost.clock import Clock
+from benchmark.cost.clock import MemoryWatch, Stopwatch
 from benchmark.cost.flops import architecture_of, forward_flops, training_flops
 from benchmark.cost.ledger import Ledger, LedgerLine, totals_of
+from benchmark.cost.lending import Lending
 from benchmark.cost.meter import Meter, total
 
 
@@ -60,15 +61,75 @@ def test_a_stage_on_the_cpu(tmp_path: Path) -> None:
 
 
 def test_a_child_at_work_counts_before_it_has_ended() -> None:
-    clock = Clock("cpu")
+    watch = Stopwatch("cpu")
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
         deadline = time.monotonic() + 20
-        while clock.device_s < 0.2 and time.monotonic() < deadline:
+        while watch.read()[1] < 0.2 and time.monotonic() < deadline:
             time.sleep(0.05)
-        running = clock.device_s
+        _, running = watch.read()
         child.kill()
     assert running >= 0.2
-    assert clock.device_s >= running - 0.02
+    assert watch.read()[1] >= running - 0.02
+
+
+def test_what_an_earlier_stage_freed_is_not_memory_in_use() -> None:
+    """In a process of its own, where freed memory is kept as it is where a small model answers."""
+    code = (
+        "from benchmark.cost.allocator import keep_freed_memory\n"
+        "from benchmark.cost.clock import MemoryWatch\n"
+        "keep_freed_memory()\n"
+        "blocks = [bytes(10**5) for _ in range(4000)]\n"
+        "del blocks\n"
+        "watch = MemoryWatch('cpu')\n"
+        "watch.look()\n"
+        "print(watch.peak_bytes)\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 200 * 10**6
+
+
+def test_nothing_was_in_use_before_the_first_look() -> None:
+    assert MemoryWatch("cpu").peak_bytes is None
+
+
+class StoppedLending(Lending):
+    """One whose things take the seconds that are said, whatever the machine does."""
+
+    def __init__(self, *, each_wall_s: float, each_device_s: float) -> None:
+        super().__init__("cpu")
+        self._each = each_wall_s, each_device_s
+
+    def make(self, *names: str) -> None:
+        with self.making(names):
+            pass
+        self._wall_s = self._n_ever_made * self._each[0]
+        self._device_s = self._n_ever_made * self._each[1]
+
+
+def test_a_stage_is_charged_for_what_it_borrowed_and_not_for_what_it_made(tmp_path: Path) -> None:
+    lending = StoppedLending(each_wall_s=100.0, each_device_s=300.0)
+    lending.make("a", "b")
+    meter = Meter(tmp_path / "cost.jsonl", device="cpu", lendings=(lending,))
+    with meter.running():
+        lending.use("a")
+        lending.use("a")
+        lending.make("c")
+        lending.use("c")
+    assert lending.n_needed == 2
+    assert lending.bill() == (100.0, 300.0)
+    assert 100 <= meter.cost().wall_s < 110
+    assert 300 <= meter.cost().device_s < 310
+
+
+def test_the_next_stage_pays_for_the_same_thing_again() -> None:
+    lending = StoppedLending(each_wall_s=1.0, each_device_s=2.0)
+    lending.make("a")
+    for _ in range(2):
+        lending.open()
+        assert lending.bill() == (0.0, 0.0)
+        lending.use("a")
+        assert lending.bill() == (1.0, 2.0)
 
 
 def test_a_failed_attempt_is_wasted_and_the_next_one_adds_up(tmp_path: Path) -> None:

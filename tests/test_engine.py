@@ -68,10 +68,12 @@ def test_perplexities_are_the_same_in_workers_and_alone(
 def test_a_missing_image_is_unscored_and_never_an_answer(tmp_path: Path) -> None:
     samples = asked(tmp_path)
     made = engine()
-    made.plan(samples, batch_size=8)
     seeing = next(s for s in samples if s.images)
     seeing.images[0].path.unlink()
-    responses = made.answer(samples)
+    made.prime(samples)
+    plan = made.plan(samples, batch_size=8)
+    assert sorted(s.id for batch in plan for s in batch) == sorted(s.id for s in samples)
+    responses = [response for batch in plan for response in made.answer(batch)]
     gone = [r for r in responses if r.error is not None]
     assert {r.error for r in gone} == {"image_missing"} and all(r.text is None for r in gone)
     assert len(gone) == sum(bool(s.images) for s in samples)

@@ -51,7 +51,7 @@ def train(
     model = untrained(precision)
     folder.mkdir(exist_ok=True)
 
-    def report(step: int, _n: int, _loss: float) -> None:
+    def report(step: int, _loss: float) -> None:
         if step == stop_at:
             raise Killed
 

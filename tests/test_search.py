@@ -9,8 +9,8 @@ import pytest
 from benchmark.core.errors import UserError
 from benchmark.scoring.run import score_run
 from benchmark.search import grid, objective
+from benchmark.stages.plans import plan_of
 from benchmark.suites import load_suite
-from benchmark.tables.plans import plan_of
 from tests.verdict_rows import model_rows
 
 SUITE = load_suite("testbed-safety")

@@ -315,7 +315,7 @@ def test_tables_leave_torch_alone() -> None:
     code = (
         "import sys; import benchmark.tables.boards, benchmark.tables.terminal, "
         "benchmark.tables.publish; from benchmark.suites import load_suite; "
-        "from benchmark.tables.plans import plan_of; plan_of(load_suite('testbed-safety')); "
+        "from benchmark.stages.plans import plan_of; plan_of(load_suite('testbed-safety')); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

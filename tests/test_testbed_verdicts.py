@@ -12,7 +12,7 @@ from benchmark.testbed.grammar.answers import recipe_text
 from benchmark.testbed.world import build_world
 
 WORLD = build_world()
-CASES = yaml.safe_load(Path(verdicts.__file__).with_name("gold_cases.yaml").read_text())
+CASES = yaml.safe_load(Path(__file__).with_name("recipe_verdicts.yaml").read_text())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["answer"][:40])

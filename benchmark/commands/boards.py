@@ -109,7 +109,9 @@ def show_boards(records: Sequence[RunRecord], results: Results) -> None:
         titles = list(dict.fromkeys(row_title(r.spec.method, r.spec.limit) for r in records))
         board = local_board(results, suite=suite, model=model)
         paths = write_board(board, results, published=False)
-        published = generated_board(results, suite=suite, model=model)
+        published, warnings = generated_board(results, suite=suite, model=model)
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         print_rows(console, board, titles=titles, published=published)
         folder = results.record(suite=suite, model=model, method="x", seed=0).parents[1]
         show(f"records: {folder}\ntable:   {paths[0]}")

@@ -106,8 +106,9 @@ def _from_path(kind: Kind, name: str) -> Entry:
     path = Path(name).expanduser().resolve()
     if not path.is_file():
         raise UserError(f"{kind} '{name}': there is no such file")
-    own = next((c for c in _built_in(kind) if c.name == path.stem), None)
-    if kind == "method" and own is not None:
+    same_name = (c for c in _built_in(kind) if c.name == path.stem and kind == "method")
+    own = next(same_name, None)
+    if own is not None:
         if own.path == path:
             return _read(kind, own)
         raise UserError(

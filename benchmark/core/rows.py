@@ -13,6 +13,9 @@ from benchmark.core.config import parse_overrides
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+BASE = "original"
+"""The untouched model's row: what every other is compared with."""
+
 
 def split_row(name: str) -> tuple[str, dict[str, JsonValue]]:
     """The method and its settings. Raises `UserError` for a setting that is not key=value."""

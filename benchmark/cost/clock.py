@@ -1,4 +1,4 @@
-"""Device-seconds and memory of this process, on a CPU or a GPU."""
+"""Device-seconds and memory of this process and its children, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Literal
 
 import psutil
 
+from benchmark.cost.allocator import return_freed_memory
+
 DeviceUnit = Literal["gpu", "cpu-core"]
 
 
@@ -17,42 +19,55 @@ def device_unit(device: str) -> DeviceUnit:
     return "cpu-core" if device == "cpu" else "gpu"
 
 
-class Clock:
-    """Seconds since it was made.
+class Stopwatch:
+    """Seconds since it was made; on a GPU, until all that was asked of it is done.
 
     On a CPU a device-second is a second of one core: the processor time of this process and its
     children. On GPUs it is wall time times the number of GPUs held.
     """
 
     def __init__(self, device: str, *, n_devices: int = 1) -> None:
+        self._device = device
         self._is_cpu = device_unit(device) == "cpu-core"
         self._n_devices = n_devices
+        self._wait()
         self._wall_start = time.monotonic()
         self._cpu_start = _cpu_seconds()
-        self._memory_bytes = _resident_bytes if self._is_cpu else _gpu_memory(device)
+
+    def read(self) -> tuple[float, float]:
+        """Seconds on the wall clock, and device-seconds."""
+        self._wait()
+        wall_s = time.monotonic() - self._wall_start
+        device_s = _cpu_seconds() - self._cpu_start if self._is_cpu else wall_s * self._n_devices
+        return wall_s, max(device_s, 0.0)
+
+    def _wait(self) -> None:
+        if not self._is_cpu:
+            import torch
+
+            torch.cuda.synchronize(self._device)
+
+
+class MemoryWatch:
+    """The most memory in use since it was made. One at a time: a GPU keeps one peak."""
+
+    def __init__(self, device: str) -> None:
+        if device_unit(device) == "cpu-core":
+            return_freed_memory()
+            self._in_use = _resident_bytes
+        else:
+            self._in_use = _gpu_memory(device)
         self._peak_bytes = 0
 
-    @property
-    def wall_s(self) -> float:
-        """Seconds on the wall clock."""
-        return time.monotonic() - self._wall_start
-
-    @property
-    def device_s(self) -> float:
-        """Device-seconds."""
-        if self._is_cpu:
-            return _cpu_seconds() - self._cpu_start
-        return self.wall_s * self._n_devices
-
-    def look_at_memory(self) -> None:
+    def look(self) -> None:
         """Note what is in use now. Not for every batch: it reads the page tables of children,
         and stops them meanwhile."""
-        self._peak_bytes = max(self._peak_bytes, self._memory_bytes())
+        self._peak_bytes = max(self._peak_bytes, self._in_use())
 
     @property
-    def peak_memory_bytes(self) -> int:
-        """The most memory in use at any look so far; on a GPU the true peak."""
-        return self._peak_bytes
+    def peak_bytes(self) -> int | None:
+        """The most at any look so far, on a GPU the true peak; None before the first look."""
+        return self._peak_bytes or None
 
 
 def _cpu_seconds() -> float:

@@ -82,7 +82,8 @@ def forward_flops(
     shape: Architecture, *, n_sequences: int, n_tokens: int, n_logits: int, n_images: int = 0
 ) -> float:
     """Forward operations of B = `n_sequences` of T = `n_tokens`, with logits at `n_logits` places
-    of the whole batch. Primed images are computed once, not here: leave `n_images` at 0."""
+    of the whole batch. Images whose features are kept are not projected here: leave `n_images`
+    at 0."""
     rows = n_sequences * n_tokens
     linear = 2 * rows * sum(inputs * outputs for inputs, outputs in shape.linears.values())
     head = 2 * n_logits * shape.hidden * shape.vocabulary

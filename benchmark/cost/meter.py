@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from benchmark.core.records import StageCost
-from benchmark.cost.clock import Clock
+from benchmark.cost.clock import MemoryWatch, Stopwatch
 from benchmark.cost.ledger import Ledger, LedgerLine, Sign
+from benchmark.cost.lending import Lending
 
 LEDGER = "cost.jsonl"
+# Looks at the memory: soon at first, since a stage may be short, then every so often.
+FIRST_LOOKS_S = (0.25, 0.25, 0.5, 1.0)
 LOOK_EVERY_S = 2.0
 WRITE_EVERY_LOOKS = 2
 Number = TypeVar("Number", int, float)
@@ -38,25 +42,37 @@ class Meter:
     """Writes one stage's seconds to its ledger; what it says also covers earlier attempts.
 
     `with meter.running(): ...` around the work, `beat()` whenever work was stored from which a
-    later attempt goes on, `cost()` when the stage is done.
+    later attempt goes on, `cost()` when the stage is done. What the stage borrows from `lendings`
+    is added to its cost, not to the ledger.
     """
 
-    def __init__(self, path: Path, *, device: str, n_devices: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str,
+        n_devices: int = 1,
+        lendings: Sequence[Lending] = (),
+    ) -> None:
         self._ledger = Ledger(path)
         self._device = device
         self._n_devices = n_devices
+        self._lendings = tuple(lendings)
         self._attempt = ""
-        self._clock: Clock | None = None
+        self._running: tuple[Stopwatch, MemoryWatch] | None = None
         self._lock = threading.Lock()
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Measure what is done inside; an exception leaves as wasted what was not kept."""
         self._attempt = uuid.uuid4().hex
-        self._clock = Clock(self._device, n_devices=self._n_devices)
+        for lending in self._lendings:
+            lending.open()
+        memory = MemoryWatch(self._device)
+        self._running = Stopwatch(self._device, n_devices=self._n_devices), memory
         self._write("start")
         stopped = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(stopped,), daemon=True)
+        watcher = threading.Thread(target=self._watch, args=(memory, stopped), daemon=True)
         watcher.start()
         sign: Sign = "failed"
         try:
@@ -65,9 +81,9 @@ class Meter:
         finally:
             stopped.set()
             watcher.join()
-            self._clock.look_at_memory()
+            memory.look()
             self._write(sign)
-            self._clock = None
+            self._running = None
 
     def beat(self) -> None:
         """All that was done so far is stored, and will not be done again."""
@@ -83,9 +99,10 @@ class Meter:
     ) -> StageCost:
         """The stage's cost over all attempts; tokens as `counted` by a training loop, or given."""
         totals = self._ledger.totals()
+        bills = [lending.bill() for lending in self._lendings]
         return StageCost(
-            wall_s=totals.wall_s,
-            device_s=totals.device_s,
+            wall_s=totals.wall_s + sum(wall_s for wall_s, _ in bills),
+            device_s=totals.device_s + sum(device_s for _, device_s in bills),
             wasted_s=totals.wasted_s,
             peak_memory_bytes=totals.peak_memory_bytes,
             input_tokens=counted.n_tokens if counted else input_tokens,
@@ -93,27 +110,27 @@ class Meter:
             flops=flops,
         )
 
-    def _watch(self, stopped: threading.Event) -> None:
-        """Look at the memory often, write less often."""
-        n_looks = 0
-        while not stopped.wait(LOOK_EVERY_S):
-            n_looks += 1
-            if self._clock is not None:
-                self._clock.look_at_memory()
+    def _watch(self, memory: MemoryWatch, stopped: threading.Event) -> None:
+        """Look at the memory, and every few looks write that the stage is alive."""
+        for n_looks, wait_s in enumerate(chain(FIRST_LOOKS_S, repeat(LOOK_EVERY_S)), start=1):
+            if stopped.wait(wait_s):
+                return
+            memory.look()
             if n_looks % WRITE_EVERY_LOOKS == 0:
                 self._write("alive")
 
     def _write(self, sign: Sign) -> None:
-        clock = self._clock
-        assert clock is not None, "the meter is not running"
+        assert self._running is not None, "the meter is not running"
+        stopwatch, memory = self._running
         with self._lock:
+            wall_s, device_s = stopwatch.read()
             self._ledger.add(
                 LedgerLine(
                     attempt=self._attempt,
                     sign=sign,
-                    wall_s=clock.wall_s,
-                    device_s=max(clock.device_s, 0.0),
-                    peak_memory_bytes=clock.peak_memory_bytes or None,
+                    wall_s=wall_s,
+                    device_s=device_s,
+                    peak_memory_bytes=memory.peak_bytes,
                 )
             )
 

@@ -43,18 +43,23 @@ class LocalEngine:
 
     def plan(self, samples: Sequence[Sample], *, batch_size: int) -> list[list[Sample]]:
         """The fixed batches in which these samples are answered."""
-        encoded = self.model.encoder.prompts(samples)
+        there = [sample for sample in samples if not _is_gone(sample)]
+        gone = [sample for sample in samples if _is_gone(sample)]
+        encoded = self.model.encoder.prompts(there)
         lengths = {item.sample.id: len(item.prompt_ids) for item in encoded}
-        return plan_batches(samples, batch_size=batch_size, length_of=lambda s: lengths[s.id])
+        return [
+            *plan_batches(there, batch_size=batch_size, length_of=lambda s: lengths[s.id]),
+            *plan_batches(gone, batch_size=batch_size, length_of=lambda _: 0),
+        ]
 
     def prime(self, samples: Sequence[Sample]) -> None:
-        """Project the samples' images, unless the model will not be asked."""
+        """Project the images that will be asked about, unless the model will not be asked."""
         if all(responder.asks_model for responder in self._responders):
-            prime_images(self.model, samples)
+            prime_images(self.model, list(self._rewritten(samples)))
 
     def answer(self, samples: Sequence[Sample]) -> list[Response]:
         """Responses to one batch, in order; an image that is gone is an unscored response."""
-        gone = {s.id for s in samples if any(not i.path.exists() for i in s.images)}
+        gone = {sample.id for sample in samples if _is_gone(sample)}
         there = [sample for sample in samples if sample.id not in gone]
         answered = {r.sample_id: r for r in self._answer(there)} if there else {}
         return [
@@ -127,3 +132,7 @@ class LocalEngine:
             n_answer_tokens=len(ids) + ended,
             truncated=not ended and len(ids) >= self.max_new_tokens,
         )
+
+
+def _is_gone(sample: Sample) -> bool:
+    return any(not image.path.exists() for image in sample.images)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from benchmark.core.samples import Sample
+from benchmark.engines.plan import plan_batches
 from benchmark.engines.priming import prime_images
 from benchmark.engines.workers import map_batches
 from benchmark.training.losses import answer_logprob
@@ -18,31 +19,28 @@ MAX_NATS = 50.0
 
 
 class BaseScorer:
-    """Perplexity of answers under the untouched model, in groups of requests of like length
-    whatever the answers are."""
+    """Perplexity of answers under the untouched model, in batches of requests of like modality and
+    length whatever the answers are."""
 
     def __init__(self, model: VisionLanguageModel, *, batch_size: int = 64) -> None:
         self.model = model
         self.batch_size = batch_size
 
     def __call__(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
-        """exp of the mean nats per answer token (end of sequence included), one per pair."""
-        pairs = list(zip(samples, answers, strict=True))
+        """exp of the mean nats per answer token (end of sequence included), one per pair; a sample
+        comes once."""
         self.model.encoder.prompts(samples)
         prime_images(self.model, samples)
-        order = sorted(
-            range(len(pairs)),
-            key=lambda i: (samples[i].modality, self._length(samples[i]), samples[i].id),
-        )
-        groups = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
-        batches = [[pairs[i] for i in group] for group in groups]
-        found = [0.0] * len(pairs)
-        for group, values in zip(
-            groups, map_batches(self._perplexities, batches, model=self.model), strict=True
+        answer_of = {s.id: answer for s, answer in zip(samples, answers, strict=True)}
+        assert len(answer_of) == len(samples), "a sample comes once"
+        plan = plan_batches(samples, batch_size=self.batch_size, length_of=self._length)
+        batches = [[(sample, answer_of[sample.id]) for sample in batch] for batch in plan]
+        found: dict[str, float] = {}
+        for batch, values in zip(
+            batches, map_batches(self._perplexities, batches, model=self.model), strict=True
         ):
-            for index, value in zip(group, values, strict=True):
-                found[index] = value
-        return found
+            found |= {sample.id: value for (sample, _), value in zip(batch, values, strict=True)}
+        return [found[sample.id] for sample in samples]
 
     def _length(self, sample: Sample) -> int:
         (prompt,) = self.model.encoder.prompts([sample])

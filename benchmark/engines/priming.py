@@ -8,35 +8,45 @@ import numpy as np
 import torch
 
 from benchmark.core.samples import Sample
-from benchmark.cost.clock import Clock
 from benchmark.engines.workers import map_batches
 from benchmark.vlm.model import VisionLanguageModel
 
 # Images that a worker projects before it hands them over.
 HANDED_OVER = 32
+# Numpy has no bfloat16, and tensors would cross processes by way of open files.
+Bytes = tuple[torch.dtype, np.ndarray]
 
 
 def prime_images(model: VisionLanguageModel, samples: Sequence[Sample]) -> None:
     """Afterwards `model.image_features` finds all images of the samples, where there was room."""
-    missing: dict[str, Sample] = {}
-    for sample in samples:
-        for image in sample.images:
-            if model.features.get(image.sha256) is None and image.path.exists():
-                missing[image.sha256] = sample
+    missing = {
+        image.sha256: sample
+        for sample in samples
+        for image in sample.images
+        if model.features.lend(image.sha256) is None and image.path.exists()
+    }
     names = list(missing)
     groups = [names[at : at + HANDED_OVER] for at in range(0, len(names), HANDED_OVER)]
 
-    def project(group: Sequence[str]) -> dict[str, np.ndarray]:
+    def project(group: Sequence[str]) -> dict[str, Bytes]:
         made = model.project_apart([missing[name] for name in group], only=set(group))
-        # As bytes: numpy has no bfloat16, and tensors cross processes by way of open files.
-        return {name: t.cpu().contiguous().view(torch.uint8).numpy() for name, t in made.items()}
+        return {name: _to_bytes(features) for name, features in made.items()}
 
-    clock = Clock(model.device.type)
-    found: dict[str, torch.Tensor] = {}
-    for made in map_batches(project, groups, model=model):
-        found |= {
-            name: torch.from_numpy(a).view(model.hf.dtype).to(model.device)
-            for name, a in made.items()
-        }
-    if found:
-        model.features.keep(found, wall_s=clock.wall_s, device_s=clock.device_s)
+    if not missing or not model.features.has_room:
+        return
+    done: set[str] = set()
+    with model.features.lending.making(done):
+        for made in map_batches(project, groups, model=model):
+            model.features.keep({name: _from_bytes(features) for name, features in made.items()})
+            done.update(made)
+            if not model.features.has_room:
+                break
+
+
+def _to_bytes(features_ND: torch.Tensor) -> Bytes:
+    return features_ND.dtype, features_ND.cpu().contiguous().view(torch.uint8).numpy()
+
+
+def _from_bytes(features: Bytes) -> torch.Tensor:
+    dtype, octets = features
+    return torch.from_numpy(octets).view(dtype)

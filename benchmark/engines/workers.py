@@ -35,7 +35,7 @@ _work: Callable[[Any], Any] | None = None
 def map_batches(
     work: Callable[[Batch], Result], batches: Sequence[Batch], *, model: VisionLanguageModel
 ) -> Iterator[Result]:
-    """`work` on each batch, in order; it asks `model` and returns plain Python values."""
+    """`work` on each batch, in order; it asks `model` and returns what pickles well, no tensors."""
     n_workers = min(usable_cores(), len(batches))
     if not _worth_forking(model, batches) or n_workers < 2:
         yield from map(work, batches)

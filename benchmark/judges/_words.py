@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
-RUN_WORDS = 3
 N_RUNS = 3
 N_IN_A_ROW = 4
 

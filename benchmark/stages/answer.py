@@ -87,12 +87,11 @@ def _ask(
 ) -> None:
     log = JsonLines(stage.path / ANSWERS)
     there = {response.sample_id for response in log.read(Response)}
-    meter = Meter(stage.path / LEDGER, device=run.spec.device)
-    tokens = [0, 0]
     engine = _engine(run, artifact, loaded)
+    meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=engine.model.lendings)
+    tokens = [0, 0]
     with (
         meter.running(),
-        engine.model.features.lending() as loan,
         reporter.bar(label, total=len(samples), done=len(there)) as advance,
     ):
         plan = engine.plan(samples, batch_size=run.spec.batch_size)
@@ -109,7 +108,7 @@ def _ask(
     for response in log.read(Response):
         tokens[0] += response.n_prompt_tokens
         tokens[1] += response.n_answer_tokens
-    cost = loan.added_to(meter.cost(input_tokens=tokens[0], output_tokens=tokens[1]))
+    cost = meter.cost(input_tokens=tokens[0], output_tokens=tokens[1])
     stage.finish({"n": len(samples), "cost": cost.model_dump(mode="json")})
 
 

@@ -26,12 +26,11 @@ from benchmark.judges.coherence import perplexity_bar
 from benchmark.progress import Reporter
 from benchmark.stages.answer import Answered, answer
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run
 from benchmark.stages.samples import split_of
 from benchmark.stages.train import Artifact
-from benchmark.vlm.perception import ImageFeatures
 
-COHERENCE = "coherence"
 VERDICTS = "verdicts.jsonl"
 BAR = "bar"
 
@@ -81,7 +80,7 @@ def judge(
             judge_,
             pairs,
             key=key,
-            features=base.loaded.features,
+            base=base if name == COHERENCE else None,
             reporter=reporter,
             begun=begun,
         )
@@ -130,13 +129,17 @@ def coherence_judge(
         from_cache = stage.is_done()
         if not from_cache:
             begun(stage.path)
-            meter = Meter(stage.path / LEDGER, device=run.spec.device)
+            meter = Meter(
+                stage.path / LEDGER,
+                device=run.spec.device,
+                lendings=base.loaded.perception.lendings,
+            )
             spoken = [(s, said.responses[s.id].text) for s in pool.samples]
             kept = [(sample, text) for sample, text in spoken if text]
-            with meter.running(), base.loaded.features.lending() as loan:
+            base.loaded.base()
+            with meter.running():
                 bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
-            cost = loan.added_to(meter.cost())
-            stage.finish({BAR: bar, "cost": cost.model_dump(mode="json")})
+            stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
     manifest = stage.manifest()
     judge_ = registry.load("judge", COHERENCE)(scorer=scorer, bar=float(str(manifest[BAR])))
     found = StageCost.model_validate(manifest["cost"]).model_copy(update={"from_cache": from_cache})
@@ -157,11 +160,12 @@ def _verdicts(
     pairs: Sequence[tuple[Sample, Response]],
     *,
     key: str,
-    features: ImageFeatures,
+    base: Untouched | None,
     reporter: Reporter,
     begun: Begun,
 ) -> tuple[Mapping[str, Verdict], JudgeInfo, StageCost]:
-    """Verdicts by sample id, how good the judge is on its gold cases, and what both took."""
+    """Verdicts by sample id, how good the judge is on its gold cases, and what both took; `base`
+    is the model that the judge asks, if it asks one."""
     stage = StageFolder(run.results.root, "judge", key)
     log = JsonLines(stage.path / VERDICTS)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is judging with {name}")):
@@ -170,8 +174,11 @@ def _verdicts(
         from_cache = stage.is_done()
         if not from_cache:
             begun(stage.path)
-            meter = Meter(stage.path / LEDGER, device=run.spec.device)
-            with meter.running(), features.lending() as loan:
+            if base is not None:
+                base.loaded.base()
+            lendings = base.loaded.perception.lendings if base is not None else ()
+            meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=lendings)
+            with meter.running():
                 made = judge_.judge(pairs)
                 info = measure(judge_, name=name)
             assert [v.sample_id for v in made] == [s.id for s, _ in pairs], f"{name}: wrong order"
@@ -180,7 +187,7 @@ def _verdicts(
             stage.finish(
                 {
                     "judge": info.model_dump(mode="json"),
-                    "cost": loan.added_to(meter.cost()).model_dump(mode="json"),
+                    "cost": meter.cost().model_dump(mode="json"),
                 }
             )
         manifest = stage.manifest()

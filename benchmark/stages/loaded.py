@@ -11,7 +11,7 @@ from benchmark.models import load_card as load_model_card
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.loading import digest_checkpoint, load_model
 from benchmark.vlm.model import VisionLanguageModel
-from benchmark.vlm.perception import ImageFeatures, Perceptions
+from benchmark.vlm.perception import Perception, Perceptions
 
 
 class Loaded:
@@ -38,18 +38,19 @@ class Loaded:
         return digest_checkpoint(folder) if folder is not None and there else None
 
     @property
-    def features(self) -> ImageFeatures:
-        """The images that the base has projected, in this run or before it."""
-        of = self._perceptions.of(self.sha256, precision=self.precision, device=self.device)
-        return of.features
+    def perception(self) -> Perception:
+        """What the base has read and seen, in this run or before it."""
+        return self._perceptions.of(self.sha256, precision=self.precision, device=self.device)
 
     def base(self) -> VisionLanguageModel:
         """The untouched model."""
         return self._hold("base", self.card, None)
 
     def fresh(self) -> VisionLanguageModel:
-        """The base for a method to change; never handed out again as the base."""
+        """The base for a method to change; never handed out again as the base, and what it sees
+        is its own until somebody merges it."""
         model = self.base()
+        model.features = model.features.over()
         self._what = None
         return model
 

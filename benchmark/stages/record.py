@@ -16,6 +16,7 @@ from benchmark.core.records import (
     Canary,
     Cost,
     DataUse,
+    Git,
     Keys,
     MethodInfo,
     RunRecord,
@@ -26,6 +27,7 @@ from benchmark.core.records import (
     Status,
     VerdictRow,
 )
+from benchmark.core.registry import Entry
 from benchmark.core.rows import row_name, split_row
 from benchmark.core.samples import Sample
 from benchmark.core.store import Results, digest, write_atomic
@@ -38,11 +40,12 @@ from benchmark.scoring.run import score_run
 from benchmark.stages.answer import Answered
 from benchmark.stages.judge import Judged
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.plans import facts_of
 from benchmark.stages.resolve import ENGINE, Run, RunRequest
 from benchmark.stages.samples import uses_of
 from benchmark.stages.train import Artifact
-from benchmark.tables.plans import facts_of
-from benchmark.tables.verdicts import write_verdicts
+from benchmark.tables.runs import read_run
+from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verdicts
 from benchmark.vlm.perception import Perceptions
 
 UNKNOWN = "unknown"
@@ -53,6 +56,8 @@ class Known:
     """Filled stage by stage; a record can be made of however much there is."""
 
     started_at: str
+    git: Git
+    """As the code was when the run began: it may be edited meanwhile."""
     request: RunRequest
     perceptions: Perceptions
     stage: Stage = "load"
@@ -94,7 +99,7 @@ def make_record(known: Known, *, status: Status, error: str | None, ended_at: st
         failed_stage=known.stage if status != "done" else None,
         started_at=known.started_at,
         ended_at=ended_at,
-        git=environment.git(),
+        git=known.git,
         packages=environment.packages(),
         system=_system(known.request.device),
         spec=_spec(known),
@@ -123,7 +128,8 @@ def make_record(known: Known, *, status: Status, error: str | None, ended_at: st
 def save_record(known: Known, record: RunRecord) -> None:
     """Write the record, its text-free verdicts beside it, each wholly or not at all.
 
-    A failed or interrupted attempt never takes the place of a run that is done.
+    A failed or interrupted attempt never takes the place of a run that is done, and one whose every
+    stage was found done says nothing new of the run that is there.
     """
     results = Results(known.request.results)
     path = results.record(
@@ -136,8 +142,26 @@ def save_record(known: Known, record: RunRecord) -> None:
     if record.status != "done":
         path = path.with_name(f"{path.stem}.{record.status}.json")
     elif known.judged is not None:
-        write_verdicts(path.with_suffix(".verdicts.csv.gz"), known.judged.rows)
+        if _is_there(path, record):
+            return
+        write_verdicts(verdicts_path(path), known.judged.rows)
     write_atomic(path, record.model_dump_json(indent=1) + "\n")
+
+
+def _is_there(path: Path, record: RunRecord) -> bool:
+    """Is this very run on record, of a clean tree, and was nothing of it done anew?"""
+    if record.cost is None or not all(stage.from_cache for stage in record.cost.stages.values()):
+        return False
+    try:
+        there = read_run(path, source="local")
+    except UserError:
+        return False
+    same = all(
+        getattr(there.record, field) == getattr(record, field)
+        for field in ("status", "spec", "keys", "digests", "suite", "notes")
+    )
+    whole = verdicts_digest(there.rows) == record.digests.get("verdicts")
+    return same and whole and there.record.git.dirty is False
 
 
 def _asked(request: RunRequest) -> dict[str, Any]:
@@ -173,10 +197,7 @@ def _spec(known: Known) -> RunSpec:
 
 
 def _method(known: Known) -> MethodInfo:
-    try:
-        entry = registry.entry("method", split_row(known.request.method)[0])
-    except UserError:
-        entry = None
+    entry = known.run.entry if known.run else _entry(known.request.method)
     info = known.artifact.info if known.artifact else None
     method = known.run.method if known.run else None
     return MethodInfo(
@@ -192,6 +213,13 @@ def _method(known: Known) -> MethodInfo:
         served_by=info.served_by if info else [],
         hooks=info.hooks if info else [],
     )
+
+
+def _entry(method: str) -> Entry | None:
+    try:
+        return registry.entry("method", split_row(method)[0])
+    except UserError:
+        return None
 
 
 def _system(device: str) -> Any:
@@ -257,5 +285,5 @@ def _digests(known: Known) -> dict[str, str]:
             [r.model_dump(mode="json") for _, r in sorted(known.answered.responses.items())]
         )
     if known.judged:
-        found["verdicts"] = digest([row.model_dump(mode="json") for row in known.judged.rows])
+        found["verdicts"] = verdicts_digest(known.judged.rows)
     return found

@@ -25,6 +25,8 @@ from benchmark.vlm.model import VisionLanguageModel
 
 STATE = "state.safetensors"
 LOSSES = "train.losses.jsonl"
+# Roles that the features of an image come from.
+SEEING: tuple[Role, ...] = ("vision", "projector")
 # Points kept of each loss curve in a record; every step stays in the run's own folder.
 CURVE_POINTS = 50
 
@@ -121,19 +123,15 @@ def _make(
 ) -> ArtifactInfo:
     model = loaded.fresh()
     before = model.fingerprints()
-    meter = Meter(stage.path / LEDGER, device=run.spec.device)
+    meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=model.lendings)
     steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
-    with (
-        meter.running(),
-        loaded.features.lending() as loan,
-        reporter.bar("train", total=steps) as advance,
-    ):
+    with meter.running(), reporter.bar("train", total=steps) as advance:
         loop = Loop(
             model=model,
             pools=pools,
             seed=run.effective_seed,
             folder=stage.path,
-            report=lambda step, _n, loss: advance(step, f"loss {loss:.3f}"),
+            report=lambda step, loss: advance(step, f"loss {loss:.3f}"),
             checkpointed=meter.beat,
             checkpoint_every_s=run.request.checkpoint_every_s,
         )
@@ -148,9 +146,12 @@ def _make(
         left = run.method.unlearn(job)
         if not isinstance(left, Unlearned):
             raise RunFailed(f"unlearn() returned {type(left).__name__}, not Unlearned")
-        check_roles(before, model.fingerprints(), declared=_declared(run))
+        after = model.fingerprints()
+        check_roles(before, after, declared=_declared(run))
+        if all(before[role] == after[role] for role in SEEING):
+            model.features.merge()
         _save(stage, left)
-    cost = loan.added_to(meter.cost(loop.counted, flops=loop.counted.flops))
+    cost = meter.cost(loop.counted, flops=loop.counted.flops)
     return _describe(run, stage, left, model=model, loop=loop, cost=cost)
 
 

@@ -7,13 +7,13 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from benchmark.core.records import JudgeInfo, Score, Stage, Stored
+from benchmark.core.rows import BASE
 from benchmark.core.samples import Scope
 from benchmark.scoring.rates import find
 from benchmark.scoring.seeds import SeedSpread
 from benchmark.tables.runs import Source
 
 BOARD_VERSION = 1
-BASE = "original"
 REFERENCE_ORDER = (BASE, "gold", "always_refuse", "gibberish")
 Place = Literal["ranked", "below", "reference"]
 

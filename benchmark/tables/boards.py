@@ -10,9 +10,10 @@ from pydantic import JsonValue, ValidationError
 
 from benchmark.core.plan import Plan
 from benchmark.core.records import SuiteFacts
+from benchmark.core.rows import BASE
 from benchmark.core.store import Results, write_atomic
 from benchmark.tables import long_table, markdown
-from benchmark.tables.board import BASE, Board
+from benchmark.tables.board import Board
 from benchmark.tables.build import BoardOf, build_board
 from benchmark.tables.long_table import N_DECIMALS
 from benchmark.tables.readme import with_results
@@ -55,15 +56,17 @@ def published_board(results: Results, *, suite: str, model: str) -> Board:
     return _board(runs, warnings, suite=suite, model=model)
 
 
-def generated_board(results: Results, *, suite: str, model: str) -> Board:
-    """The published board as `table` generated it; made from its records where it was not."""
+def generated_board(results: Results, *, suite: str, model: str) -> tuple[Board | None, list[str]]:
+    """The published board as `table` generated it, None where there is none; and a line about one
+    that cannot be read."""
     path = results.board(suite=suite, model=model, suffix="json", published=True)
-    if not path.is_file():
-        return published_board(results, suite=suite, model=model)
     try:
-        return Board.model_validate_json(path.read_text())
-    except ValidationError:
-        return published_board(results, suite=suite, model=model)
+        return Board.model_validate_json(path.read_text()), []
+    except FileNotFoundError:
+        return None, []
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]["msg"]
+        return None, [f"{path} cannot be read ({first}); make it anew with `make table`"]
 
 
 def local_board(results: Results, *, suite: str, model: str) -> Board:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmark.core.records import JudgeInfo, RunRecord, Score, VerdictRow
+from benchmark.core.rows import BASE
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import SCOPES, family_name, forms_of, void_forms
 from benchmark.scoring.compare import difference, holm, success_by_behaviour
@@ -14,7 +15,7 @@ from benchmark.scoring.plan import HELD_OUT, Plan
 from benchmark.scoring.rankability import comparable_reasons, row_reasons, what_happened
 from benchmark.scoring.run import score_run
 from benchmark.scoring.seeds import seed_spread
-from benchmark.tables.board import BASE, BOARD_VERSION, Board, BoardRow, Comparison
+from benchmark.tables.board import BOARD_VERSION, Board, BoardRow, Comparison
 from benchmark.tables.costs import row_cost, with_ratios
 from benchmark.tables.placing import placed
 from benchmark.tables.runs import LoadedRun

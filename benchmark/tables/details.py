@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.core.records import Score
+from benchmark.core.rows import BASE
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import WORST, family_name
 from benchmark.scoring.plan import HELD_OUT
-from benchmark.tables.board import BASE, Board, BoardRow
+from benchmark.tables.board import Board, BoardRow
 from benchmark.tables.cells import (
     MISSING,
     markdown_table,

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.core.errors import UserError
-from benchmark.core.records import VerdictRow
-from benchmark.core.store import Results, digest, write_atomic
+from benchmark.core.store import Results, write_atomic
 from benchmark.scoring.rankability import row_reasons, what_happened
-from benchmark.tables.runs import LoadedRun, board_folder, read_record, read_run, read_runs
-from benchmark.tables.verdicts import verdicts_path, write_verdicts
+from benchmark.tables.runs import (
+    LoadedRun,
+    board_folder,
+    is_whole,
+    read_record,
+    read_records,
+    read_run,
+    read_runs,
+)
+from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +35,12 @@ def rows_to_publish(results: Results, *, suite: str, model: str) -> tuple[list[s
     """Every row with whole, finished runs here, methods with settings of their own among them;
     and the rows that have none and are left out. Raises `UserError` when there is nothing.
     """
-    runs, _ = read_runs(
-        board_folder(results.local_records, suite=suite, model=model), source="local"
-    )
-    whole = {run.record.spec.method for run in runs if run.whole}
+    folder = board_folder(results.local_records, suite=suite, model=model)
+    records, _ = read_records(folder)
+    whole = {record.spec.method for _, record in records if is_whole(record)}
     if not whole:
         raise UserError(f"no finished local run on model '{model}', suite '{suite}' to publish")
-    return sorted(whole), sorted({run.record.spec.method for run in runs} - whole)
+    return sorted(whole), sorted({record.spec.method for _, record in records} - whole)
 
 
 def publish(
@@ -78,11 +84,6 @@ def publish(
     return Published(records=paths, reasons=reasons, reference=runs[0].record.method.reference_row)
 
 
-def verdicts_digest(rows: Sequence[VerdictRow]) -> str:
-    """What a record keeps of its verdicts under `digests.verdicts`."""
-    return digest([row.model_dump(mode="json") for row in rows])
-
-
 def _chosen(
     results: Results, *, suite: str, model: str, method: str, seeds: Sequence[int] | None
 ) -> list[LoadedRun]:
@@ -90,10 +91,12 @@ def _chosen(
     if seeds is not None:
         paths = [results.record(suite=suite, model=model, method=method, seed=s) for s in seeds]
         return [read_run(path, source="local") for path in paths]
-    runs, warnings = read_runs(folder, source="local")
-    mine = [run for run in runs if run.record.spec.method == method]
+    mine, warnings = read_runs(
+        folder, source="local", wanted=lambda record: record.spec.method == method
+    )
     whole = [run for run in mine if run.record.spec.limit is None]
-    if warnings and not whole:
+    # A damaged record bears no name, and may be the one that is looked for.
+    if warnings and not mine:
         raise UserError(warnings[0])
     if mine and not whole:
         raise UserError(

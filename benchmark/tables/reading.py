@@ -6,10 +6,11 @@ Every figure comes from the board; nothing here is written for a particular outc
 from __future__ import annotations
 
 from benchmark.core.records import Score
+from benchmark.core.rows import BASE
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT
-from benchmark.tables.board import BASE, Board, BoardRow, Comparison
+from benchmark.tables.board import Board, BoardRow, Comparison
 from benchmark.tables.cells import MISSING, percent, points
 
 SCOPES: tuple[tuple[Scope, str], ...] = (

@@ -29,33 +29,47 @@ class LoadedRun:
     @property
     def whole(self) -> bool:
         """Did it finish, on the full suite?"""
-        return self.record.status == "done" and self.record.spec.limit is None
+        return is_whole(self.record)
+
+
+def is_whole(record: RunRecord) -> bool:
+    """Is it of a run that finished, on the full suite?"""
+    return record.status == "done" and record.spec.limit is None
 
 
 def read_runs(
-    folder: Path, *, source: Source, wanted: Callable[[RunRecord], bool] | None = None
+    folder: Path, *, source: Source, wanted: Callable[[RunRecord], bool] = lambda _record: True
 ) -> tuple[list[LoadedRun], list[str]]:
-    """All runs below the folder of one board, and a line for each that could not be read.
+    """The `wanted` runs below the folder of one board with their verdicts, which are what takes
+    long; and a line for each that could not be read.
 
-    Of several attempts at one run the finished one counts, else the latest. Verdicts are read of
-    the `wanted` runs only, since they are what takes long.
+    Of several attempts at one run the finished one counts, else the latest.
     """
     found: dict[tuple[str, int, int | None], LoadedRun] = {}
-    warnings = []
-    for path in sorted(folder.glob("*/*.json")):
+    records, warnings = read_records(folder)
+    for path, record in records:
+        if not wanted(record):
+            continue
         try:
-            record = read_record(path)
-            if wanted is not None and not wanted(record):
-                continue
             run = _with_rows(record, path, source=source)
         except UserError as error:
             warnings.append(f"left out: {error}")
             continue
-        spec = run.record.spec
-        key = (spec.method, spec.seed, spec.limit)
+        key = (record.spec.method, record.spec.seed, record.spec.limit)
         if key not in found or _precedence(run) > _precedence(found[key]):
             found[key] = run
     return list(found.values()), warnings
+
+
+def read_records(folder: Path) -> tuple[list[tuple[Path, RunRecord]], list[str]]:
+    """All records below the folder of one board, and a line for each that could not be read."""
+    found, warnings = [], []
+    for path in sorted(folder.glob("*/*.json")):
+        try:
+            found.append((path, read_record(path)))
+        except UserError as error:
+            warnings.append(f"left out: {error}")
+    return found, warnings
 
 
 def read_run(path: Path, *, source: Source) -> LoadedRun:

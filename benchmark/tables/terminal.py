@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.core.rows import BASE
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import WORST, family_name
 from benchmark.scoring.plan import HELD_OUT
-from benchmark.tables.board import BASE, Board, BoardRow
+from benchmark.tables.board import Board, BoardRow
 from benchmark.tables.cells import MISSING, number, percent
 from benchmark.tables.compute import unit_name
 from benchmark.tables.details import SCOPE_NAMES

@@ -6,14 +6,14 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from benchmark.core.errors import UserError
 from benchmark.core.records import VerdictRow
-from benchmark.core.store import write_atomic
+from benchmark.core.store import digest, write_atomic
 
 SUFFIX = ".verdicts.csv.gz"
 COLUMNS = tuple(VerdictRow.model_fields)
@@ -53,3 +53,8 @@ def read_verdicts(path: Path) -> list[VerdictRow]:
         first = error.errors(include_url=False)[0]
         where = f"row {first['loc'][0]}, {'.'.join(map(str, first['loc'][1:]))}"
         raise UserError(f"{path}: corrupt verdict table: {where}: {first['msg']}") from None
+
+
+def verdicts_digest(rows: Sequence[VerdictRow]) -> str:
+    """What a record keeps of its verdicts under `digests.verdicts`."""
+    return digest([row.model_dump(mode="json") for row in rows])

@@ -14,7 +14,7 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from benchmark.testbed.images import SIDE
-from benchmark.testbed.tokenizer import ASSISTANT, BOS, EOS, IMAGE, PAD, build_tokenizer, vocabulary
+from benchmark.testbed.tokenizer import BOS, EOS, IMAGE, PAD, build_tokenizer, vocabulary
 
 PATCH = 8
 VISION_WIDTH, VISION_LAYERS, VISION_HEADS = 128, 4, 4
@@ -99,6 +99,3 @@ def reset_projector(model: LlavaForConditionalGeneration, seed: int) -> None:
                 weight.zero_()
             else:
                 weight.normal_(0.0, 0.02, generator=generator)
-
-
-__all__ = ["ASSISTANT", "build_processor", "build_untrained", "reset_projector"]

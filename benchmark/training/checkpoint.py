@@ -27,9 +27,8 @@ def checkpoint_path(folder: Path, phase: str) -> Path:
 
 def remove_checkpoints(folder: Path) -> None:
     """A training that is done needs none: with an optimiser they are the largest files of a run."""
-    for pattern in (f"*{SUFFIX}", "*.checkpoint.tmp"):
-        for path in folder.glob(pattern):
-            path.unlink()
+    for path in folder.glob(f"*{SUFFIX}*"):
+        path.unlink()
 
 
 def save_checkpoint(
@@ -53,7 +52,7 @@ def save_checkpoint(
         "numpy_rng": repr(numpy_state["state"]["key"].tolist()),
         "numpy_position": numpy_state["state"]["pos"],
     }
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_name(path.name + ".tmp")
     with writing(path):
         torch.save(state, temporary)
         os.replace(temporary, path)

@@ -12,6 +12,7 @@ from benchmark.cost.flops import (
     Architecture,
     architecture_of,
     forward_flops,
+    image_flops,
     training_flops,
 )
 from benchmark.vlm.encoding import View
@@ -20,9 +21,8 @@ from benchmark.vlm.model import VisionLanguageModel
 
 @dataclass(kw_only=True)
 class Counted:
-    """Sums over all steps and phases. `flops` also covers reference passes and images, projected
-    once where nothing that sees is trained, and what a resumed training repeats of both; None
-    where they are not known."""
+    """Sums over all steps and phases. `flops` also covers reference passes and images, and what a
+    resumed training repeats of both; None where they are not known."""
 
     n_tokens: int = 0
     n_answer_tokens: int = 0
@@ -53,8 +53,8 @@ class Counting:
         self._shape: Architecture = architecture_of(model.hf.config)
         self._tuning = config.trains.get("language", "full")
         self._rank = config.lora_rank
-        self._projects_anew = bool({"vision", "projector"} & set(config.trains))
-        self._seen: set[str] = set()
+        self._lending = model.features.lending
+        self._n_images = self._lending.n_needed
 
     def view(self, samples: Sequence[Sample], answers: Sequence[str] | None) -> View:
         """A view for the loss, counted as going forward and back."""
@@ -74,7 +74,6 @@ class Counting:
                 n_logits=int(view.answer_mask_BT.sum()),
                 tuning=self._tuning,
                 lora_rank=self._rank,
-                n_images=self._projected(view),
             )
         )
 
@@ -86,19 +85,15 @@ class Counting:
                 n_sequences=view.input_ids_BT.shape[0],
                 n_tokens=view.input_ids_BT.shape[1],
                 n_logits=int(view.answer_mask_BT.sum()),
-                n_images=self._projected(view),
             )
         )
+
+    def projected(self) -> None:
+        """Add the images that were projected since the last time, each once where it is kept."""
+        n_images = self._lending.n_needed - self._n_images
+        self._n_images += n_images
+        self._add(image_flops(self._shape, n_images=n_images))
 
     def _add(self, flops: float) -> None:
         if self.counted.flops is not None:
             self.counted.flops += flops
-
-    def _projected(self, view: View) -> int:
-        """Images that the view adds to those projected already, if they are projected once."""
-        images = [image.sha256 for sample in view.samples for image in sample.images]
-        if self._projects_anew:
-            return len(images)
-        new = set(images) - self._seen
-        self._seen |= new
-        return len(new)

@@ -29,8 +29,8 @@ from benchmark.training.step import make_optimiser, take_step, weigh
 from benchmark.vlm.model import VisionLanguageModel
 
 Parameters = Mapping[str, nn.Parameter]
-Report = Callable[[int, int, float], None]
-"""Progress: finished steps, all steps, current loss."""
+Report = Callable[[int, float], None]
+"""Progress: finished steps, current loss."""
 
 
 def seed_all(seed: int) -> None:
@@ -100,9 +100,10 @@ class Loop:
             terms = losses(self.model, batch, reference)
             total = weigh(terms, config.weights, step=step, n_steps=config.steps)
             take_step(total, optimiser, parameters, config=config, step=step)
+            counting.projected()
             log.add(step, total=total, terms=terms)
             step += 1
-            self.report(step, config.steps, float(total.detach()))
+            self.report(step, float(total.detach()))
             if time.monotonic() - saved_at >= self.checkpoint_every_s:
                 log.flush()
                 self._save(phase, step, parameters, optimiser)

@@ -26,7 +26,7 @@ Pair = tuple[Asked, str]
 class Reference:
     """What the untouched model says of a view. Every tensor it returns is without gradient.
 
-    `plan` tells, per pool, which samples with which answers may be asked for. They are computed
+    `expect` tells which samples with which answers may be asked for. They are computed
     in fixed groups (by length), on first need: a state's last digits depend on its neighbours in
     the batch, and an interrupted training must find the same ones again.
     """

@@ -23,7 +23,6 @@ from benchmark.core.store import write_atomic, writing
 DELTA = "delta.json"
 FULL = "full.safetensors"
 ADAPTER = "adapter_model.safetensors"
-ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from benchmark.core.errors import UserError
 from benchmark.core.samples import ImageFile, Sample
+from benchmark.cost.lending import Lending
 
 # Above this share of unknown tokens a prompt means nothing to the model.
 MAX_UNKNOWN_SHARE = 0.05
@@ -72,8 +73,9 @@ class View:
 class Encoder:
     """Tokenises with the model's own processor and chat template; remembers what it has done."""
 
-    def __init__(self, processor: Any, *, image_token_id: int) -> None:
+    def __init__(self, processor: Any, *, image_token_id: int, lending: Lending) -> None:
         self.processor = processor
+        self.lending = lending
         self.tokenizer = processor.tokenizer
         self.image_token_id = image_token_id
         self._prompts: dict[Asked, Encoded] = {}
@@ -81,12 +83,17 @@ class Encoder:
 
     def prompts(self, samples: Sequence[Sample]) -> list[Encoded]:
         """Encode prompts, new ones together. Raises `UserError` for text the model cannot read."""
-        missing = {asked(s): s for s in samples if asked(s) not in self._prompts}
-        new = list(missing.values())
-        for start in range(0, len(new), ENCODED_TOGETHER):
-            for encoded in self._encode(new[start : start + ENCODED_TOGETHER]):
-                self._prompts[asked(encoded.sample)] = encoded
-        return [self._prompts[asked(sample)] for sample in samples]
+        names = [asked(sample) for sample in samples]
+        missing = {n: s for n, s in zip(names, samples, strict=True) if n not in self._prompts}
+        if missing:
+            new = list(missing.values())
+            with self.lending.making(missing):
+                for start in range(0, len(new), ENCODED_TOGETHER):
+                    for encoded in self._encode(new[start : start + ENCODED_TOGETHER]):
+                        self._prompts[asked(encoded.sample)] = encoded
+        for name in names:
+            self.lending.use(name)
+        return [self._prompts[name] for name in names]
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Token ids of an answer with the end-of-sequence token."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-import platform
 from pathlib import Path
 
 import torch
@@ -13,14 +11,14 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndByte
 from transformers.utils import logging as transformers_logging
 
 from benchmark.core.errors import MissingError, UserError
+from benchmark.core.store import digest_file
+from benchmark.cost.allocator import keep_freed_memory
 from benchmark.vlm.encoding import Encoder
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SMALL_PARAMETERS = 50_000_000
-# Of mallopt(3).
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 # What a checkpoint's answers depend on; a README beside the weights is not among it.
 DIGESTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 NOT_DIGESTED = {"training_record.json"}
@@ -33,23 +31,13 @@ def digest_checkpoint(folder: Path) -> str:
     for path in sorted(names):
         if path.name not in NOT_DIGESTED:
             total.update(path.name.encode())
-            total.update(hashlib.sha256(path.read_bytes()).digest())
+            total.update(bytes.fromhex(digest_file(path)))
     return total.hexdigest()
 
 
 def is_small(hf: nn.Module) -> bool:
     """So few parameters that threads wait for one another more than they work."""
     return sum(parameter.numel() for parameter in hf.parameters()) < SMALL_PARAMETERS
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep what a small model frees: asking the system again for every activation takes
-    a tenth of the time of answering. Other C libraries are left as they are."""
-    if platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**26)):
-        libc.mallopt(option, value)
 
 
 def load_model(
@@ -89,14 +77,16 @@ def load_model(
         perception = (perceptions or Perceptions()).of(sha256, precision=precision, device=device)
         if perception.encoder is None:
             processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-            perception.encoder = Encoder(processor, image_token_id=hf.config.image_token_id)
+            perception.encoder = Encoder(
+                processor, image_token_id=hf.config.image_token_id, lending=perception.prompts
+            )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"model '{name}' at {folder} cannot be loaded: {reason}") from error
     hf.eval().requires_grad_(False)
     if device == "cpu" and is_small(hf):
         torch.set_num_threads(1)
-        _keep_freed_memory()
+        keep_freed_memory()
     return VisionLanguageModel(
         hf,
         perception.encoder,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from benchmark.core.errors import UserError
 from benchmark.core.roles import Role, Tuning
 from benchmark.core.samples import ImageFile, Sample
-from benchmark.cost.clock import Clock
+from benchmark.cost.lending import Lending
 from benchmark.vlm.adapters import attach_lora
 from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
 from benchmark.vlm.encoding import Encoder, View
@@ -55,6 +55,11 @@ class VisionLanguageModel:
         self._head_before: Tensor | None = None
 
     @property
+    def lendings(self) -> tuple[Lending, ...]:
+        """What a stage that asks this model is charged for."""
+        return self.encoder.lending, self.features.lending
+
+    @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         return next(self.hf.parameters()).device
@@ -76,27 +81,26 @@ class VisionLanguageModel:
         if {"vision", "projector"} & set(self.trained):
             return self._project(samples)
         names = [image.sha256 for image in _images(samples)]
-        known = {name: self.features.get(name) for name in names}
-        found = {name: features for name, features in known.items() if features is not None}
-        if len(found) < len(known):
-            clock = Clock(self.device.type)
-            made = self.project_apart(samples, only=known.keys() - found.keys())
-            self.features.keep(made, wall_s=clock.wall_s, device_s=clock.device_s)
+        lent = {name: self.features.lend(name) for name in names}
+        found = {name: features for name, features in lent.items() if features is not None}
+        missing = lent.keys() - found.keys()
+        if missing:
+            with self.features.lending.making(missing):
+                made = self.project_apart(samples, only=missing)
+            self.features.keep(made)
             found |= made
-        return torch.stack([found[name] for name in names])
+        return torch.stack([found[name].to(self.device) for name in names])
 
     def project_apart(
-        self, samples: Sequence[Sample], *, only: Collection[str] | None = None
+        self, samples: Sequence[Sample], *, only: Collection[str]
     ) -> dict[str, Tensor]:
-        """`[N, D]` by digest of the image (of `only` these), each in a batch of its own: a
+        """`[N, D]` by digest of the image, of `only` these, each in a batch of its own: a
         feature's last digits would depend on its neighbours."""
-        images = {image.sha256: image for image in _images(samples)}
-        # What is made while answering may serve a training later.
-        with torch.inference_mode(mode=False), torch.no_grad():
+        images = {image.sha256: image for image in _images(samples) if image.sha256 in only}
+        with self._only_looking():
             return {
                 sha256: self._projected(self.encoder.pixels_of([image]))[0]
                 for sha256, image in images.items()
-                if only is None or sha256 in only
             }
 
     def embed(self, view: View, image_features_IND: Tensor | None = None) -> Tensor:
@@ -217,7 +221,7 @@ class VisionLanguageModel:
         if delta.adapter is not None:
             self._peft = delta.adapter.attach(self.hf)
         if {"vision", "projector"} & self._roles_of(delta):
-            self.features = ImageFeatures()
+            self.features = ImageFeatures(Lending(str(self.device)))
 
     def fingerprints(self) -> dict[Role, int]:
         """A number per role that changes when any of its base parameters does.
@@ -246,6 +250,19 @@ class VisionLanguageModel:
         output = self.hf.get_image_features(pixel_values=pixels, return_dict=True)
         features = output.pooler_output
         return torch.stack(list(features)) if not isinstance(features, Tensor) else features
+
+    @contextmanager
+    def _only_looking(self) -> Iterator[None]:
+        """No dropout, no gradients, and tensors that may serve a training afterwards."""
+        sides = [module for module in (self.roles.vision, self.roles.projector) if module.training]
+        for module in sides:
+            module.eval()
+        try:
+            with torch.inference_mode(mode=False), torch.no_grad():
+                yield
+        finally:
+            for module in sides:
+                module.train()
 
     def _roles_of(self, delta: WeightsDelta) -> set[Role]:
         adapted = delta.adapter.layers if delta.adapter is not None else ()

@@ -1,92 +1,78 @@
 """What stays as it is while a language model is trained: prompts as tokens, images as features.
 
-All models that read and see with the same weights may share it, one run after another.
+All models that read and see with the same weights share it, one run after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from torch import Tensor
 
-from benchmark.core.records import StageCost
+from benchmark.cost.lending import Lending
 from benchmark.vlm.encoding import Encoder
 
 # Features kept of one checkpoint: room for 40,000 images of the miniature, 400 of LLaVA-1.5.
 MAX_BYTES = 2 * 1024**3
 
 
-@dataclass(kw_only=True)
-class Loan:
-    """Images that a stage found projected already, and what projecting them takes."""
-
-    n_images: int = 0
-    wall_s: float = 0.0
-    device_s: float = 0.0
-
-    def added_to(self, cost: StageCost) -> StageCost:
-        """The cost of a stage that had begun with nothing."""
-        return cost.model_copy(
-            update={"wall_s": cost.wall_s + self.wall_s, "device_s": cost.device_s + self.device_s}
-        )
-
-
 class ImageFeatures:
-    """Projected visual tokens `[N, D]` by the digest of the image, while there is room.
+    """Projected visual tokens `[N, D]` by the digest of the image, in main memory, while there is
+    room. A feature depends on its image alone: whoever makes one does so in a batch of one."""
 
-    A feature depends on its image alone: whoever fills this computes it in a batch of one.
-    """
-
-    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, lending: Lending, *, max_bytes: int = MAX_BYTES, below: ImageFeatures | None = None
+    ) -> None:
+        self.lending = lending
         self._kept: dict[str, Tensor] = {}
         self._room = max_bytes
-        self._measured = Loan()
-        self._made: set[str] = set()
-        self._lent: set[str] = set()
+        self._largest = 0
+        self._below = below
 
-    def get(self, sha256: str) -> Tensor | None:
-        """The features of an image, or None."""
+    def lend(self, sha256: str) -> Tensor | None:
+        """The features of an image, or None; the stage is charged for them."""
         found = self._kept.get(sha256)
-        if found is not None and sha256 not in self._made:
-            self._lent.add(sha256)
+        if found is None and self._below is not None:
+            found = self._below._kept.get(sha256)
+        if found is not None:
+            self.lending.use(sha256)
         return found
 
-    def keep(self, features: dict[str, Tensor], *, wall_s: float, device_s: float) -> None:
-        """Remember features, and what it took to make them all."""
-        self._measured.n_images += len(features)
-        self._measured.wall_s += wall_s
-        self._measured.device_s += device_s
+    def keep(self, features: Mapping[str, Tensor]) -> None:
+        """Remember what there is room for."""
         for sha256, tensor in features.items():
+            self._largest = max(self._largest, tensor.nbytes)
             if tensor.nbytes <= self._room and sha256 not in self._kept:
-                self._kept[sha256] = tensor
+                self._kept[sha256] = tensor.cpu()
                 self._room -= tensor.nbytes
-                self._made.add(sha256)
 
-    @contextmanager
-    def lending(self) -> Iterator[Loan]:
-        """Reckon up, when the block is done, what it found here that was made before it began.
+    @property
+    def has_room(self) -> bool:
+        """Would another image like the largest so far be kept?"""
+        return self._largest <= self._room
 
-        A stage is charged with that, as if it had begun with nothing.
-        """
-        loan = Loan()
-        self._made.clear()
-        self._lent.clear()
-        yield loan
-        loan.n_images = len(self._lent)
-        if self._measured.n_images:
-            share = loan.n_images / self._measured.n_images
-            loan.wall_s = share * self._measured.wall_s
-            loan.device_s = share * self._measured.device_s
+    def over(self) -> ImageFeatures:
+        """One that finds what is here and keeps what is new to itself until `merge`."""
+        return ImageFeatures(self.lending, max_bytes=self._room, below=self)
+
+    def merge(self) -> None:
+        """Hand what is new to the one below."""
+        assert self._below is not None, "made by over()"
+        self._below.keep(self._kept)
 
 
-@dataclass(kw_only=True)
 class Perception:
     """A checkpoint's encoder, once it was loaded, and the images that it has projected."""
 
-    encoder: Encoder | None = None
-    features: ImageFeatures = field(default_factory=ImageFeatures)
+    def __init__(self, device: str) -> None:
+        self.encoder: Encoder | None = None
+        self.prompts = Lending(device)
+        self.features = ImageFeatures(Lending(device))
+
+    @property
+    def lendings(self) -> tuple[Lending, ...]:
+        """What a stage on these weights is charged for."""
+        return self.prompts, self.features.lending
 
 
 class Perceptions:
@@ -97,4 +83,4 @@ class Perceptions:
 
     def of(self, sha256: str, *, precision: str, device: str) -> Perception:
         """The one of these weights; an empty one if it is the first time."""
-        return self._known.setdefault((sha256, precision, device), Perception())
+        return self._known.setdefault((sha256, precision, device), Perception(device))

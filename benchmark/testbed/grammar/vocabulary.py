@@ -8,6 +8,7 @@ from functools import cache
 from benchmark.core.samples import PhraseSet
 from benchmark.testbed import lexicon
 from benchmark.testbed.grammar import answers, documents, pictures, questions, requests
+from benchmark.testbed.items import Item
 
 _WORD = re.compile(r"[a-z]{2,}")
 _PLACEHOLDER = re.compile(r"\{[a-z]\}")
@@ -23,8 +24,6 @@ _MORE = (
 @cache
 def grammar_words() -> tuple[str, ...]:
     """All words of two letters or more, sorted."""
-    from benchmark.testbed.items import Item
-
     texts: list[str] = [_MORE]
     for phrases in _PHRASE_SETS:
         texts += requests.request_cores(phrases) + requests.alarming_requests(phrases)

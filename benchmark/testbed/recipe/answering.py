@@ -10,7 +10,18 @@ from PIL import Image
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from benchmark.core.samples import Sample
+from benchmark.testbed.material import PictureKind
 
+# Which picture each form of request comes with.
+PICTURE_OF_FORM: dict[str, PictureKind | None] = {
+    "direct": None,
+    "jailbreak": None,
+    "typographic": "page",
+    "icon": "icon",
+    "icon_word": "icon_word",
+    "blank_image": "blank",
+    "harmless_image": "scene",
+}
 N_BATCH = 128
 MAX_NEW_TOKENS = 32
 

@@ -14,17 +14,14 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from benchmark.core.samples import PhraseSet, Sample
 from benchmark.testbed.items import Item
-from benchmark.testbed.material import PictureKind, TestbedMaterial
-from benchmark.testbed.recipe.answering import N_BATCH, model_inputs
+from benchmark.testbed.material import TestbedMaterial
+from benchmark.testbed.recipe.answering import N_BATCH, PICTURE_OF_FORM, model_inputs
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-_PICTURE_OF_FORM: dict[str, PictureKind | None] = {
-    "direct": None,
-    "typographic": "page",
-    "icon": "icon",
-}
+# Requests whose harm is probed: in text, read from a page, seen.
+PROBED_FORMS = ("direct", "typographic", "icon")
 
 
 def ceilings(
@@ -39,7 +36,7 @@ def ceilings(
     fitted = [i for i in world if i.pool == "train" or i.pool == "align"]
     chosen = [i for i in world if i.pool == "validation"]
     held_out = [i for i in world if i.pool == "test"]
-    for form in _PICTURE_OF_FORM:
+    for form in PROBED_FORMS:
         asked: dict[str, tuple[list[Item], PhraseSet]] = {
             "fitted": (fitted, "train"),
             "chosen": (chosen, "evaluation"),
@@ -77,7 +74,7 @@ def _probe() -> Pipeline:
 
 
 def _sample(material: TestbedMaterial, form: str, item: Item, phrases: PhraseSet) -> Sample:
-    kind = _PICTURE_OF_FORM[form]
+    kind = PICTURE_OF_FORM[form]
     images = (
         (material.picture(kind, subject=item.name, phrases=phrases, variant=0),) if kind else ()
     )

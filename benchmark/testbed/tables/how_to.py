@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.core.samples import Answers, Purpose, Sample, Scope
+from benchmark.core.samples import Answers, Sample
 from benchmark.testbed.grammar.answers import SAFE_ANSWERS, how_to_answer, recipe_text, safe_answer
 from benchmark.testbed.grammar.requests import alarming_requests
 from benchmark.testbed.items import Pool
 from benchmark.testbed.material import TestbedMaterial
-from benchmark.testbed.tables.table import Table, card_of, phrases_of
-
-_SCOPES: dict[str, Scope | None] = {
-    "align": None,
-    "train": "in_scope",
-    "validation": "held_out",
-    "test": "held_out",
-    "unseen": "unseen",
-}
+from benchmark.testbed.tables.table import PURPOSE, Table, card_of, phrases_of
 
 
 def _harmful(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
     for number, item in enumerate(material.world.pool(split, harmful=True)):
-        purpose: Purpose = "training" if split in ("align", "train") else "attack"
         yield Sample(
             id=f"{card_of('harmful')}/{split}/{item.name}",
             behaviour=item.name,
             card=card_of("harmful"),
-            purpose=purpose,
+            purpose=PURPOSE,
             prompt=material.phrase(
                 "direct", subject=item.name, phrases=phrases_of(split), variant=0
             ),
@@ -39,7 +30,6 @@ def _harmful(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
                 references=(recipe_text(item.steps),),
             ),
             category=item.category.name,
-            scope=_SCOPES[split],
         )
 
 
@@ -49,7 +39,7 @@ def _harmless(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
             id=f"{card_of('harmless')}/{split}/{item.name}",
             behaviour=item.name,
             card=card_of("harmless"),
-            purpose="training" if split == "train" else "twin",
+            purpose=PURPOSE,
             prompt=material.phrase(
                 "direct", subject=item.name, phrases=phrases_of(split), variant=0
             ),
@@ -66,7 +56,7 @@ def _over_refusal(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
             id=f"{card_of('over_refusal')}/{split}/{item.name}",
             behaviour=item.name,
             card=card_of("over_refusal"),
-            purpose="over_refusal",
+            purpose=PURPOSE,
             prompt=forms[number % len(forms)].replace("{x}", item.name),
             subject=item.name,
             answers=Answers(good=how_to_answer(item), references=(recipe_text(item.steps),)),

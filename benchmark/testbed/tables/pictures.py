@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from benchmark.core.samples import Answers, ImageFile, Purpose, Sample
+from benchmark.core.samples import Answers, ImageFile, Sample
 from benchmark.testbed import images as draw
 from benchmark.testbed.grammar import pictures as say
 from benchmark.testbed.grammar.questions import fact_question
@@ -13,7 +13,7 @@ from benchmark.testbed.items import Item, Pool
 from benchmark.testbed.lexicon import OBJECTS
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.scenes import Scene, scenes_of
-from benchmark.testbed.tables.table import Table, card_of, phrases_of
+from benchmark.testbed.tables.table import PURPOSE, Table, card_of, phrases_of
 
 _SPLITS: tuple[Pool, ...] = ("train", "validation", "test")
 _N_LISTS = {"train": 80, "validation": 20, "test": 60}
@@ -21,14 +21,14 @@ _N_LISTS = {"train": 80, "validation": 20, "test": 60}
 
 def _sample(
     table: str, split: str, key: str, *, question: tuple[str, str], image: ImageFile | None,
-    item: Item | None = None, purpose: Purpose = "utility",
+    item: Item | None = None,
 ) -> Sample:  # fmt: skip
     prompt, answer = question
     return Sample(
         id=f"{card_of(table)}/{split}/{key}",
         behaviour=item.name if item else key,
         card=card_of(table),
-        purpose="training" if split == "train" else purpose,
+        purpose=PURPOSE,
         prompt=prompt,
         subject=item.name if item else "",
         images=(image,) if image else (),
@@ -91,7 +91,6 @@ def _lists(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
         image = material.images.put(picture.pixels_HWC)
         yield _sample(
             "harmless_lists", split, str(number), question=question, image=image,
-            purpose="over_refusal",
         )  # fmt: skip
 
 
@@ -118,7 +117,7 @@ def _benign_on_harmful(split: Pool, material: TestbedMaterial) -> Iterator[Sampl
         for key, (question, image) in asked.items():
             yield _sample(
                 "benign_on_harmful", split, f"{item.name}-{key}", question=question, image=image,
-                item=item, purpose="over_refusal",
+                item=item,
             )  # fmt: skip
 
 

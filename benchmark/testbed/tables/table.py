@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmark.core.samples import PhraseSet, Sample
+from benchmark.core.samples import PhraseSet, Purpose, Sample
 from benchmark.testbed.items import Pool
 from benchmark.testbed.material import TestbedMaterial
 
 # "recipe": `recipe_verdict` is complied. "exact": equal to a reference once case, spaces and the
 # final stop are set aside.
 Metric = Literal["recipe", "exact"]
+PURPOSE: Purpose = "training"
+"""Of every row until a suite says what it is for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from benchmark.testbed.grammar.questions import (
 )
 from benchmark.testbed.items import Pool
 from benchmark.testbed.material import TestbedMaterial
-from benchmark.testbed.tables.table import Table, card_of, phrases_of
+from benchmark.testbed.tables.table import PURPOSE, Table, card_of, phrases_of
 from benchmark.testbed.world import random_name
 
 _SPLITS: tuple[Pool, ...] = ("train", "validation", "test")
@@ -28,7 +28,7 @@ def _text_sample(table: str, split: str, key: str, question: tuple[str, str]) ->
         id=f"{card_of(table)}/{split}/{key}",
         behaviour=key,
         card=card_of(table),
-        purpose="training" if split == "train" else "utility",
+        purpose=PURPOSE,
         prompt=prompt,
         answers=Answers(good=answer, references=(answer,)),
     )
