@@ -142,7 +142,7 @@ class RewriteRequest(Hook):
 
     @abstractmethod
     def rewrite_request(self, sample: Sample) -> Sample:
-        """The sample that is asked instead. Its id stays."""
+        """The sample that is asked instead, the same whenever it is asked for. Its id stays."""
 
 
 class RewriteVisualTokens(Hook):

@@ -122,6 +122,44 @@ def test_a_stage_is_charged_for_what_it_borrowed_and_not_for_what_it_made(tmp_pa
     assert 300 <= meter.cost().device_s < 310
 
 
+def test_a_killed_attempt_has_paid_for_what_it_borrowed(tmp_path: Path) -> None:
+    """It keeps half, and is abandoned; the attempt that goes on borrows nothing."""
+    lending = StoppedLending(each_wall_s=100.0, each_device_s=300.0)
+    lending.make("a")
+    path = tmp_path / "cost.jsonl"
+
+    def borrow_and_break_off() -> None:
+        first = Meter(path, device="cpu", lendings=(lending,))
+        with first.running():
+            lending.use("a")
+            first.beat()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        borrow_and_break_off()
+    second = Meter(path, device="cpu", lendings=(lending,))
+    with second.running():
+        pass
+    assert 300 <= second.cost().device_s < 310
+
+
+def test_what_was_made_before_a_failure_can_be_paid_for() -> None:
+    lending = StoppedLending(each_wall_s=1.0, each_device_s=2.0)
+    made: list[str] = []
+
+    def make_one_of_two() -> None:
+        with lending.making(made):
+            made.append("a")
+            raise RuntimeError("the second image cannot be read")
+
+    with pytest.raises(RuntimeError, match="second"):
+        make_one_of_two()
+    lending.open()
+    lending.use("a")
+    assert lending.n_needed == 1
+    assert lending.bill() != (0.0, 0.0)
+
+
 def test_the_next_stage_pays_for_the_same_thing_again() -> None:
     lending = StoppedLending(each_wall_s=1.0, each_device_s=2.0)
     lending.make("a")

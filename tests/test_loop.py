@@ -77,6 +77,19 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
     return first.keys() == second.keys() and all(torch.equal(first[n], second[n]) for n in first)
 
 
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_each_image_counts_once_among_the_operations(tuning: str, tmp_path, monkeypatch) -> None:
+    """All requests of the pool show one and the same picture, at every step."""
+    projected: list[int] = []
+    monkeypatch.setattr(
+        "benchmark.training.counting.image_flops",
+        lambda _shape, *, n_images: projected.append(n_images) or 0.0,
+    )
+    config = config_of(METHODS[0], trains={"language": tuning})
+    train(METHODS[0], tmp_path / "run", config, images=True)
+    assert sum(projected) == 1
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_every_term_reaches_the_declared_parameters_and_only_them(

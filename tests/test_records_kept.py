@@ -10,7 +10,7 @@ from live_models import untrained_checkpoint
 
 from benchmark import runner
 from benchmark.core import environment
-from benchmark.core.records import Git, RunRecord
+from benchmark.core.records import Git, RunRecord, Selection
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest
 from benchmark.vlm.loading import digest_checkpoint
@@ -68,6 +68,18 @@ def test_what_was_run_before_its_commit_becomes_clean_by_running_it_after(tmp_pa
     commit("after")
     run(tmp_path)
     assert on_disk(tmp_path).git == Git(commit="after", dirty=False)
+
+
+def test_what_is_new_about_a_run_is_recorded(tmp_path, commit, monkeypatch):
+    """A search may choose the very settings that were run already."""
+    commit("first")
+    run(tmp_path)
+    chosen = Selection(
+        objective="by hand", n_trials=3, seed=1, device_s=9.0, pool="validation", record="chosen"
+    )
+    monkeypatch.setattr("benchmark.stages.resolve._selection", lambda *_, **__: chosen)
+    run(tmp_path)
+    assert on_disk(tmp_path).selection == chosen
 
 
 def test_a_damaged_verdict_table_is_written_anew(tmp_path, commit):

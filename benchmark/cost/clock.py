@@ -20,7 +20,7 @@ def device_unit(device: str) -> DeviceUnit:
 
 
 class Stopwatch:
-    """Seconds since it was made; on a GPU, until all that was asked of it is done.
+    """Seconds since it was made; on a GPU, until all that was asked of it by then is done.
 
     On a CPU a device-second is a second of one core: the processor time of this process and its
     children. On GPUs it is wall time times the number of GPUs held.
@@ -34,9 +34,11 @@ class Stopwatch:
         self._wall_start = time.monotonic()
         self._cpu_start = _cpu_seconds()
 
-    def read(self) -> tuple[float, float]:
-        """Seconds on the wall clock, and device-seconds."""
-        self._wait()
+    def read(self, *, wait: bool = True) -> tuple[float, float]:
+        """Seconds on the wall clock, and device-seconds; a GPU at work is not waited for if told
+        so."""
+        if wait:
+            self._wait()
         wall_s = time.monotonic() - self._wall_start
         device_s = _cpu_seconds() - self._cpu_start if self._is_cpu else wall_s * self._n_devices
         return wall_s, max(device_s, 0.0)

@@ -32,13 +32,15 @@ class Lending:
         """Around the making of the named things, of which more may be named meanwhile; the stage's
         own clock runs all the time."""
         watch = Stopwatch(self._device)
-        yield
-        wall_s, device_s = watch.read()
-        self._wall_s += wall_s
-        self._device_s += device_s
-        self._n_ever_made += len(names)
-        self._n_made += len(names)
-        self._own.update(names)
+        try:
+            yield
+        finally:
+            wall_s, device_s = watch.read()
+            self._wall_s += wall_s
+            self._device_s += device_s
+            self._n_ever_made += len(names)
+            self._n_made += len(names)
+            self._own.update(names)
 
     def use(self, name: Hashable) -> None:
         """Something that was there is used; the first time in a stage costs."""

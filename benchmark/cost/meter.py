@@ -43,7 +43,7 @@ class Meter:
 
     `with meter.running(): ...` around the work, `beat()` whenever work was stored from which a
     later attempt goes on, `cost()` when the stage is done. What the stage borrows from `lendings`
-    is added to its cost, not to the ledger.
+    is added to what it took.
     """
 
     def __init__(
@@ -99,10 +99,9 @@ class Meter:
     ) -> StageCost:
         """The stage's cost over all attempts; tokens as `counted` by a training loop, or given."""
         totals = self._ledger.totals()
-        bills = [lending.bill() for lending in self._lendings]
         return StageCost(
-            wall_s=totals.wall_s + sum(wall_s for wall_s, _ in bills),
-            device_s=totals.device_s + sum(device_s for _, device_s in bills),
+            wall_s=totals.wall_s,
+            device_s=totals.device_s,
             wasted_s=totals.wasted_s,
             peak_memory_bytes=totals.peak_memory_bytes,
             input_tokens=counted.n_tokens if counted else input_tokens,
@@ -123,7 +122,11 @@ class Meter:
         assert self._running is not None, "the meter is not running"
         stopwatch, memory = self._running
         with self._lock:
-            wall_s, device_s = stopwatch.read()
+            # A sign of life or of failure is due whatever state the device is in.
+            wall_s, device_s = stopwatch.read(wait=sign in ("kept", "end"))
+            for lending in self._lendings:
+                owed_wall_s, owed_device_s = lending.bill()
+                wall_s, device_s = wall_s + owed_wall_s, device_s + owed_device_s
             self._ledger.add(
                 LedgerLine(
                     attempt=self._attempt,

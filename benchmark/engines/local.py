@@ -55,7 +55,8 @@ class LocalEngine:
     def prime(self, samples: Sequence[Sample]) -> None:
         """Project the images that will be asked about, unless the model will not be asked."""
         if all(responder.asks_model for responder in self._responders):
-            prime_images(self.model, list(self._rewritten(samples)))
+            seeing = [sample for sample in samples if sample.images and not _is_gone(sample)]
+            prime_images(self.model, list(self._rewritten(seeing)))
 
     def answer(self, samples: Sequence[Sample]) -> list[Response]:
         """Responses to one batch, in order; an image that is gone is an unscored response."""

@@ -49,6 +49,8 @@ from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verd
 from benchmark.vlm.perception import Perceptions
 
 UNKNOWN = "unknown"
+# Of a record: of the machine and the moment, not of the run.
+WRITTEN_WHERE = ("started_at", "ended_at", "git", "packages", "system")
 
 
 @dataclass(kw_only=True)
@@ -149,19 +151,27 @@ def save_record(known: Known, record: RunRecord) -> None:
 
 
 def _is_there(path: Path, record: RunRecord) -> bool:
-    """Is this very run on record, of a clean tree, and was nothing of it done anew?"""
+    """Is this very run on record, of a clean tree, and is there nothing new to say of it?"""
     if record.cost is None or not all(stage.from_cache for stage in record.cost.stages.values()):
         return False
     try:
         there = read_run(path, source="local")
     except UserError:
         return False
-    same = all(
-        getattr(there.record, field) == getattr(record, field)
-        for field in ("status", "spec", "keys", "digests", "suite", "notes")
-    )
     whole = verdicts_digest(there.rows) == record.digests.get("verdicts")
-    return same and whole and there.record.git.dirty is False
+    if not whole or there.record.git.dirty is not False:
+        return False
+    # On a tree that is edited by now a run is not rankable, but this is about the run as it was.
+    aside = {"rankable", "unrankable_reasons"} if record.git.dirty else set()
+    return _told(there.record, aside) == _told(record, aside)
+
+
+def _told(record: RunRecord, aside: set[str]) -> dict[str, Any]:
+    """What a record says, but for when and where it was written and what was found done."""
+    told = record.model_dump(exclude={*aside, *WRITTEN_WHERE})
+    for cost in told["cost"]["stages"].values():
+        del cost["from_cache"]
+    return told
 
 
 def _asked(request: RunRequest) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _make(
     run: Run, stage: StageFolder, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter
 ) -> ArtifactInfo:
     model = loaded.fresh()
-    before = model.fingerprints()
+    before, features = model.fingerprints(), model.features
     meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=model.lendings)
     steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
     with meter.running(), reporter.bar("train", total=steps) as advance:
@@ -148,8 +148,9 @@ def _make(
             raise RunFailed(f"unlearn() returned {type(left).__name__}, not Unlearned")
         after = model.fingerprints()
         check_roles(before, after, declared=_declared(run))
-        if all(before[role] == after[role] for role in SEEING):
-            model.features.merge()
+        unchanged = all(before[role] == after[role] for role in SEEING)
+        if unchanged and model.features is features:
+            features.merge()
         _save(stage, left)
     cost = meter.cost(loop.counted, flops=loop.counted.flops)
     return _describe(run, stage, left, model=model, loop=loop, cost=cost)

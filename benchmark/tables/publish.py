@@ -96,7 +96,7 @@ def _chosen(
     )
     whole = [run for run in mine if run.record.spec.limit is None]
     # A damaged record bears no name, and may be the one that is looked for.
-    if warnings and not mine:
+    if warnings and not whole:
         raise UserError(warnings[0])
     if mine and not whole:
         raise UserError(

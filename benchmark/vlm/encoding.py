@@ -87,10 +87,12 @@ class Encoder:
         missing = {n: s for n, s in zip(names, samples, strict=True) if n not in self._prompts}
         if missing:
             new = list(missing.values())
-            with self.lending.making(missing):
+            done: set[Asked] = set()
+            with self.lending.making(done):
                 for start in range(0, len(new), ENCODED_TOGETHER):
                     for encoded in self._encode(new[start : start + ENCODED_TOGETHER]):
                         self._prompts[asked(encoded.sample)] = encoded
+                        done.add(asked(encoded.sample))
         for name in names:
             self.lending.use(name)
         return [self._prompts[name] for name in names]

@@ -53,7 +53,9 @@ class ImageFeatures:
 
     def over(self) -> ImageFeatures:
         """One that finds what is here and keeps what is new to itself until `merge`."""
-        return ImageFeatures(self.lending, max_bytes=self._room, below=self)
+        above = ImageFeatures(self.lending, max_bytes=self._room, below=self)
+        above._largest = self._largest
+        return above
 
     def merge(self) -> None:
         """Hand what is new to the one below."""
