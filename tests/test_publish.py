@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results
-from benchmark.tables.boards import local_board, published_board, regenerate, stale, write_board
+from benchmark.tables.boards import (
+    generated_board,
+    local_board,
+    published_board,
+    regenerate,
+    stale,
+    write_board,
+)
 from benchmark.tables.publish import publish, rows_to_publish
 from benchmark.tables.runs import read_runs
 from benchmark.tables.verdicts import COLUMNS, read_verdicts, verdicts_path, write_verdicts
@@ -126,6 +133,34 @@ def test_a_board_that_was_touched_is_stale(results: Results) -> None:
         f"{paths[0]}: not what the published records make",
         f"{left}: no published records make this",
     ]
+
+
+def test_a_published_board_is_read_as_it_was_generated(results: Results) -> None:
+    fill(results, published=True)
+    assert generated_board(results, **WHERE) == (None, [])
+    write_board(published_board(results, **WHERE), results, published=True)
+    board, warnings = generated_board(results, **WHERE)
+    assert board is not None and warnings == []
+    assert [row.name for row in board.rows] == ["method", "original"]
+
+
+def test_a_damaged_published_board_is_named(results: Results) -> None:
+    fill(results, published=True)
+    paths = write_board(published_board(results, **WHERE), results, published=True)
+    (path,) = [path for path in paths if path.suffix == ".json"]
+    path.write_text(path.read_text()[:50])
+    board, (warning,) = generated_board(results, **WHERE)
+    assert board is None
+    assert warning.startswith(f"{path} cannot be read (") and warning.endswith("`make table`")
+
+
+def test_a_damaged_verdict_table_is_named_beside_a_limited_run(results: Results) -> None:
+    store(results, record("method", SAFE), SAFE)
+    store(results, record("method", SAFE, limit=2), SAFE)
+    table = verdicts_path(results.record(**WHERE, method="method", seed=0))
+    table.write_bytes(table.read_bytes()[:40])
+    with pytest.raises(UserError, match="corrupt verdict table"):
+        publish(results, **WHERE, method="method")
 
 
 def test_local_boards_lie_with_the_local_results(results: Results) -> None:
