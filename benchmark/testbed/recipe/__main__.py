@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.markdown import Markdown
+from transformers.utils import logging as transformers_logging
 
 from benchmark.testbed.recipe.model_card import acceptance_table
 from benchmark.testbed.recipe.variants import VARIANTS, build_model
@@ -23,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="finished stages (default: OUTPUT/.stages)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     chosen = parser.parse_args(arguments)
+    # They are drawn even where nobody looks; stages have bars of their own.
+    transformers_logging.disable_progress_bar()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     cache = chosen.cache or chosen.output / ".stages"
