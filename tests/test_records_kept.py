@@ -114,5 +114,7 @@ def test_a_stage_owes_the_same_whatever_ran_before_it(tmp_path):
     for name, perceptions in (("cold", cold), ("warm", warm)):
         run(tmp_path / name, upto="generate", perceptions=perceptions)
         sha256 = digest_checkpoint(untrained_checkpoint())
-        owed.append(perceptions.of(sha256, precision="fp32", device="cpu").prompts.n_needed)
+        encoder = perceptions.of(sha256, precision="fp32", device="cpu").encoder
+        assert encoder is not None
+        owed.append(encoder.lending.n_needed)
     assert owed[0] == owed[1] > 0

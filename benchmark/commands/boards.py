@@ -80,12 +80,14 @@ def publish(
 
     where = results_at(results)
     numbers = read_seeds(seeds) if seeds is not None else None
-    names: Sequence[str] = ()
+    names: Sequence[str]
     if method == "all":
         names, left_out = publishing.rows_to_publish(where, suite=suite, model=model)
         for name in left_out:
             show(f"{name} is left out: no whole run of it is done")
-    for name in names or read_methods(method):
+    else:
+        names = read_methods(method)
+    for name in names:
         done = publishing.publish(
             where, suite=suite, model=model, method=name, seeds=numbers, replace=replace
         )

@@ -106,8 +106,8 @@ def _from_path(kind: Kind, name: str) -> Entry:
     path = Path(name).expanduser().resolve()
     if not path.is_file():
         raise UserError(f"{kind} '{name}': there is no such file")
-    same_name = (c for c in _built_in(kind) if c.name == path.stem and kind == "method")
-    own = next(same_name, None)
+    ours = _built_in(kind) if kind == "method" else ()
+    own = next((claim for claim in ours if claim.name == path.stem), None)
     if own is not None:
         if own.path == path:
             return _read(kind, own)

@@ -45,10 +45,11 @@ class LocalEngine:
         """The fixed batches in which these samples are answered."""
         there = [sample for sample in samples if not _is_gone(sample)]
         gone = [sample for sample in samples if _is_gone(sample)]
-        encoded = self.model.encoder.prompts(there)
-        lengths = {item.sample.id: len(item.prompt_ids) for item in encoded}
+        # Together, and only then one by one.
+        self.model.encoder.prompts(there)
+        length_of = self.model.encoder.prompt_length
         return [
-            *plan_batches(there, batch_size=batch_size, length_of=lambda s: lengths[s.id]),
+            *plan_batches(there, batch_size=batch_size, length_of=length_of),
             *plan_batches(gone, batch_size=batch_size, length_of=lambda _: 0),
         ]
 

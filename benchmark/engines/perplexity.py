@@ -33,7 +33,8 @@ class BaseScorer:
         prime_images(self.model, samples)
         answer_of = {s.id: answer for s, answer in zip(samples, answers, strict=True)}
         assert len(answer_of) == len(samples), "a sample comes once"
-        plan = plan_batches(samples, batch_size=self.batch_size, length_of=self._length)
+        length_of = self.model.encoder.prompt_length
+        plan = plan_batches(samples, batch_size=self.batch_size, length_of=length_of)
         batches = [[(sample, answer_of[sample.id]) for sample in batch] for batch in plan]
         found: dict[str, float] = {}
         for batch, values in zip(
@@ -41,10 +42,6 @@ class BaseScorer:
         ):
             found |= {sample.id: value for (sample, _), value in zip(batch, values, strict=True)}
         return [found[sample.id] for sample in samples]
-
-    def _length(self, sample: Sample) -> int:
-        (prompt,) = self.model.encoder.prompts([sample])
-        return len(prompt.prompt_ids)
 
     @torch.inference_mode()
     def _perplexities(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from benchmark.core.samples import Sample
+from benchmark.core.samples import ImageFile, Sample
 from benchmark.engines.workers import map_batches
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -20,20 +20,20 @@ Bytes = tuple[torch.dtype, np.ndarray]
 def prime_images(model: VisionLanguageModel, samples: Sequence[Sample]) -> None:
     """Afterwards `model.image_features` finds all images of the samples, where there was room."""
     missing = {
-        image.sha256: sample
+        image.sha256: image
         for sample in samples
         for image in sample.images
-        if model.features.lend(image.sha256) is None and image.path.exists()
+        if model.features.lend(image.sha256) is None
     }
-    names = list(missing)
-    groups = [names[at : at + HANDED_OVER] for at in range(0, len(names), HANDED_OVER)]
-
-    def project(group: Sequence[str]) -> dict[str, Bytes]:
-        made = model.project_apart([missing[name] for name in group], only=set(group))
-        return {name: _to_bytes(features) for name, features in made.items()}
-
     if not missing or not model.features.has_room:
         return
+    images = list(missing.values())
+    groups = [images[at : at + HANDED_OVER] for at in range(0, len(images), HANDED_OVER)]
+
+    def project(group: Sequence[ImageFile]) -> dict[str, Bytes]:
+        made = model.project_apart(group)
+        return {name: _to_bytes(features) for name, features in made.items()}
+
     done: set[str] = set()
     with model.features.lending.making(done):
         for made in map_batches(project, groups, model=model):

@@ -132,11 +132,10 @@ def coherence_judge(
             meter = Meter(
                 stage.path / LEDGER,
                 device=run.spec.device,
-                lendings=base.loaded.perception.lendings,
+                lendings=base.loaded.base().lendings,
             )
             spoken = [(s, said.responses[s.id].text) for s in pool.samples]
             kept = [(sample, text) for sample, text in spoken if text]
-            base.loaded.base()
             with meter.running():
                 bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
             stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
@@ -174,9 +173,7 @@ def _verdicts(
         from_cache = stage.is_done()
         if not from_cache:
             begun(stage.path)
-            if base is not None:
-                base.loaded.base()
-            lendings = base.loaded.perception.lendings if base is not None else ()
+            lendings = base.loaded.base().lendings if base is not None else ()
             meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=lendings)
             with meter.running():
                 made = judge_.judge(pairs)

@@ -11,7 +11,7 @@ from benchmark.models import load_card as load_model_card
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.loading import digest_checkpoint, load_model
 from benchmark.vlm.model import VisionLanguageModel
-from benchmark.vlm.perception import Perception, Perceptions
+from benchmark.vlm.perception import Perceptions
 
 
 class Loaded:
@@ -36,11 +36,6 @@ class Loaded:
         folder = load_model_card(self.card.gold).folder
         there = folder is not None and (folder / "config.json").is_file()
         return digest_checkpoint(folder) if folder is not None and there else None
-
-    @property
-    def perception(self) -> Perception:
-        """What the base has read and seen, in this run or before it."""
-        return self._perceptions.of(self.sha256, precision=self.precision, device=self.device)
 
     def base(self) -> VisionLanguageModel:
         """The untouched model."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmark.api import Job, LossMethod, Role, TrainingConfig, Unlearned
 from benchmark.core.errors import RunFailed
 from benchmark.core.records import StageCost, StepLog, Stored, TrainingLog
+from benchmark.core.roles import SEEING
 from benchmark.core.store import JsonLines, StageFolder, digest, digest_file, writing
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.pools import Pool, load_pool
@@ -25,8 +26,6 @@ from benchmark.vlm.model import VisionLanguageModel
 
 STATE = "state.safetensors"
 LOSSES = "train.losses.jsonl"
-# Roles that the features of an image come from.
-SEEING: tuple[Role, ...] = ("vision", "projector")
 # Points kept of each loss curve in a record; every step stays in the run's own folder.
 CURVE_POINTS = 50
 

@@ -114,8 +114,8 @@ class Loop:
 
     def _length_of(self, sample: Sample) -> int:
         answer = sample.answers.good or sample.answers.bad or ""
-        prompt = self.model.encoder.prompts([sample])[0]
-        return len(prompt.prompt_ids) + len(self.model.encoder.answer(answer))
+        encoder = self.model.encoder
+        return encoder.prompt_length(sample) + len(encoder.answer(answer))
 
     def _plans(self, config: TrainingConfig) -> dict[str, BatchPlan]:
         for pool in self.pools.values():

@@ -91,11 +91,17 @@ class Encoder:
             with self.lending.making(done):
                 for start in range(0, len(new), ENCODED_TOGETHER):
                     for encoded in self._encode(new[start : start + ENCODED_TOGETHER]):
-                        self._prompts[asked(encoded.sample)] = encoded
-                        done.add(asked(encoded.sample))
+                        name = asked(encoded.sample)
+                        self._prompts[name] = encoded
+                        done.add(name)
         for name in names:
             self.lending.use(name)
         return [self._prompts[name] for name in names]
+
+    def prompt_length(self, sample: Sample) -> int:
+        """Tokens of a prompt, image placeholders among them."""
+        (encoded,) = self.prompts([sample])
+        return len(encoded.prompt_ids)
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Token ids of an answer with the end-of-sequence token."""

@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.store import digest_file
 from benchmark.cost.allocator import keep_freed_memory
+from benchmark.cost.lending import Lending
 from benchmark.vlm.encoding import Encoder
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
@@ -78,7 +79,7 @@ def load_model(
         if perception.encoder is None:
             processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
             perception.encoder = Encoder(
-                processor, image_token_id=hf.config.image_token_id, lending=perception.prompts
+                processor, image_token_id=hf.config.image_token_id, lending=Lending(device)
             )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]

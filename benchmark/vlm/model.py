@@ -7,7 +7,7 @@ N image tokens per image, I images of a view.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 from benchmark.core.errors import UserError
-from benchmark.core.roles import Role, Tuning
+from benchmark.core.roles import SEEING, Role, Tuning
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.lending import Lending
 from benchmark.vlm.adapters import attach_lora
@@ -78,30 +78,25 @@ class VisionLanguageModel:
     def image_features(self, samples: Sequence[Sample]) -> Tensor:
         """Projected visual tokens `[I, N, D]`, one image at a time and each once, unless what
         they are made by is being trained."""
-        if {"vision", "projector"} & set(self.trained):
-            return self._project(samples)
-        names = [image.sha256 for image in _images(samples)]
-        lent = {name: self.features.lend(name) for name in names}
+        images = [image for sample in samples for image in sample.images]
+        if not self.trained.keys().isdisjoint(SEEING):
+            return self._project(images)
+        by_name = {image.sha256: image for image in images}
+        lent = {name: self.features.lend(name) for name in by_name}
         found = {name: features for name, features in lent.items() if features is not None}
-        missing = lent.keys() - found.keys()
+        missing = by_name.keys() - found.keys()
         if missing:
             with self.features.lending.making(missing):
-                made = self.project_apart(samples, only=missing)
+                made = self.project_apart(by_name[name] for name in missing)
             self.features.keep(made)
             found |= made
-        return torch.stack([found[name].to(self.device) for name in names])
+        return torch.stack([found[image.sha256].to(self.device) for image in images])
 
-    def project_apart(
-        self, samples: Sequence[Sample], *, only: Collection[str]
-    ) -> dict[str, Tensor]:
-        """`[N, D]` by digest of the image, of `only` these, each in a batch of its own: a
-        feature's last digits would depend on its neighbours."""
-        images = {image.sha256: image for image in _images(samples) if image.sha256 in only}
+    def project_apart(self, images: Iterable[ImageFile]) -> dict[str, Tensor]:
+        """`[N, D]` by digest of the image, each in a batch of its own: a feature's last digits
+        would depend on its neighbours."""
         with self._only_looking():
-            return {
-                sha256: self._projected(self.encoder.pixels_of([image]))[0]
-                for sha256, image in images.items()
-            }
+            return {image.sha256: self._project([image])[0] for image in images}
 
     def embed(self, view: View, image_features_IND: Tensor | None = None) -> Tensor:
         """Input embeddings `[B, T, D]` with visual tokens in their places."""
@@ -220,7 +215,7 @@ class VisionLanguageModel:
                 parameters[name].copy_(value)
         if delta.adapter is not None:
             self._peft = delta.adapter.attach(self.hf)
-        if {"vision", "projector"} & self._roles_of(delta):
+        if not self._roles_of(delta).isdisjoint(SEEING):
             self.features = ImageFeatures(Lending(str(self.device)))
 
     def fingerprints(self) -> dict[Role, int]:
@@ -241,12 +236,9 @@ class VisionLanguageModel:
 
     # -- vision -------------------------------------------------------------------------------
 
-    def _project(self, samples: Sequence[Sample]) -> Tensor:
-        return self._projected(self.encoder.pixels_of(list(_images(samples))))
-
-    def _projected(self, pixels: Tensor) -> Tensor:
-        """`[I, N, D]` of pixels `[I, 3, H, W]`, through vision tower and projector."""
-        pixels = pixels.to(self.device, self.hf.dtype)
+    def _project(self, images: Sequence[ImageFile]) -> Tensor:
+        """`[I, N, D]`, all in one batch, through vision tower and projector."""
+        pixels = self.encoder.pixels_of(images).to(self.device, self.hf.dtype)
         output = self.hf.get_image_features(pixel_values=pixels, return_dict=True)
         features = output.pooler_output
         return torch.stack(list(features)) if not isinstance(features, Tensor) else features
@@ -267,7 +259,3 @@ class VisionLanguageModel:
     def _roles_of(self, delta: WeightsDelta) -> set[Role]:
         adapted = delta.adapter.layers if delta.adapter is not None else ()
         return {self.roles.of(name) for name in (*delta.full, *adapted)}
-
-
-def _images(samples: Sequence[Sample]) -> Iterator[ImageFile]:
-    return (image for sample in samples for image in sample.images)

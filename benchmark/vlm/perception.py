@@ -68,13 +68,7 @@ class Perception:
 
     def __init__(self, device: str) -> None:
         self.encoder: Encoder | None = None
-        self.prompts = Lending(device)
         self.features = ImageFeatures(Lending(device))
-
-    @property
-    def lendings(self) -> tuple[Lending, ...]:
-        """What a stage on these weights is charged for."""
-        return self.prompts, self.features.lending
 
 
 class Perceptions:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from benchmark.core.errors import UserError
-from benchmark.core.roles import Role
+from benchmark.core.roles import SEEING, Role
 
 # Where families keep each role below the outer model; the first that exists is it.
 PATHS: dict[str, tuple[str, ...]] = {
@@ -35,8 +35,7 @@ class Roles:
 
     def of(self, parameter_name: str) -> Role:
         """The role that a parameter of the outer model belongs to; the head is language."""
-        sides: tuple[Role, ...] = ("vision", "projector")
-        for role in sides:
+        for role in SEEING:
             if parameter_name.startswith(self.prefixes[role] + "."):
                 return role
         return "language"
