@@ -9,19 +9,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
 
-from pydantic import Field
-
-from benchmark.core.errors import nearest
+from benchmark.core.method_config import (
+    Count,
+    MethodConfig,
+    NotNegative,
+    Positive,
+    Ramp,
+    Share,
+    TrainingConfig,
+    Weight,
+    weight_at,
+)
 from benchmark.core.records import Response, Verdict
-from benchmark.core.roles import Role, Tuning
+from benchmark.core.roles import PoolModality, PoolRole, Role, Start, Tuning
 from benchmark.core.samples import PhraseSet, Purpose, Sample
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from benchmark.data.material import Material
     from benchmark.data.pools import Pool
@@ -40,60 +48,6 @@ _LIVE = {
     "WeightsDelta": "benchmark.vlm.artifacts",
 }
 
-PoolRole = Literal["forget", "keep", "captioned"]
-PoolModality = Literal["text", "image", "both"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ramp:
-    """A weight that moves in a straight line from `start` at step 0 to `end` at the last step."""
-
-    start: NotNegative
-    end: NotNegative
-
-
-Weight = NotNegative | Ramp
-"""What a term is multiplied by. Signs belong to the method: zero means off for every one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodConfig:
-    """Settings of a method: frozen, in the plugin's own file; unknown keys are errors."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig(MethodConfig):
-    """Settings that every method with a loss has. Learning rates and steps suit 7B presets only
-    where a preset says so; the testbed's are chosen on its validation pool and recorded."""
-
-    modality: PoolModality = "text"
-    trains: Mapping[Role, Tuning] = field(default_factory=lambda: {"language": "lora"})
-    weights: Mapping[str, Weight] = field(default_factory=dict)
-    steps: Annotated[int, Field(ge=0)] = 100
-    batch_size: Count = 16
-    learning_rate: Positive = 2e-5
-    weight_decay: NotNegative = 0.0
-    warmup_share: Share = 0.05
-    schedule: Literal["constant", "linear", "cosine"] = "linear"
-    max_gradient_norm: Positive = 1.0
-    lora_rank: Count = 16
-    lora_alpha: Positive = 32.0
-    lora_dropout: Share = 0.0
-
-    def __post_init__(self) -> None:
-        """Weights belong to the terms that the method's own default names."""
-        (own,) = (found for found in fields(self) if found.name == "weights")
-        assert own.default_factory is not MISSING, "weights come from a default_factory"
-        terms = own.default_factory()
-        for name in self.weights:
-            if terms and name not in terms:
-                raise ValueError(f"weights.{name}: no such loss term, {nearest(name, terms)}")
-
-
 ConfigT = TypeVar("ConfigT", bound=MethodConfig)
 TrainingConfigT = TypeVar("TrainingConfigT", bound=TrainingConfig)
 Losses = Callable[
@@ -102,14 +56,32 @@ Losses = Callable[
 
 
 class Minimise(Protocol):
-    """The shared loop: minimise the weighted sum of named terms. Callable once per phase."""
+    """The shared loop: minimise the weighted sum of named terms, once per phase.
 
-    def __call__(self, losses: Losses, *, config: TrainingConfig, phase: str = "train") -> None: ...
+    `config.trains` names the roles of the model that move in this phase; `modules` are trained
+    beside them, by name (`{}` and a frozen model: neither). `pools` stand in for the job's.
+    `reference=False` says that the losses never ask the untouched model: full fine-tuning has to
+    ask it about every pool before step 0.
+    """
+
+    def __call__(
+        self,
+        losses: Losses,
+        *,
+        config: TrainingConfig,
+        phase: str = "train",
+        modules: Mapping[str, nn.Module] | None = None,
+        pools: Mapping[str, Pool] | None = None,
+        reference: bool = True,
+    ) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """All that a method sees: never evaluation data, never a judge, never the clock."""
+    """All that a method sees: never evaluation data, never a judge, never the clock.
+
+    `model` is the checkpoint that the method `starts_from`.
+    """
 
     model: VisionLanguageModel
     pools: Mapping[str, Pool]
@@ -149,8 +121,18 @@ class RewriteVisualTokens(Hook):
     """Change projected visual tokens before the language model sees them."""
 
     @abstractmethod
-    def rewrite_visual_tokens(self, tokens_BND: Tensor, requests: Sequence[Sample]) -> Tensor:
-        """`[B, N, D]` in, the same shape out; N visual tokens per image."""
+    def rewrite_visual_tokens(
+        self, model: VisionLanguageModel, view: View, tokens_IND: Tensor
+    ) -> Tensor:
+        """`[I, N, D]` in, the same shape out: N visual tokens of each of the view's images, in its
+        order. `view` is the request as the untouched model would see it, and may be traced."""
+
+    def explain(
+        self, model: VisionLanguageModel, view: View, tokens_IND: Tensor
+    ) -> Mapping[str, Tensor]:
+        """What the rewriting goes by, for pictures of the mechanism: `[I]` a figure per image, or
+        `[I, N]` one per visual token."""
+        return {}
 
 
 class Respond(Hook):
@@ -169,15 +151,21 @@ class Respond(Hook):
 class Method(ABC, Generic[ConfigT]):
     """One way to make a model unlearn. `METHOD = TheClass` at the end of the plugin's file.
 
-    Class attributes say what it needs: `pools` (roles of training data), `deterministic` (its
-    outcome does not depend on the seed), `reference_row` (in every table, never ranked). The
-    settings' type is the class's parameter: `class Npo(LossMethod[NpoConfig])`.
+    Class attributes say what it needs: `pools` (roles of training data), `starts_from` (which
+    checkpoint), `deterministic` (its outcome does not depend on the seed), `reference_row` (in
+    every table, never ranked). `grid` are the settings that a search tries in place of the suite's
+    own, no more of them than the suite allows. `exceptions` are checks of the contract that it
+    cannot pass, by name, with the reason. The settings' type is the class's parameter:
+    `class Npo(LossMethod[NpoConfig])`.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     pools: ClassVar[tuple[PoolRole, ...]] = ()
+    starts_from: ClassVar[Start] = "target"
     deterministic: ClassVar[bool] = False
     reference_row: ClassVar[bool] = False
+    grid: ClassVar[Mapping[str, tuple[float | int | str, ...]]] = {}
+    exceptions: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -192,6 +180,10 @@ class Method(ABC, Generic[ConfigT]):
     @abstractmethod
     def unlearn(self, job: Job) -> Unlearned:
         """Do it. Whatever is raised here becomes a failed record with its reason."""
+
+    def modality_of(self, role: PoolRole) -> PoolModality:
+        """Which part of a pool it wants: what its settings say, or both where they do not."""
+        return self.config.modality if isinstance(self.config, TrainingConfig) else "both"
 
     def hooks(self, state: Mapping[str, Tensor]) -> Sequence[Hook]:
         """The hooks that serve this method, from `Unlearned.state` fresh or reloaded."""
@@ -272,7 +264,7 @@ __all__ = [
     "Attack", "Count", "Hook", "Job", "Judge", "LossMethod", "Losses", "Method", "MethodConfig",
     "Minimise", "NotNegative", "PoolBatch", "PoolModality", "PoolRole", "Positive", "Ramp",
     "Reference", "Respond", "Response", "RewriteRequest", "RewriteVisualTokens", "Role", "Sample",
-    "Scorer", "Share", "TrainingConfig", "Tuning", "Unlearned", "Verdict", "View",
+    "Scorer", "Share", "Start", "TrainingConfig", "Tuning", "Unlearned", "Verdict", "View",
     "VisionLanguageModel", "Weight", "WeightsDelta", "weight_at",
 ]  # fmt: skip
 
@@ -282,10 +274,3 @@ def __getattr__(name: str) -> object:
     if name in _LIVE:
         return getattr(import_module(_LIVE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def weight_at(weight: float | Ramp, progress: float) -> float:
-    """The value of a weight when a share `progress` (0 to 1) of the steps is done."""
-    if isinstance(weight, Ramp):
-        return weight.start + (weight.end - weight.start) * progress
-    return weight

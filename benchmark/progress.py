@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -17,8 +18,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
-Advance = Callable[[int, str], None]
-"""Say how many units are done by now, and a few words (a loss, a set's name)."""
+
+class Advance(Protocol):
+    """Say how many units are done by now, a few words (a loss, a set's name), and of how many
+    where that was not known before."""
+
+    def __call__(self, done: int, words: str, total: int | None = None) -> None: ...
 
 
 class _Rate(ProgressColumn):
@@ -42,7 +47,7 @@ class Reporter:
     def bar(self, label: str, *, total: int, done: int = 0) -> Iterator[Advance]:
         """A bar for `total` units of which `done` were there before."""
         if not self.console.is_terminal:
-            yield lambda _done, _words: None
+            yield lambda _done, _words, _total=None: None
             return
         columns = (
             TextColumn("{task.description:<12}"),
@@ -54,4 +59,6 @@ class Reporter:
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
             task = progress.add_task(label, total=total, completed=done, words="")
-            yield lambda now, words: progress.update(task, completed=now, words=words)
+            yield lambda now, words, of=None: progress.update(
+                task, completed=now, words=words, total=of or progress.tasks[task].total
+            )

@@ -11,10 +11,13 @@ import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import torch
+
 from benchmark.core import environment
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord, Status
 from benchmark.core.rows import BASE
+from benchmark.core.store import StorageError
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
@@ -53,12 +56,17 @@ def run(
     except KeyboardInterrupt:
         _finish(known, "interrupted", "interrupted by the user")
         raise
-    except UserError:
+    except StorageError:
+        raise
+    except UserError as error:
+        if known.run is not None:
+            # What this method needs and does not find is worth a record; a misspelt name is not.
+            _finish(known, "failed", str(error))
         raise
     except RunFailed as error:
         return _finish(known, "failed", str(error))
-    except MemoryError:
-        return _finish(known, "failed", "out of memory")
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return _finish(known, "failed", f"out of memory: {str(error).splitlines()[0]}")
     except Exception as error:
         # A plugin may raise anything: its author gets the traceback, the other runs go on.
         traceback.print_exc(file=sys.stderr)

@@ -19,6 +19,7 @@ from benchmark.engines.local import LocalEngine
 from benchmark.engines.perplexity import BaseScorer
 from benchmark.engines.plan import plan_batches
 from benchmark.engines.workers import map_batches
+from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
 
@@ -115,11 +116,11 @@ class Darken(RewriteVisualTokens):
     """No visual token carries anything."""
 
     def rewrite_visual_tokens(
-        self, tokens_BND: torch.Tensor, requests: Sequence[Sample]
+        self, model: VisionLanguageModel, view: View, tokens_IND: torch.Tensor
     ) -> torch.Tensor:
         """Zeros."""
-        assert len(requests) == tokens_BND.shape[0]
-        return torch.zeros_like(tokens_BND)
+        assert len(view.samples) == tokens_IND.shape[0]
+        return torch.zeros_like(tokens_IND)
 
 
 class TooFew(Respond):
@@ -145,9 +146,9 @@ def test_hooks_change_what_is_asked_and_what_is_seen(tmp_path: Path) -> None:
     original = Darken.rewrite_visual_tokens
 
     class Watched(Darken):
-        def rewrite_visual_tokens(self, tokens_BND, requests):
-            calls.append(tokens_BND.shape)
-            return original(self, tokens_BND, requests)
+        def rewrite_visual_tokens(self, model, view, tokens_IND):
+            calls.append(tokens_IND.shape)
+            return original(self, model, view, tokens_IND)
 
     engine(Watched(), model=model).answer(seeing)
     assert calls == [(len(seeing), 64, 192)]

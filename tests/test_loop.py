@@ -51,7 +51,7 @@ def train(
     model = untrained(precision)
     folder.mkdir(exist_ok=True)
 
-    def report(step: int, _loss: float) -> None:
+    def report(_phase: str, step: int, *, n_steps: int, loss: float) -> None:
         if step == stop_at:
             raise Killed
 

@@ -15,6 +15,10 @@ class MissingError(UserError):
     """Something is not there (a data set, a package, weights): exit code 3 in `doctor`."""
 
 
+class NotOffered(MissingError):
+    """A method needs what this suite or model does not have: a pool, a starting checkpoint."""
+
+
 class RunFailed(Exception):
     """A run that cannot go on: recorded with its reason, exit code 1."""
 

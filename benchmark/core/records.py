@@ -142,7 +142,8 @@ class Canary(Stored):
 
 
 class TrainingLog(Stored):
-    """Thinned loss curves: per named term (unweighted) and in total, [step, value]."""
+    """Thinned loss curves: per named term (unweighted) and in total, [step, value]. Of several
+    phases each curve bears its phase before the term: `gate/forget`."""
 
     n_steps: int
     n_answer_tokens: int

@@ -40,6 +40,7 @@ class Sample:
 
     `id` is `card/split/key` and stable. `behaviour` is what rates are averaged over, runs are
     paired by and leaks are counted by. `subject` is the word or request an attack dresses up.
+    `system` is a system turn, `before_image` the user's words that come before the image.
     """
 
     id: str
@@ -47,6 +48,8 @@ class Sample:
     card: str
     purpose: Purpose
     prompt: str
+    system: str | None = None
+    before_image: str | None = None
     subject: str = ""
     images: tuple[ImageFile, ...] = ()
     answers: Answers = field(default_factory=Answers)

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from benchmark.core import registry
-from benchmark.core.errors import UserError
+from benchmark.core.errors import NotOffered, UserError
 from benchmark.core.records import DataUse
+from benchmark.core.roles import PoolModality, PoolRole
 from benchmark.core.samples import Modality, Sample
 from benchmark.core.store import digest
 from benchmark.data import samples as tables
 from benchmark.data.cards import Card, load_card
 from benchmark.data.images import ImageStore
 from benchmark.data.material import material
-from benchmark.suites import PoolName, PoolPart, PoolRole, Suite
-
-PoolModality = Literal["text", "image", "both"]
+from benchmark.suites import PoolName, PoolPart, Suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +36,11 @@ class Pool:
 def load_pool(
     suite: Suite, name: PoolName, role: PoolRole, modality: PoolModality, *, images: ImageStore
 ) -> Pool:
-    """The pool of a role; one that the suite does not have is a `UserError`."""
+    """The pool of a role; `NotOffered` for one that the suite does not have."""
     kinds: tuple[Modality, ...] = ("text", "image") if modality == "both" else (modality,)
     parts = [(kind, part) for kind in kinds for part in _parts(suite, name, role, kind)]
     if not parts:
-        raise UserError(
+        raise NotOffered(
             f"suite '{suite.name}' has no {name} pool '{role}' for modality '{modality}'"
         )
     found: dict[str, Sample] = {}

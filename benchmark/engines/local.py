@@ -71,26 +71,22 @@ class LocalEngine:
             for s in samples
         ]  # fmt: skip
 
-    def texts(self, samples: Sequence[Sample]) -> list[str]:
-        """Just the words, for hooks that ask the model themselves."""
-        return [response.text or "" for response in self._generate(samples)]
-
     def _answer(self, samples: Sequence[Sample]) -> list[Response]:
         if not self._responders:
             return self._generate(samples)
-        texts = self._responders[0].respond(self.texts, samples)
+        passes: list[Response] = []
+
+        def generate(requests: Sequence[Sample]) -> list[str]:
+            made = self._generate(requests) if requests else []
+            passes.extend(made)
+            return [response.text or "" for response in made]
+
+        texts = self._responders[0].respond(generate, samples)
         if len(texts) != len(samples):
             raise RunFailed(f"respond() gave {len(texts)} answers to {len(samples)} requests")
-        encode = self.model.encoder
-        prompts = encode.prompts(samples)
         return [
-            Response(
-                sample_id=sample.id,
-                text=text,
-                n_prompt_tokens=len(prompt.prompt_ids),
-                n_answer_tokens=len(encode.answer(text)),
-            )
-            for sample, prompt, text in zip(samples, prompts, texts, strict=True)
+            _in_all(sample, text, [made for made in passes if made.sample_id == sample.id])
+            for sample, text in zip(samples, texts, strict=True)
         ]
 
     @torch.inference_mode()
@@ -116,11 +112,10 @@ class LocalEngine:
     def _embed(self, view: View) -> torch.Tensor:
         if not view.has_images or not self._visual:
             return self.model.embed(view)
-        features = self.model.image_features(view.samples)
-        requests = [sample for sample in view.samples if sample.images]
+        tokens_IND = self.model.image_features(view.samples)
         for hook in self._visual:
-            features = hook.rewrite_visual_tokens(features, requests)
-        return self.model.embed(view, features)
+            tokens_IND = hook.rewrite_visual_tokens(self.model, view, tokens_IND)
+        return self.model.embed(view.seen_as(tokens_IND))
 
     def _response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
         tokenizer = self.model.tokenizer
@@ -134,6 +129,17 @@ class LocalEngine:
             n_answer_tokens=len(ids) + ended,
             truncated=not ended and len(ids) >= self.max_new_tokens,
         )
+
+
+def _in_all(sample: Sample, text: str, passes: Sequence[Response]) -> Response:
+    """What a hook answered, with the tokens that the model read and wrote for it in all passes."""
+    return Response(
+        sample_id=sample.id,
+        text=text,
+        n_prompt_tokens=sum(made.n_prompt_tokens for made in passes),
+        n_answer_tokens=sum(made.n_answer_tokens for made in passes),
+        truncated=any(made.truncated and made.text == text for made in passes),
+    )
 
 
 def _is_gone(sample: Sample) -> bool:

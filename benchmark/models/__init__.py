@@ -56,7 +56,8 @@ class ModelSource(_Described):
 
 
 class ModelCard(_Described):
-    """One checkpoint. `gold` names the model that never learnt what is to be forgotten.
+    """One checkpoint. `gold` names the model that never learnt what is to be forgotten,
+    `before_vision` the text-safe one under a fresh projector that this one was made of.
 
     `notes` are printed above every table of the model, by way of `cautions`.
     """
@@ -68,6 +69,7 @@ class ModelCard(_Described):
     vocabulary: Literal["testbed", "natural"]
     images: bool = True
     gold: str | None = None
+    before_vision: str | None = None
     licence: str
     notes: tuple[str, ...] = ()
     remedy: Annotated[str, Field(description="how to get it when it is missing")]

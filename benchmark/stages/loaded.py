@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from benchmark.core.errors import MissingError, UserError
+from benchmark.core.errors import NotOffered, UserError
+from benchmark.core.roles import Start
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 from benchmark.vlm.artifacts import WeightsDelta
@@ -37,25 +39,39 @@ class Loaded:
         there = folder is not None and (folder / "config.json").is_file()
         return digest_checkpoint(folder) if folder is not None and there else None
 
+    def start_sha256(self, start: Start) -> str:
+        """Digest of the weights that a method starts from; `NotOffered` where there are none."""
+        return (
+            self.sha256 if start == "target" else digest_checkpoint(folder_of(self._start(start)))
+        )
+
+    def on_start(self, start: Start, delta: WeightsDelta) -> WeightsDelta:
+        """A delta made on what a method started from, told so that it finds that again."""
+        if start == "target" or delta.checkpoint is not None:
+            return delta
+        card = self._start(start)
+        return replace(
+            delta, checkpoint=card.name, checkpoint_sha256=digest_checkpoint(folder_of(card))
+        )
+
     def base(self) -> VisionLanguageModel:
         """The untouched model."""
         return self._hold("base", self.card, None)
 
-    def fresh(self) -> VisionLanguageModel:
-        """The base for a method to change; never handed out again as the base, and what it sees
-        is its own until somebody merges it."""
-        model = self.base()
+    def fresh(self, start: Start = "target") -> VisionLanguageModel:
+        """The checkpoint that a method starts from, for it to change; never handed out again, and
+        what it sees is its own until somebody merges it. `NotOffered` where there is none."""
+        model = self._hold(start, self._start(start), None)
         model.features = model.features.over()
         self._what = None
         return model
 
     def unlearned(self, artifact_id: str, delta: WeightsDelta | None) -> VisionLanguageModel:
-        """The base with a delta over it, or the checkpoint that stands in for it."""
+        """The base, or the checkpoint that stands in for it, with a delta over it."""
         if delta is None:
             return self.base()
-        if delta.checkpoint is not None:
-            return self._hold(artifact_id, load_model_card(delta.checkpoint), None)
-        return self._hold(artifact_id, self.card, delta)
+        card = self.card if delta.checkpoint is None else load_model_card(delta.checkpoint)
+        return self._hold(artifact_id, card, delta)
 
     def drop(self) -> None:
         """Make room: the next one that is asked for is loaded anew."""
@@ -64,7 +80,7 @@ class Loaded:
     def gold(self) -> WeightsDelta:
         """The weights that never learnt what is to be forgotten; `MissingError` if none."""
         if self.card.gold is None:
-            raise MissingError(f"model '{self.card.name}' has no gold model")
+            raise NotOffered(f"model '{self.card.name}' has no gold model")
         folder_of(load_model_card(self.card.gold))
         return WeightsDelta(
             base_sha256=self.sha256,
@@ -72,6 +88,16 @@ class Loaded:
             checkpoint=self.card.gold,
             checkpoint_sha256=self.gold_sha256,
         )
+
+    def _start(self, start: Start) -> ModelCard:
+        if start == "target":
+            return self.card
+        if self.card.before_vision is None:
+            raise NotOffered(
+                f"model '{self.card.name}' names no checkpoint before vision training "
+                "(`before_vision` in its card), which this method starts from"
+            )
+        return load_model_card(self.card.before_vision)
 
     def _hold(self, what: str, card: ModelCard, delta: WeightsDelta | None) -> VisionLanguageModel:
         if self._what != what or self._model is None:
@@ -83,7 +109,7 @@ class Loaded:
                 device=self.device,
                 perceptions=self._perceptions,
             )
-            if delta is not None:
+            if delta is not None and delta.has_tensors:
                 model.apply(delta)
             self._what, self._model = what, model
         return self._model

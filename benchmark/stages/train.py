@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -16,16 +17,15 @@ from benchmark.core.roles import SEEING
 from benchmark.core.store import JsonLines, StageFolder, digest, digest_file, writing
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.pools import Pool, load_pool
-from benchmark.progress import Reporter
+from benchmark.progress import Advance, Reporter
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
 from benchmark.training.checkpoint import remove_checkpoints
-from benchmark.training.loop import Loop, seed_all
+from benchmark.training.loop import LOSSES, Loop, seed_all
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.model import VisionLanguageModel
 
 STATE = "state.safetensors"
-LOSSES = "train.losses.jsonl"
 # Points kept of each loss curve in a record; every step stays in the run's own folder.
 CURVE_POINTS = 50
 
@@ -34,6 +34,7 @@ class ArtifactInfo(Stored):
     """What is known of an artifact; `id` is by content, so that equal artifacts share answers."""
 
     id: str
+    method: str
     has_weights: bool
     has_state: bool
     trained_roles: dict[str, str]
@@ -64,17 +65,21 @@ class Artifact:
 
 
 def load_pools(run: Run) -> dict[str, Pool]:
-    """The pools that the method declared, in the modality it is set to."""
-    config = run.method.config
-    modality = config.modality if isinstance(config, TrainingConfig) else "both"
+    """The pools that the method declared, in the modality it wants of each."""
+    method = run.method
     return {
-        role: load_pool(run.suite, "train", role, modality, images=run.images)
-        for role in run.method.pools
+        role: load_pool(run.suite, "train", role, method.modality_of(role), images=run.images)
+        for role in method.pools
     }
 
 
 def train_key(
-    run: Run, *, pools: Mapping[str, Pool], model_sha256: str, gold_sha256: str | None
+    run: Run,
+    *,
+    pools: Mapping[str, Pool],
+    model_sha256: str,
+    start_sha256: str,
+    gold_sha256: str | None,
 ) -> str:
     """Digest of all that changes what training makes; a method may ask for the gold weights."""
     return digest(
@@ -83,6 +88,7 @@ def train_key(
             "config": run.spec.config,
             "pools": {role: pool.sha256 for role, pool in pools.items()},
             "model": model_sha256,
+            "start": start_sha256,
             "gold": gold_sha256,
             "precision": run.spec.precision,
             "device": run.spec.device,
@@ -101,7 +107,13 @@ def train(
     begun: Begun = ignore,
 ) -> Artifact:
     """The artifact of this run: found finished, or made now, from a checkpoint if there is one."""
-    key = train_key(run, pools=pools, model_sha256=loaded.sha256, gold_sha256=loaded.gold_sha256)
+    key = train_key(
+        run,
+        pools=pools,
+        model_sha256=loaded.sha256,
+        start_sha256=loaded.start_sha256(run.method.starts_from),
+        gold_sha256=loaded.gold_sha256,
+    )
     stage = StageFolder(run.results.root, "train", key)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is training this very run")):
         if run.request.force and not run.method.reference_row:
@@ -120,8 +132,8 @@ def train(
 def _make(
     run: Run, stage: StageFolder, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter
 ) -> ArtifactInfo:
-    model = loaded.fresh()
-    before, features = model.fingerprints(), model.features
+    model = loaded.fresh(run.method.starts_from)
+    before, n_hooks, features = model.fingerprints(), model.n_hooks, model.features
     meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=model.lendings)
     steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
     with meter.running(), reporter.bar("train", total=steps) as advance:
@@ -130,7 +142,7 @@ def _make(
             pools=pools,
             seed=run.effective_seed,
             folder=stage.path,
-            report=lambda step, loss: advance(step, f"loss {loss:.3f}"),
+            report=partial(_tell, advance),
             checkpointed=meter.beat,
             checkpoint_every_s=run.request.checkpoint_every_s,
         )
@@ -145,14 +157,26 @@ def _make(
         left = run.method.unlearn(job)
         if not isinstance(left, Unlearned):
             raise RunFailed(f"unlearn() returned {type(left).__name__}, not Unlearned")
+        if model.n_hooks != n_hooks:
+            raise RunFailed(
+                f"{model.n_hooks - n_hooks} hooks were left behind on the model; take them away, "
+                "or let model.trace() read it"
+            )
         after = model.fingerprints()
         check_roles(before, after, declared=_declared(run))
         unchanged = all(before[role] == after[role] for role in SEEING)
         if unchanged and model.features is features:
             features.merge()
+        if left.weights is not None:
+            left = replace(left, weights=loaded.on_start(run.method.starts_from, left.weights))
         _save(stage, left)
     cost = meter.cost(loop.counted, flops=loop.counted.flops)
     return _describe(run, stage, left, model=model, loop=loop, cost=cost)
+
+
+def _tell(advance: Advance, phase: str, step: int, *, n_steps: int, loss: float) -> None:
+    words = "" if phase == "train" else f"{phase}, "
+    advance(step, f"{words}loss {loss:.3f}", n_steps)
 
 
 def check_roles(
@@ -200,6 +224,7 @@ def _describe(
     served = set.intersection(*(set(hook.served_by) for hook in hooks)) if hooks else {"local"}
     return ArtifactInfo(
         id=_artifact_id(run, stage, left, has_hooks=bool(hooks), base=model.sha256),
+        method=run.entry.name,
         has_weights=left.weights is not None,
         has_state=bool(left.state),
         trained_roles={str(role): str(how) for role, how in model.trained.items()},
@@ -228,18 +253,33 @@ def _artifact_id(
 
 
 def _training_log(stage: StageFolder, loop: Loop) -> TrainingLog | None:
-    lines = JsonLines(stage.path / LOSSES).read(StepLog)
-    if not lines:
+    curves: dict[str, list[tuple[int, float]]] = {}
+    n_steps = 0
+    for phase in loop.phases:
+        lines = JsonLines(stage.path / f"{phase}{LOSSES}").read(StepLog)
+        n_steps += len(lines)
+        curves |= _thinned(lines, prefix="" if loop.phases == [phase] else f"{phase}/")
+    if not curves:
         return None
-    stride = -(-len(lines) // CURVE_POINTS)
-    kept = [line for index, line in enumerate(lines) if index % stride == 0 or line is lines[-1]]
-    curves = {name: [(line.step, line.terms[name]) for line in kept] for name in lines[0].terms}
-    curves["total"] = [(line.step, line.total) for line in kept]
     return TrainingLog(
-        n_steps=len(lines),
+        n_steps=n_steps,
         n_answer_tokens=loop.counted.n_answer_tokens,
         n_tokens=loop.counted.n_tokens,
         n_image_tokens=loop.counted.n_image_tokens,
         curves=curves,
         resumed_at_steps=loop.resumed_at,
     )
+
+
+def _thinned(lines: Sequence[StepLog], *, prefix: str) -> dict[str, list[tuple[int, float]]]:
+    """A curve per term and one of the total; none of a phase without steps."""
+    if not lines:
+        return {}
+    stride = -(-len(lines) // CURVE_POINTS)
+    kept = [line for index, line in enumerate(lines) if index % stride == 0 or line is lines[-1]]
+    curves = {
+        f"{prefix}{name}": [(line.step, line.terms[name]) for line in kept]
+        for name in lines[0].terms
+    }
+    curves[f"{prefix}total"] = [(line.step, line.total) for line in kept]
+    return curves

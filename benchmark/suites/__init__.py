@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from benchmark.core import registry
 from benchmark.core.config import read_described
 from benchmark.core.errors import UserError
+from benchmark.core.roles import PoolRole
 from benchmark.core.samples import Scope
 from benchmark.models import ModelCard
 from benchmark.scoring.plan import GateLimits
 
-PoolRole = Literal["forget", "keep", "captioned"]
 PoolName = Literal["train", "validation"]
 Count = Annotated[int, Field(ge=1)]
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, Protocol
 
 from benchmark.core.errors import UserError
 from benchmark.core.samples import Sample
@@ -17,7 +18,17 @@ from benchmark.vlm.encoding import View
 # Batches that are sorted by length together: enough to save padding, few enough to stay random.
 BUCKET_BATCHES = 8
 
-ViewOf = Callable[[Sequence[Sample], Sequence[str] | None], View]
+
+class ViewOf(Protocol):
+    """Makes a view and counts it: as forward and back, or forward only."""
+
+    def __call__(
+        self,
+        samples: Sequence[Sample],
+        answers: Sequence[str] | None,
+        *,
+        forward_only: bool = False,
+    ) -> View: ...
 
 
 class PoolBatch:
@@ -46,6 +57,15 @@ class PoolBatch:
     def prompts(self) -> View:
         """Prompts without answers."""
         return self._view_of(self.samples, None)
+
+    def reading(self, texts: Sequence[str]) -> View:
+        """Plain texts, one per sample, as a user's words without an image; only to be read, not
+        learnt from."""
+        told = [
+            replace(sample, prompt=text, images=(), before_image=None)
+            for sample, text in zip(self.samples, texts, strict=True)
+        ]
+        return self._view_of(told, None, forward_only=True)
 
     def answers(self, answer: Literal["bad", "good"]) -> list[str]:
         """The bad or good answers themselves, one per sample."""

@@ -56,10 +56,19 @@ class Counting:
         self._lending = model.features.lending
         self._n_images = self._lending.n_needed
 
-    def view(self, samples: Sequence[Sample], answers: Sequence[str] | None) -> View:
-        """A view for the loss, counted as going forward and back."""
+    def view(
+        self,
+        samples: Sequence[Sample],
+        answers: Sequence[str] | None,
+        *,
+        forward_only: bool = False,
+    ) -> View:
+        """A view for the loss, counted as going forward and, unless only forward, back."""
         view = self._model.view(samples, answers)
-        self._trained_on(view)
+        if forward_only:
+            self.asked(view)
+        else:
+            self._trained_on(view)
         return view
 
     def _trained_on(self, view: View) -> None:

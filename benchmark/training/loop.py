@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,8 +30,13 @@ from benchmark.training.step import make_optimiser, take_step, weigh
 from benchmark.vlm.model import VisionLanguageModel
 
 Parameters = Mapping[str, nn.Parameter]
-Report = Callable[[int, float], None]
-"""Progress: finished steps, current loss."""
+LOSSES = ".losses.jsonl"
+
+
+class Report(Protocol):
+    """Told of progress: the phase, finished steps of how many, the current loss."""
+
+    def __call__(self, phase: str, step: int, *, n_steps: int, loss: float) -> None: ...
 
 
 def seed_all(seed: int) -> None:
@@ -63,7 +69,8 @@ class LossLog:
 
 @dataclass(kw_only=True)
 class Loop:
-    """`Minimise` for one run: bound to its model, pools, seed and folder."""
+    """`Minimise` for one run: bound to its model, pools, seed and folder. `phases` are those that
+    were begun, in order."""
 
     model: VisionLanguageModel
     pools: Mapping[str, Pool]
@@ -73,52 +80,65 @@ class Loop:
     checkpointed: Callable[[], None]
     checkpoint_every_s: float
     counted: Counted = field(default_factory=Counted)
+    phases: list[str] = field(default_factory=list)
     resumed_at: list[int] = field(default_factory=list)
 
-    def __call__(self, losses: Losses, *, config: TrainingConfig, phase: str = "train") -> None:
+    def __call__(
+        self,
+        losses: Losses,
+        *,
+        config: TrainingConfig,
+        phase: str = "train",
+        modules: Mapping[str, nn.Module] | None = None,
+        pools: Mapping[str, Pool] | None = None,
+        reference: bool = True,
+    ) -> None:
         """Train until `config.steps`; raises `NonFiniteLoss` naming the term and the step."""
-        if config.steps and not self.pools:
-            raise RunFailed("a method with a loss must declare the pools it trains on")
-        seed_all(self.seed)
-        self.model.prepare(
-            config.trains,
-            rank=config.lora_rank,
-            alpha=config.lora_alpha,
-            dropout=config.lora_dropout,
-        )
+        pools = self.pools if pools is None else pools
+        self._begin(phase, config, pools)
+        parts = _Parts(self.model, modules or {})
+        parts.prepare(config)
         counting = Counting(self.counted, self.model, config)
-        parameters = self.model.trainable()
+        parameters = parts.trainable()
         optimiser = make_optimiser(parameters, config)
-        plans = self._plans(config)
-        reference = self._reference(config, counting)
+        plans = self._plans(pools, config)
+        asked = self._reference(pools if reference else {}, config, counting)
         step = self._resume(phase, parameters=parameters, optimiser=optimiser)
-        log = LossLog(self.folder / f"{phase}.losses.jsonl", first_step=step)
+        log = LossLog(self.folder / f"{phase}{LOSSES}", first_step=step)
         saved_at = time.monotonic()
-        self.model.hf.train()
+        parts.train()
         while step < config.steps:
             batch = make_batch(plans, step=step, seed=self.seed, view_of=counting.view)
-            terms = losses(self.model, batch, reference)
+            terms = losses(self.model, batch, asked)
             total = weigh(terms, config.weights, step=step, n_steps=config.steps)
             take_step(total, optimiser, parameters, config=config, step=step)
             counting.projected()
             log.add(step, total=total, terms=terms)
             step += 1
-            self.report(step, float(total.detach()))
+            self.report(phase, step, n_steps=config.steps, loss=float(total.detach()))
             if time.monotonic() - saved_at >= self.checkpoint_every_s:
                 log.flush()
                 self._save(phase, step, parameters, optimiser)
                 saved_at = time.monotonic()
         log.flush()
         self._save(phase, step, parameters, optimiser)
-        self.model.hf.eval()
+        parts.eval()
+
+    def _begin(self, phase: str, config: TrainingConfig, pools: Mapping[str, Pool]) -> None:
+        if config.steps and not pools:
+            raise RunFailed("a method with a loss must declare the pools it trains on")
+        if phase in self.phases:
+            raise RunFailed(f"phase '{phase}' was trained already; each needs a name of its own")
+        self.phases.append(phase)
+        seed_all(self.seed)
 
     def _length_of(self, sample: Sample) -> int:
         answer = sample.answers.good or sample.answers.bad or ""
         encoder = self.model.encoder
         return encoder.prompt_length(sample) + len(encoder.answer(answer))
 
-    def _plans(self, config: TrainingConfig) -> dict[str, BatchPlan]:
-        for pool in self.pools.values():
+    def _plans(self, pools: Mapping[str, Pool], config: TrainingConfig) -> dict[str, BatchPlan]:
+        for pool in pools.values():
             self.model.encoder.prompts(pool.samples)
         return {
             role: BatchPlan(
@@ -128,12 +148,14 @@ class Loop:
                 seed=self.seed,
                 length_of=self._length_of,
             )
-            for role, pool in self.pools.items()
+            for role, pool in pools.items()
         }
 
-    def _reference(self, config: TrainingConfig, counting: Counting) -> Reference:
+    def _reference(
+        self, pools: Mapping[str, Pool], config: TrainingConfig, counting: Counting
+    ) -> Reference:
         reference = Reference(self.model, length_of=self._length_of, on_forward=counting.asked)
-        for pool in self.pools.values():
+        for pool in pools.values():
             for kind in ("bad", "good"):
                 known = [s for s in pool.samples if getattr(s.answers, kind) is not None]
                 reference.expect(known, [getattr(s.answers, kind) for s in known])
@@ -164,3 +186,43 @@ class Loop:
             counted=vars(self.counted),
         )
         self.checkpointed()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a phase may move: roles of the model, and modules that stand beside it."""
+
+    model: VisionLanguageModel
+    modules: Mapping[str, nn.Module]
+
+    def prepare(self, config: TrainingConfig) -> None:
+        """Make exactly these trainable, on the model's device."""
+        self.model.prepare(
+            config.trains,
+            rank=config.lora_rank,
+            alpha=config.lora_alpha,
+            dropout=config.lora_dropout,
+        )
+        for module in self.modules.values():
+            module.to(self.model.device)
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """By name; those of a module after the module's."""
+        beside = {
+            f"{name}.{inner}": parameter
+            for name, module in self.modules.items()
+            for inner, parameter in module.named_parameters()
+            if parameter.requires_grad
+        }
+        return self.model.trainable() | beside
+
+    def train(self) -> None:
+        """Into training mode; a model that stays as it is keeps its dropout off."""
+        self.model.hf.train(bool(self.model.trainable()))
+        for module in self.modules.values():
+            module.train()
+
+    def eval(self) -> None:
+        """Back into evaluation mode."""
+        for module in (self.model.hf, *self.modules.values()):
+            module.eval()

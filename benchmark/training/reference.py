@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +109,8 @@ class Reference:
     def _untouched(self, view: View) -> Tensor:
         """`[A, D]` without adapter and without dropout."""
         self._on_forward(view)
+        # What a method lets the model see instead is no business of the untouched one.
+        view = replace(view, seen_IND=None)
         with without_dropout(self.model.hf), self.model.adapter_off():
             return self.model.answer_hidden(view)
 

@@ -56,7 +56,8 @@ class AdapterWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsDelta:
-    """The difference to a base: an adapter, whole tensors by name, or another checkpoint."""
+    """The difference to a base: an adapter, whole tensors by name, or another checkpoint, alone
+    or with such a difference to it."""
 
     base_sha256: str
     precision: str
@@ -65,6 +66,11 @@ class WeightsDelta:
     checkpoint: str | None = None
     """Name of the model whose weights stand in for the base's."""
     checkpoint_sha256: str | None = None
+
+    @property
+    def has_tensors(self) -> bool:
+        """Is there anything to put over a model?"""
+        return self.adapter is not None or bool(self.full)
 
     def check_base(self, *, name: str, sha256: str, precision: str) -> None:
         """Raise `UserError` unless the model is the one this was made on."""

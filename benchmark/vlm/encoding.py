@@ -6,7 +6,7 @@ Shapes: B samples, T tokens, A answer tokens of all samples, V vocabulary, D hid
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ MAX_UNKNOWN_SHARE = 0.05
 # Samples whose images are opened at once.
 ENCODED_TOGETHER = 256
 
-Asked = tuple[str, str, tuple[str, ...]]
+Asked = tuple[str, str | None, str | None, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,9 @@ class View:
     """A padded batch of prompts with or without answers, and masks that say which token is what.
 
     `answer_mask_BT` marks answer tokens with the end-of-sequence token, never padding; it comes
-    from positions, not from token ids, since a pad id may be a real token.
+    from positions, not from token ids, since a pad id may be a real token. `question_mask_BT` marks
+    the user's own words: no template, system turn, image or answer. `seen_IND` are visual tokens
+    that stand in for those of the images, None where the model looks for itself.
     """
 
     samples: tuple[Sample, ...]
@@ -52,6 +54,11 @@ class View:
     answer_mask_BT: Tensor
     image_mask_BT: Tensor
     question_mask_BT: Tensor
+    seen_IND: Tensor | None = None
+
+    def seen_as(self, tokens_IND: Tensor) -> View:
+        """The same view with other visual tokens `[I, N, D]`, one row per image."""
+        return replace(self, seen_IND=tokens_IND)
 
     @cached_property
     def predicting(self) -> tuple[Tensor, Tensor]:
@@ -109,6 +116,17 @@ class Encoder:
             ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
             self._answers[text] = (*ids, self.tokenizer.eos_token_id)
         return self._answers[text]
+
+    def mask_of(self, view: View, texts: Sequence[str]) -> Tensor:
+        """`[B, T]`: where each prompt says its text; `ValueError` for one that does not."""
+        mask_BT = torch.zeros_like(view.attention_mask_BT)
+        for row, text in enumerate(texts):
+            words = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            first, last = _find(words, tuple(view.input_ids_BT[row].tolist()))
+            if first == last:
+                raise ValueError(f"sample '{view.samples[row].id}' does not say '{text}'")
+            mask_BT[row, first:last] = True
+        return mask_BT
 
     def pixels_of(self, images: Sequence[ImageFile]) -> Tensor:
         """`[I, 3, H, W]` of I images, in order."""
@@ -168,10 +186,14 @@ class Encoder:
 
     def _render(self, sample: Sample) -> str:
         content = [{"type": "image"} for _ in sample.images]
+        if sample.before_image is not None:
+            content.insert(0, {"type": "text", "text": sample.before_image})
         content.append({"type": "text", "text": sample.prompt})
-        return self.processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )
+        turns = [{"role": "user", "content": content}]
+        if sample.system is not None:
+            said = [{"type": "text", "text": sample.system}]
+            turns.insert(0, {"role": "system", "content": said})
+        return self.processor.apply_chat_template(turns, add_generation_prompt=True)
 
     def _checked(self, sample: Sample, ids: tuple[int, ...]) -> Encoded:
         unknown_id = self.tokenizer.unk_token_id
@@ -188,7 +210,8 @@ class Encoder:
 
 def asked(sample: Sample) -> Asked:
     """What tells two requests apart: a hook may ask a sample in other words under the same id."""
-    return (sample.id, sample.prompt, tuple(image.sha256 for image in sample.images))
+    images = tuple(image.sha256 for image in sample.images)
+    return (sample.id, sample.system, sample.before_image, sample.prompt, images)
 
 
 def open_image(path: Path) -> Image.Image:

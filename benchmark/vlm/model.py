@@ -24,7 +24,7 @@ from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
 from benchmark.vlm.encoding import Encoder, View
 from benchmark.vlm.perception import ImageFeatures
 from benchmark.vlm.roles import Roles, resolve_roles
-from benchmark.vlm.trace import Trace, tracing
+from benchmark.vlm.trace import Trace, traced
 
 
 class VisionLanguageModel:
@@ -98,15 +98,14 @@ class VisionLanguageModel:
         with self._only_looking():
             return {image.sha256: self._project([image])[0] for image in images}
 
-    def embed(self, view: View, image_features_IND: Tensor | None = None) -> Tensor:
+    def embed(self, view: View) -> Tensor:
         """Input embeddings `[B, T, D]` with visual tokens in their places."""
         embeddings_BTD = self.roles.language.get_input_embeddings()(view.input_ids_BT)
         if not view.has_images:
             return embeddings_BTD
-        if image_features_IND is None:
-            image_features_IND = self.image_features(view.samples)
+        seen_IND = self.image_features(view.samples) if view.seen_IND is None else view.seen_IND
         return embeddings_BTD.masked_scatter(
-            view.image_mask_BT[..., None], image_features_IND.to(embeddings_BTD.dtype)
+            view.image_mask_BT[..., None], seen_IND.to(embeddings_BTD.dtype)
         )
 
     def hidden(self, view: View) -> Tensor:
@@ -121,15 +120,40 @@ class VisionLanguageModel:
 
     def answer_logits(self, view: View) -> Tensor:
         """`[A, V]` in fp32: logits only where an answer token needs them."""
-        return self.roles.head(self.answer_hidden(view)).float()
+        return self.answer_logits_of(view, self.hidden(view))
+
+    def answer_logits_of(self, view: View, final_BTD: Tensor) -> Tensor:
+        """`[A, V]` in fp32, of final hidden states that are there already (`Trace.final`)."""
+        return self.roles.head(final_BTD[view.predicting]).float()
 
     def trace(
-        self, view: View, *, hidden: Sequence[int] = (), attention: Sequence[int] = ()
+        self,
+        view: View,
+        *,
+        hidden: Sequence[int] = (),
+        attention: Sequence[int] = (),
+        to_the_end: bool = False,
     ) -> Trace:
-        """Hidden states and attention of the named layers in one forward pass of the view."""
-        with tracing(self.roles.language, hidden=hidden, attention=attention) as trace:
-            self.hidden(view)
-        return trace
+        """Hidden states and attention of the named layers in one forward pass of the view, which
+        ends with the last of them unless it is to go on to the final states."""
+        return traced(
+            self.roles.language,
+            lambda: self.hidden(view),
+            hidden=hidden,
+            attention=attention,
+            to_the_end=to_the_end,
+        )
+
+    @property
+    def n_layers(self) -> int:
+        """Decoder layers of the language model: hidden states run from 0 to here."""
+        return len(self.roles.language.layers)
+
+    @property
+    def n_hooks(self) -> int:
+        """Hooks on any of its modules: whoever adds one takes it away again."""
+        kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+        return sum(len(getattr(module, kind)) for module in self.hf.modules() for kind in kinds)
 
     # -- training -----------------------------------------------------------------------------
 

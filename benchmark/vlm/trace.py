@@ -1,73 +1,97 @@
 """Read a model's insides during one forward pass and leave nothing behind.
 
 Hidden states come from hooks on the decoder layers. Attention comes from the one layer asked
-for, recomputed from that layer's own input, so that every other layer stays on its fast path.
+for, recomputed from that layer's own input, so that every other layer stays on its fast path. A
+pass goes no further than the last layer that was asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+Seen = Callable[[int, Tensor], None]
 
-@dataclass(frozen=True, kw_only=True)
+
+class _SeenEnough(Exception):
+    """All that was asked for is there, and the layers above need not run."""
+
+
+@dataclass(kw_only=True)
 class Trace:
     """`hidden[layer]` is `[B, T, D]` after that decoder layer: 0 is the embeddings, L the last
-    layer before the final norm. `attention[layer]` is `[B, heads, T, T]`, softmaxed by query."""
+    layer before the final norm. `attention[layer]` is `[B, heads, T, T]`, softmaxed by query.
+    `final` is `[B, T, D]` after the final norm, None of a pass that was not run to the end."""
 
     hidden: dict[int, Tensor] = field(default_factory=dict)
     attention: dict[int, Tensor] = field(default_factory=dict)
+    final: Tensor | None = None
 
 
-@contextmanager
-def tracing(
-    language: Any, *, hidden: Sequence[int] = (), attention: Sequence[int] = ()
-) -> Iterator[Trace]:
-    """Fill a `Trace` during the forward passes inside; hooks are gone afterwards, come what may.
+def traced(
+    language: Any,
+    forward: Callable[[], Tensor],
+    *,
+    hidden: Sequence[int],
+    attention: Sequence[int],
+    to_the_end: bool,
+) -> Trace:
+    """What `forward` lets be seen of the language model; it returns the final states.
 
-    Layers of `attention` count from 0. Raises `IndexError` for a layer the model lacks.
+    Hooks are gone afterwards, come what may. Layers of `attention` count from 0. Raises
+    `IndexError` for a layer the model lacks.
     """
-    layers = language.layers
     trace = Trace()
+    n_wanted = len({*hidden}) + len({*attention})
+
+    def seen(where: dict[int, Tensor], index: int, what: Tensor) -> None:
+        where[index] = what
+        if not to_the_end and len(trace.hidden) + len(trace.attention) == n_wanted:
+            raise _SeenEnough
+
     handles: list[RemovableHandle] = []
     try:
         for index in hidden:
-            handles.append(_watch_hidden(layers, index, trace))
+            handles.append(_watch_hidden(language.layers, index, partial(seen, trace.hidden)))
         for index in attention:
-            handles.append(_watch_attention(layers[index].self_attn, index, trace))
-        yield trace
+            watched = language.layers[index].self_attn
+            handles.append(_watch_attention(watched, index, partial(seen, trace.attention)))
+        trace.final = forward()
+    except _SeenEnough:
+        pass
     finally:
         for handle in handles:
             handle.remove()
+    return trace
 
 
-def _watch_hidden(layers: nn.ModuleList, index: int, trace: Trace) -> RemovableHandle:
+def _watch_hidden(layers: nn.ModuleList, index: int, seen: Seen) -> RemovableHandle:
     if index == 0:
         return layers[0].register_forward_pre_hook(
-            lambda _, args, kwargs: trace.hidden.__setitem__(0, _input(args, kwargs)),
-            with_kwargs=True,
+            lambda _, args, kwargs: seen(0, _input(args, kwargs)), with_kwargs=True
         )
     return layers[index - 1].register_forward_hook(
-        lambda _module, _args, output: trace.hidden.__setitem__(
+        lambda _module, _args, output: seen(
             index, output[0] if isinstance(output, tuple) else output
         )
     )
 
 
-def _watch_attention(module: Any, index: int, trace: Trace) -> RemovableHandle:
+def _watch_attention(module: Any, index: int, seen: Seen) -> RemovableHandle:
     def record(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-        trace.attention[index] = attention_of(
+        found = attention_of(
             module,
             _input(args, kwargs),
             kwargs["position_embeddings"],
             kwargs.get("attention_mask"),
         )
+        seen(index, found)
 
     return module.register_forward_pre_hook(record, with_kwargs=True)
 

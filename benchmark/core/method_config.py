@@ -1,0 +1,70 @@
+"""Settings of methods: frozen dataclasses, and the units and ranges that their fields share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from benchmark.core.errors import nearest
+from benchmark.core.roles import PoolModality, Role, Tuning
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ramp:
+    """A weight that moves in a straight line from `start` at step 0 to `end` at the last step."""
+
+    start: NotNegative
+    end: NotNegative
+
+
+Weight = NotNegative | Ramp
+"""What a term is multiplied by. Signs belong to the method: zero means off for every one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """Settings of a method: frozen, in the plugin's own file; unknown keys are errors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(MethodConfig):
+    """Settings that every method with a loss has. Learning rates and steps suit 7B presets only
+    where a preset says so; the testbed's are chosen on its validation pool and recorded."""
+
+    modality: PoolModality = "text"
+    trains: Mapping[Role, Tuning] = field(default_factory=lambda: {"language": "lora"})
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    steps: Annotated[int, Field(ge=0)] = 100
+    batch_size: Count = 16
+    learning_rate: Positive = 2e-5
+    weight_decay: NotNegative = 0.0
+    warmup_share: Share = 0.05
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    max_gradient_norm: Positive = 1.0
+    lora_rank: Count = 16
+    lora_alpha: Positive = 32.0
+    lora_dropout: Share = 0.0
+
+    def __post_init__(self) -> None:
+        """Weights belong to the terms that the method's own default names."""
+        (own,) = (found for found in fields(self) if found.name == "weights")
+        assert own.default_factory is not MISSING, "weights come from a default_factory"
+        terms = own.default_factory()
+        for name in self.weights:
+            if terms and name not in terms:
+                raise ValueError(f"weights.{name}: no such loss term, {nearest(name, terms)}")
+
+
+def weight_at(weight: float | Ramp, progress: float) -> float:
+    """The value of a weight when a share `progress` (0 to 1) of the steps is done."""
+    if isinstance(weight, Ramp):
+        return weight.start + (weight.end - weight.start) * progress
+    return weight
