@@ -103,7 +103,10 @@ class Unlearned:
 
 
 class Hook(ABC):  # noqa: B024 - abstract by its three kinds below
-    """A change to how a request is answered, by a model whose weights may be untouched."""
+    """A change to how a request is answered, by a model whose weights may be untouched.
+
+    A hook sees requests as a deployed model would: words and images, under an id that says nothing.
+    """
 
     differentiable: ClassVar[bool] = False
     served_by: ClassVar[tuple[str, ...]] = ("local",)
@@ -176,6 +179,11 @@ class Method(ABC, Generic[ConfigT]):
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+
+    @property
+    def oracle(self) -> bool:
+        """Are its hooks told what a request is for? Then it is a bound, and never ranked."""
+        return False
 
     @abstractmethod
     def unlearn(self, job: Job) -> Unlearned:

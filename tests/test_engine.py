@@ -14,7 +14,7 @@ from live_models import pools, sample, untrained
 
 from benchmark.api import Hook, Respond, RewriteRequest, RewriteVisualTokens
 from benchmark.core.errors import RunFailed, UserError
-from benchmark.core.samples import Sample
+from benchmark.core.samples import Answers, Sample
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.perplexity import BaseScorer
 from benchmark.engines.plan import plan_batches
@@ -157,3 +157,71 @@ def test_hooks_change_what_is_asked_and_what_is_seen(tmp_path: Path) -> None:
 def test_a_hook_that_loses_an_answer_fails_the_run(tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match="gave 3 answers to 4 requests"):
         engine(TooFew()).answer(asked(tmp_path)[:4])
+
+
+class Curious(Respond, RewriteRequest, RewriteVisualTokens):
+    """Keeps all that it is shown, and changes nothing."""
+
+    def __init__(self) -> None:
+        self.shown: list[Sample] = []
+
+    def respond(
+        self, generate: Callable[[Sequence[Sample]], list[str]], requests: Sequence[Sample]
+    ) -> list[str]:
+        """What the model says."""
+        self.shown += requests
+        return generate(requests)
+
+    def rewrite_request(self, sample: Sample) -> Sample:
+        """The same."""
+        self.shown.append(sample)
+        return sample
+
+    def rewrite_visual_tokens(
+        self, model: VisionLanguageModel, view: View, tokens_IND: torch.Tensor
+    ) -> torch.Tensor:
+        """The same."""
+        self.shown += view.samples
+        return tokens_IND
+
+
+def test_a_hook_learns_nothing_of_what_it_is_asked_for(tmp_path: Path) -> None:
+    samples = [replace(s, scope="held_out", category="poison") for s in asked(tmp_path)]
+    hook = Curious()
+    seen = engine(hook)
+    for batch in seen.plan(samples, batch_size=4):
+        answered = seen.answer(batch)
+        assert [r.text for r in answered] == [r.text for r in engine().answer(batch)]
+    assert {s.prompt for s in hook.shown} == {s.prompt for s in samples}
+    for shown in hook.shown:
+        said = repr(replace(shown, prompt="", images=()))
+        for one in samples:
+            assert not any(word in said for word in (one.id, one.behaviour, "poison", "hand"))
+        assert shown.answers == Answers() and shown.scope is None
+
+
+def test_an_oracle_is_told(tmp_path: Path) -> None:
+    hook = Curious()
+    samples = asked(tmp_path)[:2]
+    LocalEngine(untrained(), hooks=(hook,), max_new_tokens=2, oracle=True).answer(samples)
+    assert set(hook.shown) == set(samples)
+
+
+class Twice(Respond):
+    """Asks again."""
+
+    def respond(
+        self, generate: Callable[[Sequence[Sample]], list[str]], requests: Sequence[Sample]
+    ) -> list[str]:
+        """The second answer."""
+        generate(requests)
+        return generate(requests)
+
+
+def test_tokens_of_every_pass_count(tmp_path: Path) -> None:
+    text = [s for s in asked(tmp_path) if not s.images][:2]
+    once, twice = engine().answer(text), engine(Twice()).answer(text)
+    for one, two in zip(once, twice, strict=True):
+        assert (two.text, two.truncated) == (one.text, one.truncated)
+        assert two.n_prompt_tokens == 2 * one.n_prompt_tokens
+        assert two.n_answer_tokens == 2 * one.n_answer_tokens

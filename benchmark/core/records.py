@@ -105,6 +105,7 @@ class MethodInfo(Stored):
     summary: str
     reference_row: bool
     deterministic: bool
+    oracle: bool = False
     trained_roles: dict[str, str]
     trainable_params: int
     total_params: int

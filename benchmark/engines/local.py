@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from transformers import GenerationConfig
@@ -11,6 +12,7 @@ from benchmark.api import Hook, Respond, RewriteRequest, RewriteVisualTokens
 from benchmark.core.errors import RunFailed
 from benchmark.core.records import Response
 from benchmark.core.samples import Sample
+from benchmark.core.store import digest
 from benchmark.engines.plan import plan_batches
 from benchmark.engines.priming import prime_images
 from benchmark.vlm.encoding import View
@@ -23,10 +25,16 @@ class LocalEngine:
     """A loaded model, changed weights and hooks included, that answers."""
 
     def __init__(
-        self, model: VisionLanguageModel, *, hooks: Sequence[Hook] = (), max_new_tokens: int
+        self,
+        model: VisionLanguageModel,
+        *,
+        hooks: Sequence[Hook] = (),
+        max_new_tokens: int,
+        oracle: bool = False,
     ) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens
+        self._oracle = oracle
         self._rewriters = [hook for hook in hooks if isinstance(hook, RewriteRequest)]
         self._visual = [hook for hook in hooks if isinstance(hook, RewriteVisualTokens)]
         self._responders = [hook for hook in hooks if isinstance(hook, Respond)]
@@ -75,13 +83,15 @@ class LocalEngine:
         if not self._responders:
             return self._generate(samples)
         passes: list[Response] = []
+        requests = [self._request(sample) for sample in samples]
+        asked = dict(zip([r.id for r in requests], samples, strict=True))
 
-        def generate(requests: Sequence[Sample]) -> list[str]:
-            made = self._generate(requests) if requests else []
+        def generate(again: Sequence[Sample]) -> list[str]:
+            made = self._generate([_asking(asked[r.id], r) for r in again]) if again else []
             passes.extend(made)
             return [response.text or "" for response in made]
 
-        texts = self._responders[0].respond(generate, samples)
+        texts = self._responders[0].respond(generate, requests)
         if len(texts) != len(samples):
             raise RunFailed(f"respond() gave {len(texts)} answers to {len(samples)} requests")
         return [
@@ -105,16 +115,33 @@ class LocalEngine:
 
     def _rewritten(self, samples: Sequence[Sample]) -> Iterator[Sample]:
         for sample in samples:
+            request = self._request(sample)
             for hook in self._rewriters:
-                sample = hook.rewrite_request(sample)
-            yield sample
+                request = hook.rewrite_request(request)
+            yield _asking(sample, request) if self._rewriters else sample
+
+    def _request(self, sample: Sample) -> Sample:
+        """What a hook is shown of a sample: what is asked, and nothing of what it is asked for."""
+        if self._oracle:
+            return sample
+        return Sample(
+            id=digest(sample.id)[:16],
+            behaviour="",
+            card="",
+            purpose="training",
+            prompt=sample.prompt,
+            system=sample.system,
+            before_image=sample.before_image,
+            images=sample.images,
+        )
 
     def _embed(self, view: View) -> torch.Tensor:
         if not view.has_images or not self._visual:
             return self.model.embed(view)
         tokens_IND = self.model.image_features(view.samples)
+        shown = replace(view, samples=tuple(self._request(sample) for sample in view.samples))
         for hook in self._visual:
-            tokens_IND = hook.rewrite_visual_tokens(self.model, view, tokens_IND)
+            tokens_IND = hook.rewrite_visual_tokens(self.model, shown, tokens_IND)
         return self.model.embed(view.seen_as(tokens_IND))
 
     def _response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
@@ -129,6 +156,17 @@ class LocalEngine:
             n_answer_tokens=len(ids) + ended,
             truncated=not ended and len(ids) >= self.max_new_tokens,
         )
+
+
+def _asking(sample: Sample, request: Sample) -> Sample:
+    """The sample, asked as a hook wants it asked."""
+    return replace(
+        sample,
+        prompt=request.prompt,
+        system=request.system,
+        before_image=request.before_image,
+        images=request.images,
+    )
 
 
 def _in_all(sample: Sample, text: str, passes: Sequence[Response]) -> Response:

@@ -20,6 +20,7 @@ def run_reasons(record: RunRecord, rows: Sequence[VerdictRow], *, plan: Plan) ->
         *_provenance(record),
         *_unscored(rows, plan),
         *_effect(record),
+        *(["an oracle: it is told what a request is for"] if record.method.oracle else []),
     ]
 
 

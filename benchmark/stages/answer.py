@@ -118,7 +118,12 @@ def _engine(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
     if unserved:
         raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{run.spec.engine}'")
     model = loaded.unlearned(artifact.info.id, artifact.delta())
-    return LocalEngine(model, hooks=hooks, max_new_tokens=run.spec.max_new_tokens)
+    return LocalEngine(
+        model,
+        hooks=hooks,
+        max_new_tokens=run.spec.max_new_tokens,
+        oracle=run.method.oracle,
+    )
 
 
 def _answered(stage: StageFolder, samples: Sequence[Sample], *, from_cache: bool) -> Answered:

@@ -217,6 +217,7 @@ def _method(known: Known) -> MethodInfo:
         summary=entry.summary if entry else "",
         reference_row=bool(method and method.reference_row),
         deterministic=bool(method and method.deterministic),
+        oracle=bool(method and method.oracle),
         trained_roles=info.trained_roles if info else {},
         trainable_params=info.trainable_params if info else 0,
         total_params=info.total_params if info else 0,
