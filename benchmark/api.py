@@ -167,7 +167,7 @@ class Method(ABC, Generic[ConfigT]):
     starts_from: ClassVar[Start] = "target"
     deterministic: ClassVar[bool] = False
     reference_row: ClassVar[bool] = False
-    grid: ClassVar[Mapping[str, tuple[float | int | str, ...]]] = {}
+    grid: ClassVar[Mapping[str, tuple[float | int | str | bool, ...]]] = {}
     exceptions: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:

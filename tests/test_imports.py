@@ -44,7 +44,13 @@ LAYERS = {
 }
 # What a plugin may see beside the types at the bottom of the house.
 SEEN_BY_PLUGINS = {
-    "methods": ("benchmark.api", "benchmark.core", "benchmark.training.losses", "benchmark.vlm"),
+    "methods": (
+        "benchmark.api",
+        "benchmark.core",
+        "benchmark.training.losses",
+        "benchmark.training.unlearning",
+        "benchmark.vlm",
+    ),
     "benchmark.attacks": ("benchmark.api", "benchmark.core", "benchmark.data.material"),
     # Ground truth is the world itself.
     "benchmark.judges": (

@@ -26,6 +26,7 @@ from methods.textual_sft import METHOD as TextualSft
 from methods.textual_unlearning import METHOD as TextualUnlearning
 
 STEPS = 6
+# Those whose losses are asked for on their own, in every tuning.
 METHODS = (TextualUnlearning, TextualSft)
 
 

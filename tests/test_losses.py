@@ -22,6 +22,7 @@ from benchmark.training.losses import (
     nll,
     token_logprob,
 )
+from benchmark.training.unlearning import _helpful
 from methods.textual_sft import METHOD as TextualSft
 from methods.textual_unlearning import METHOD as TextualUnlearning
 
@@ -144,8 +145,8 @@ def test_mismatched_answers_come_from_the_keep_pool() -> None:
     config = build(
         TextualUnlearning.Config, {"helpful": "mismatched", "mismatches": 3}, where="test"
     )
-    method = TextualUnlearning(config)
-    term = method._helpful(BigramModel(TABLE), {"forget": forget, "keep": keep})
+    batch = {"forget": forget, "keep": keep}
+    term = _helpful(config, BigramModel(TABLE), batch)
     ids, answers = asked[0]
     assert [name.rpartition("/")[2] for name in ids] == ["a", "a", "a", "b", "b", "b"]
     assert answers[:3] == answers[3:] and set(answers) <= {"answer c", "answer d"}

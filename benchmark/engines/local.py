@@ -87,7 +87,8 @@ class LocalEngine:
         asked = dict(zip([r.id for r in requests], samples, strict=True))
 
         def generate(again: Sequence[Sample]) -> list[str]:
-            made = self._generate([_asking(asked[r.id], r) for r in again]) if again else []
+            own = [_asking(asked[request.id], request) for request in again]
+            made = self._generate(own, strict=False) if own else []
             passes.extend(made)
             return [response.text or "" for response in made]
 
@@ -100,9 +101,11 @@ class LocalEngine:
         ]
 
     @torch.inference_mode()
-    def _generate(self, samples: Sequence[Sample]) -> list[Response]:
+    def _generate(self, samples: Sequence[Sample], *, strict: bool = True) -> list[Response]:
         asked = list(self._rewritten(samples))
-        view = self.model.encoder.view(asked, padding="left", device=self.model.device)
+        view = self.model.encoder.view(
+            asked, padding="left", device=self.model.device, strict=strict
+        )
         output_BT = self.model.hf.generate(
             inputs_embeds=self._embed(view),
             attention_mask=view.attention_mask_BT.long(),

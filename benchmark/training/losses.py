@@ -53,3 +53,15 @@ def forward_kl(reference_logits_AV: Tensor, current_logits_AV: Tensor) -> Tensor
         reduction="batchmean",
         log_target=True,
     )
+
+
+def masked_mse(states_BTD: Tensor, wanted_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """Squared distance, averaged over the width, over a sample's marked tokens, over samples.
+
+    Raises `ValueError` where a sample has no marked token.
+    """
+    n_marked_B = mask_BT.sum(1)
+    if not bool(n_marked_B.all()):
+        raise ValueError("a sample has no marked token to compare states at")
+    squared_BT = (states_BTD - wanted_BTD).square().mean(-1)
+    return ((squared_BT * mask_BT).sum(1) / n_marked_B).mean()

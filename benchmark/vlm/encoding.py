@@ -88,8 +88,9 @@ class Encoder:
         self._prompts: dict[Asked, Encoded] = {}
         self._answers: dict[str, tuple[int, ...]] = {}
 
-    def prompts(self, samples: Sequence[Sample]) -> list[Encoded]:
-        """Encode prompts, new ones together. Raises `UserError` for text the model cannot read."""
+    def prompts(self, samples: Sequence[Sample], *, strict: bool = True) -> list[Encoded]:
+        """Encode prompts, new ones together. Raises `UserError` for text the model cannot read,
+        unless told to be lenient: a model's own words may hold anything."""
         names = [asked(sample) for sample in samples]
         missing = {n: s for n, s in zip(names, samples, strict=True) if n not in self._prompts}
         if missing:
@@ -97,7 +98,7 @@ class Encoder:
             done: set[Asked] = set()
             with self.lending.making(done):
                 for start in range(0, len(new), ENCODED_TOGETHER):
-                    for encoded in self._encode(new[start : start + ENCODED_TOGETHER]):
+                    for encoded in self._encode(new[start : start + ENCODED_TOGETHER], strict):
                         name = asked(encoded.sample)
                         self._prompts[name] = encoded
                         done.add(name)
@@ -140,9 +141,10 @@ class Encoder:
         *,
         padding: Literal["left", "right"] = "right",
         device: torch.device | str = "cpu",
+        strict: bool = True,
     ) -> View:
         """Pad prompts (and answers) of B samples into one view; left padding is for generation."""
-        encoded = self.prompts(samples)
+        encoded = self.prompts(samples, strict=strict)
         tails = [self.answer(a) for a in answers] if answers is not None else [()] * len(encoded)
         rows = [(*e.prompt_ids, *tail) for e, tail in zip(encoded, tails, strict=True)]
         length = max(len(row) for row in rows)
@@ -170,7 +172,7 @@ class Encoder:
             question_mask_BT=masks["question"].to(device),
         )
 
-    def _encode(self, samples: list[Sample]) -> Iterable[Encoded]:
+    def _encode(self, samples: list[Sample], strict: bool) -> Iterable[Encoded]:
         # With and without images apart: the processor takes a list for both or for neither.
         by_kind = {kind: [s for s in samples if bool(s.images) is kind] for kind in (False, True)}
         for with_images, group in by_kind.items():
@@ -182,7 +184,11 @@ class Encoder:
             # The template writes the special tokens itself.
             rows = self.processor(text=texts, add_special_tokens=False, **extra)["input_ids"]
             for sample, row in zip(group, rows, strict=True):
-                yield self._checked(sample, tuple(row))
+                if strict:
+                    self._check(sample, tuple(row))
+                words = self.tokenizer(sample.prompt, add_special_tokens=False)["input_ids"]
+                span = _find(tuple(words), tuple(row))
+                yield Encoded(sample=sample, prompt_ids=tuple(row), question_span=span)
 
     def _render(self, sample: Sample) -> str:
         content = [{"type": "image"} for _ in sample.images]
@@ -195,7 +201,7 @@ class Encoder:
             turns.insert(0, {"role": "system", "content": said})
         return self.processor.apply_chat_template(turns, add_generation_prompt=True)
 
-    def _checked(self, sample: Sample, ids: tuple[int, ...]) -> Encoded:
+    def _check(self, sample: Sample, ids: tuple[int, ...]) -> None:
         unknown_id = self.tokenizer.unk_token_id
         words = [token for token in ids if token != self.image_token_id]
         n_unknown = sum(token == unknown_id for token in words) if unknown_id is not None else 0
@@ -204,8 +210,6 @@ class Encoder:
                 f"sample '{sample.id}': {n_unknown} of {len(words)} tokens are unknown to this "
                 "model's tokenizer; the suite's text does not fit the model's vocabulary"
             )
-        question = tuple(self.tokenizer(sample.prompt, add_special_tokens=False)["input_ids"])
-        return Encoded(sample=sample, prompt_ids=ids, question_span=_find(question, ids))
 
 
 def asked(sample: Sample) -> Asked:
