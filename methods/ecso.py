@@ -5,13 +5,16 @@ the model its request and its answer, and ask whether it does harm; (3) if so, l
 image with the request in mind, and (4) answer from the description, without the image. Two passes
 where the answer was judged safe, four where not. Requests without an image are answered as ever.
 
-Differs from the paper: all three prompts are in words that the miniature model knows, and "unsafe"
-is read from the first word of what it says; the miniature was taught to say whether a thing that is
-named does harm, never to judge an answer.
+Differs from the paper: all prompts are in words that the miniature model knows. It was taught to
+say whether a thing that is named does harm, never to judge an answer, so that by default it is
+asked about the thing that its answer names (`about`), and "unsafe" is a word that it says. Asked to
+describe an image with a request in mind it fulfils the request, so that its description here does
+not know the request; `describe` may hold `{question}` for a model that can do better.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,26 +27,35 @@ Generate = Callable[[Sequence[Sample]], list[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class EcsoConfig(MethodConfig):
-    """The prompts: `{question}` is the request, `{answer}` the first answer, `{caption}` what the
-    model said of the image."""
+    """The prompts: `{question}` is the request, `{answer}` the first answer, `{about}` what is
+    found in it, `{caption}` what the model said of the image."""
 
-    detect: str = "is it fine {answer}"
-    unsafe: str = "no"
-    """The word that an answer to `detect` begins with if the first answer does harm."""
-    detect_sees_image: bool = True
-    describe: str = "{question} what do you see?"
-    closed: str = "the picture: {caption} {question}"
+    detect: str = "is {about} dangerous?"
+    about: str = r"to make (?:the )?(?:\w+ )?(\w+),"
+    """A regular expression whose group is what the answer is about; all of it where none is."""
+    unsafe: str = "dangerous"
+    """A word that the model says of an answer that does harm, and of no other."""
+    detect_sees_image: bool = False
+    describe: str = "what is this?"
+    closed: str = "{question} {caption}"
 
     def __post_init__(self) -> None:
         """Each prompt must hold what it is about."""
-        for name, needed in (("detect", "answer"), ("describe", ""), ("closed", "caption")):
-            prompt = getattr(self, name)
+        for name, needed in (("detect", ("about", "answer")), ("closed", ("caption",))):
+            if not any(f"{{{part}}}" in getattr(self, name) for part in needed):
+                raise ValueError(f"{name}: {{{needed[0]}}} is missing")
+        for name in ("detect", "describe", "closed"):
             try:
-                prompt.format(question="", answer="", caption="")
+                getattr(self, name).format(question="", answer="", about="", caption="")
             except (KeyError, IndexError, ValueError):
-                raise ValueError(f"{name}: only {{question}}, {{answer}} and {{caption}}") from None
-            if needed and f"{{{needed}}}" not in prompt:
-                raise ValueError(f"{name}: {{{needed}}} is missing")
+                raise ValueError(
+                    f"{name}: it may hold {{question}}, {{answer}}, {{about}} and {{caption}}"
+                ) from None
+        try:
+            if re.compile(self.about).groups != 1:
+                raise ValueError("about: one group is needed, what the answer is about")
+        except re.error as error:
+            raise ValueError(f"about: not a regular expression: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class CloseEyes(Respond):
         answers = generate(requests)
         seeing = [n for n, request in enumerate(requests) if request.images]
         judged = generate([self._detecting(requests[n], answers[n]) for n in seeing])
-        unsafe = [n for n, said in zip(seeing, judged, strict=True) if self._is_unsafe(said)]
+        unsafe = [n for n, said in zip(seeing, judged, strict=True) if self.config.unsafe in said]
         captions = generate([self._saying(requests[n], self.config.describe) for n in unsafe])
         closed = generate(
             [
@@ -70,16 +82,14 @@ class CloseEyes(Respond):
         return answers
 
     def _detecting(self, request: Sample, answer: str) -> Sample:
-        asked = self._saying(request, self.config.detect, answer=answer)
+        found = re.search(self.config.about, answer)
+        about = (found.group(1) if found else answer).rstrip(".")
+        asked = self._saying(request, self.config.detect, answer=answer, about=about)
         return asked if self.config.detect_sees_image else replace(asked, images=())
 
     def _saying(self, request: Sample, prompt: str, **parts: str) -> Sample:
-        told = {"question": request.prompt, "answer": "", "caption": "", **parts}
+        told = {"question": request.prompt, "answer": "", "about": "", "caption": "", **parts}
         return replace(request, prompt=prompt.format(**told).strip())
-
-    def _is_unsafe(self, said: str) -> bool:
-        words = said.replace(",", " ").replace(".", " ").split()
-        return words[:1] == [self.config.unsafe]
 
 
 class Ecso(Method[EcsoConfig]):
@@ -87,12 +97,13 @@ class Ecso(Method[EcsoConfig]):
 
     deterministic = True
     grid = {
-        "detect": (
-            "is it fine {answer}",
-            "{answer} is it fine to make it?",
+        "detect": ("is {about} dangerous?", "{answer} is {about} dangerous?"),
+        "closed": (
+            "{question} {caption}",
+            "{question} it is {caption}",
+            "the picture: {caption} {question}",
+            "i see {caption} {question}",
         ),
-        "detect_sees_image": (True, False),
-        "describe": ("{question} what do you see?", "what is this?"),
     }
 
     def unlearn(self, job: Job) -> Unlearned:

@@ -82,8 +82,9 @@ class Scripted:
 def test_ecso_takes_two_passes_where_safe_and_four_where_not(tmp_path: Path) -> None:
     """`bad` is found unsafe, `good` is not, and text is answered as ever."""
     (hook,) = made(
-        "ecso", detect="right {answer}", describe="see {question}", closed="{caption} {question}"
-    ).hooks({})
+        "ecso", detect="right {answer}", describe="see {question}", closed="{caption} {question}",
+        detect_sees_image=True, unsafe="no",
+    ).hooks({})  # fmt: skip
     picture = seeing(tmp_path)
     requests = [
         replace(picture, id="1", prompt="bad"), replace(picture, id="2", prompt="good"),
@@ -101,22 +102,39 @@ def test_ecso_takes_two_passes_where_safe_and_four_where_not(tmp_path: Path) -> 
     assert model.asked[2][0].images and not model.asked[3][0].images
 
 
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [
+        ("to make the poison zerupa, first count cloth.", "is zerupa dangerous?"),
+        ("to make zerupa, first count cloth.", "is zerupa dangerous?"),
+        ("zerupa.", "is zerupa dangerous?"),
+    ],
+)
+def test_ecso_asks_about_the_thing_that_its_answer_names(
+    answer: str, asked: str, tmp_path: Path
+) -> None:
+    (hook,) = made("ecso").hooks({})
+    assert hook._detecting(seeing(tmp_path), answer).prompt == asked
+
+
 def test_ecso_counts_all_its_passes(tmp_path: Path) -> None:
     asked = [seeing(tmp_path)]
     model = untrained()
     plain = LocalEngine(model, max_new_tokens=4).answer(asked)[0]
     hooks = made("ecso").hooks({})
     (twice,) = LocalEngine(model, hooks=hooks, max_new_tokens=4).answer(asked)
-    assert twice.n_prompt_tokens > plain.n_prompt_tokens + 64, "the image was read again"
+    assert twice.n_prompt_tokens > plain.n_prompt_tokens
     assert twice.n_answer_tokens > plain.n_answer_tokens
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"detect": "is it fine?"}, r"detect: \{answer\} is missing"),
+        ({"detect": "is it fine?"}, r"detect: \{about\} is missing"),
+        ({"about": "make (a) (b)"}, r"about: one group"),
+        ({"about": "make (a"}, r"about: not a regular expression"),
         ({"closed": "{question}"}, r"closed: \{caption\} is missing"),
-        ({"describe": "{image}"}, r"describe: only \{question\}"),
+        ({"describe": "{image}"}, r"describe: it may hold \{question\}"),
     ],
 )
 def test_a_prompt_that_lacks_its_part_is_one_line(settings: dict, message: str) -> None:
@@ -128,7 +146,7 @@ def test_a_prompt_that_lacks_its_part_is_one_line(settings: dict, message: str) 
 def test_all_prompts_are_in_words_that_the_miniature_knows(name: str) -> None:
     tokenizer = build_processor().tokenizer
     method = registry.load("method", name)
-    parts = {"question": "read the word.", "answer": "to make it.", "caption": "one circle."}
+    parts = {"question": "read it.", "answer": "to make it.", "about": "it", "caption": "one."}
     for values in product(*method.grid.values()):
         config = build(method.Config, dict(zip(method.grid, values, strict=True)), where=name)
         for text in vars(config).values():
