@@ -149,8 +149,8 @@ def test_all_prompts_are_in_words_that_the_miniature_knows(name: str) -> None:
     parts = {"question": "read it.", "answer": "to make it.", "about": "it", "caption": "one."}
     for values in product(*method.grid.values()):
         config = build(method.Config, dict(zip(method.grid, values, strict=True)), where=name)
-        for text in vars(config).values():
-            if isinstance(text, str):
+        for field, text in vars(config).items():
+            if isinstance(text, str) and field != "about":
                 ids = tokenizer(text.format(**parts), add_special_tokens=False)["input_ids"]
                 tokens = tokenizer.convert_ids_to_tokens(ids)
                 spelled = [t for t in tokens if t.startswith("##") or t == "<unk>"]
