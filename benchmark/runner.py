@@ -65,9 +65,9 @@ def run(
         raise
     except RunFailed as error:
         return _finish(known, "failed", str(error))
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        return _finish(known, "failed", f"out of memory: {str(error).splitlines()[0]}")
     except Exception as error:
+        if _is_out_of_memory(error):
+            return _finish(known, "failed", f"out of memory: {_first_line(error)}")
         # A plugin may raise anything: its author gets the traceback, the other runs go on.
         traceback.print_exc(file=sys.stderr)
         return _finish(known, "failed", f"{type(error).__name__}: {error}")
@@ -163,6 +163,17 @@ def _finish(known: Known, status: Status, error: str | None) -> RunRecord:
     if known.request.part == "evaluation":
         save_record(known, record)
     return record
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Also on a CPU, where torch has no type of its own for it."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _now() -> str:

@@ -53,19 +53,34 @@ def test_a_lora_artifact_is_an_ordinary_peft_adapter(tmp_path: Path) -> None:
 
 def test_another_base_is_refused(tmp_path: Path) -> None:
     delta = changed({"language": "lora"}).weights_delta()
-    with pytest.raises(UserError, match="was made on other weights"):
-        untrained().apply(replace(delta, base_sha256="0" * 64))
+    replace(delta, base_sha256="0" * 64).save(tmp_path)
+    with pytest.raises(UserError, match=f"artifact {tmp_path} was made on other weights") as caught:
+        untrained().apply(WeightsDelta.load(tmp_path))
+    assert "\n" not in str(caught.value) and "run the method again" in str(caught.value)
     with pytest.raises(UserError, match="made at precision nf4"):
         untrained().apply(replace(delta, precision="nf4"))
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100])
-def test_a_truncated_file_is_named(cut: int, tmp_path: Path) -> None:
-    changed({"language": "lora"}).weights_delta().save(tmp_path)
-    path = tmp_path / artifacts.ADAPTER
+@pytest.mark.parametrize(
+    "name", [artifacts.ADAPTER, artifacts.FULL, artifacts.ADAPTER_CONFIG, artifacts.DELTA]
+)
+def test_a_truncated_file_is_named(name: str, cut: int, tmp_path: Path) -> None:
+    changed({"projector": "full", "language": "lora"}).weights_delta().save(tmp_path)
+    path = tmp_path / name
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(UserError, match=r"adapter_model\.safetensors is damaged"):
+    with pytest.raises(UserError) as caught:
         WeightsDelta.load(tmp_path)
+    assert str(caught.value).startswith(f"artifact {path} is damaged: ")
+    assert str(caught.value).endswith("; delete it and run the method again")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_description_without_its_fields_is_named(tmp_path: Path) -> None:
+    for text in ("[]", "{}"):
+        (tmp_path / artifacts.DELTA).write_text(text)
+        with pytest.raises(UserError, match=r"delta\.json is damaged"):
+            WeightsDelta.load(tmp_path)
 
 
 def test_a_missing_artifact_is_named(tmp_path: Path) -> None:

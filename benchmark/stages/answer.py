@@ -15,9 +15,9 @@ from benchmark.data.samples import fingerprint
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.workers import map_batches
 from benchmark.progress import Reporter
+from benchmark.stages.artifact import Artifact
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
-from benchmark.stages.train import Artifact
 
 ANSWERS = "answers.jsonl"
 

@@ -25,11 +25,11 @@ from benchmark.judges import gold_file, measure
 from benchmark.judges.coherence import perplexity_bar
 from benchmark.progress import Reporter
 from benchmark.stages.answer import Answered, answer
+from benchmark.stages.artifact import Artifact
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run
 from benchmark.stages.samples import split_of
-from benchmark.stages.train import Artifact
 
 VERDICTS = "verdicts.jsonl"
 BAR = "bar"

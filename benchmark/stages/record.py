@@ -38,12 +38,12 @@ from benchmark.scoring.plan import Plan
 from benchmark.scoring.rankability import run_reasons
 from benchmark.scoring.run import score_run
 from benchmark.stages.answer import Answered
+from benchmark.stages.artifact import Artifact
 from benchmark.stages.judge import Judged
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import facts_of
 from benchmark.stages.resolve import ENGINE, Run, RunRequest
 from benchmark.stages.samples import uses_of
-from benchmark.stages.train import Artifact
 from benchmark.tables.runs import read_run
 from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verdicts
 from benchmark.vlm.perception import Perceptions

@@ -116,7 +116,7 @@ def resolve(request: RunRequest) -> Run:
         limit=request.limit,
         engine=ENGINE,
         device=request.device,
-        precision=_precision(config, request.device, model_card),
+        precision=precision_of(config, request.device, model_card),
         max_new_tokens=suite.decoding.max_new_tokens,
         batch_size=suite.decoding.batch_size,
     )
@@ -181,7 +181,7 @@ def _construct(method_type: type[Method[Any]], config: Any, entry: Entry) -> Met
         ) from error
 
 
-def _precision(config: object, device: str, card: ModelCard) -> str:
+def precision_of(config: object, device: str, card: ModelCard) -> str:
     """4-bit where a role is trained by QLoRA; the miniature is evaluated in fp32 everywhere."""
     if isinstance(config, TrainingConfig) and "qlora" in config.trains.values():
         return "nf4"

@@ -3,65 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-
-from benchmark.api import Job, LossMethod, Role, TrainingConfig, Unlearned
-from benchmark.core.errors import RunFailed
-from benchmark.core.records import StageCost, StepLog, Stored, TrainingLog
-from benchmark.core.roles import SEEING
-from benchmark.core.store import JsonLines, StageFolder, digest, digest_file, writing
+from benchmark.api import LossMethod, Unlearned
+from benchmark.core.records import StageCost, StepLog, TrainingLog
+from benchmark.core.store import JsonLines, StageFolder, digest
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.pools import Pool, load_pool
 from benchmark.progress import Advance, Reporter
+from benchmark.stages.artifact import Artifact, ArtifactInfo, files_of, found, save
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
+from benchmark.stages.surroundings import restored
+from benchmark.stages.unlearning import Before, unlearn
 from benchmark.training.checkpoint import remove_checkpoints
-from benchmark.training.loop import LOSSES, Loop, seed_all
-from benchmark.vlm.artifacts import WeightsDelta
+from benchmark.training.loop import LOSSES, Loop
 from benchmark.vlm.model import VisionLanguageModel
 
-STATE = "state.safetensors"
 # Points kept of each loss curve in a record; every step stays in the run's own folder.
 CURVE_POINTS = 50
-
-
-class ArtifactInfo(Stored):
-    """What is known of an artifact; `id` is by content, so that equal artifacts share answers."""
-
-    id: str
-    method: str
-    has_weights: bool
-    has_state: bool
-    trained_roles: dict[str, str]
-    trainable_params: int
-    total_params: int
-    hooks: list[str]
-    served_by: list[str]
-    training: TrainingLog | None
-    cost: StageCost
-
-
-@dataclass(frozen=True, kw_only=True)
-class Artifact:
-    """What a method left behind, on disk."""
-
-    key: str
-    folder: Path
-    info: ArtifactInfo
-    from_cache: bool
-
-    def delta(self) -> WeightsDelta | None:
-        """The changed weights, or None where the base's serve."""
-        return WeightsDelta.load(self.folder) if self.info.has_weights else None
-
-    def state(self) -> Mapping[str, Tensor]:
-        """The tensors that the method's hooks are built from."""
-        return load_file(self.folder / STATE) if self.info.has_state else {}
 
 
 def load_pools(run: Run) -> dict[str, Pool]:
@@ -120,8 +81,7 @@ def train(
             stage.clear()
         if stage.is_done():
             remove_checkpoints(stage.path)
-            info = ArtifactInfo.model_validate(stage.manifest())
-            return Artifact(key=key, folder=stage.path, info=info, from_cache=True)
+            return found(stage, method=run.entry.name, model_sha256=loaded.sha256)
         begun(stage.path)
         info = _make(run, stage, pools=pools, loaded=loaded, reporter=reporter)
         stage.finish(info.model_dump(mode="json"))
@@ -133,10 +93,11 @@ def _make(
     run: Run, stage: StageFolder, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter
 ) -> ArtifactInfo:
     model = loaded.fresh(run.method.starts_from)
-    before, n_hooks, features = model.fingerprints(), model.n_hooks, model.features
+    features = model.features
     meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=model.lendings)
     steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
-    with meter.running(), reporter.bar("train", total=steps) as advance:
+    with meter.running(), restored(), reporter.bar("train", total=steps) as advance:
+        before = Before.of(model)
         loop = Loop(
             model=model,
             pools=pools,
@@ -146,68 +107,20 @@ def _make(
             checkpointed=meter.beat,
             checkpoint_every_s=run.request.checkpoint_every_s,
         )
-        job = Job(
-            model=model,
-            pools=pools,
-            seed=run.effective_seed,
-            minimise=loop,
-            gold=loaded.gold,
-        )
-        seed_all(run.effective_seed)
-        left = run.method.unlearn(job)
-        if not isinstance(left, Unlearned):
-            raise RunFailed(f"unlearn() returned {type(left).__name__}, not Unlearned")
-        if model.n_hooks != n_hooks:
-            raise RunFailed(
-                f"{model.n_hooks - n_hooks} hooks were left behind on the model; take them away, "
-                "or let model.trace() read it"
-            )
-        after = model.fingerprints()
-        check_roles(before, after, declared=_declared(run))
-        unchanged = all(before[role] == after[role] for role in SEEING)
-        if unchanged and model.features is features:
+        left = unlearn(run.method, loop=loop, gold=loaded.gold)
+        before.check(run.method, model)
+        if before.sees_as_before(model) and model.features is features:
             features.merge()
         if left.weights is not None:
             left = replace(left, weights=loaded.on_start(run.method.starts_from, left.weights))
-        _save(stage, left)
+        save(stage.path, left)
     cost = meter.cost(loop.counted, flops=loop.counted.flops)
-    return _describe(run, stage, left, model=model, loop=loop, cost=cost)
+    return _describe(run, stage, left, model=model, loop=loop, target=loaded.sha256, cost=cost)
 
 
 def _tell(advance: Advance, phase: str, step: int, *, n_steps: int, loss: float) -> None:
     words = "" if phase == "train" else f"{phase}, "
     advance(step, f"{words}loss {loss:.3f}", n_steps)
-
-
-def check_roles(
-    before: Mapping[Role, int], after: Mapping[Role, int], *, declared: Mapping[str, str]
-) -> None:
-    """Raise `RunFailed` if base weights of a role changed that is not trained in full."""
-    changed = [role for role in before if before[role] != after[role]]
-    wrong = [role for role in changed if declared.get(role) != "full"]
-    if wrong:
-        stated = ", ".join(f"{role}: {how}" for role, how in declared.items()) or "nothing"
-        raise RunFailed(
-            f"base weights of {', '.join(wrong)} changed, but the method declares {stated}"
-        )
-
-
-def _declared(run: Run) -> dict[str, str]:
-    config = run.method.config
-    return (
-        {str(role): how for role, how in config.trains.items()}
-        if isinstance(config, TrainingConfig)
-        else {}
-    )
-
-
-def _save(stage: StageFolder, left: Unlearned) -> None:
-    if left.weights is not None:
-        left.weights.save(stage.path)
-    if left.state:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in left.state.items()}
-        with writing(stage.path / STATE):
-            save_file(tensors, stage.path / STATE)
 
 
 def _describe(
@@ -217,14 +130,18 @@ def _describe(
     *,
     model: VisionLanguageModel,
     loop: Loop,
+    target: str,
     cost: StageCost,
 ) -> ArtifactInfo:
     hooks = run.method.hooks(left.state)
     names = [type(hook).__name__ for hook in hooks]
     served = set.intersection(*(set(hook.served_by) for hook in hooks)) if hooks else {"local"}
+    files = files_of(stage.path)
     return ArtifactInfo(
-        id=_artifact_id(run, stage, left, has_hooks=bool(hooks), base=model.sha256),
+        id=_artifact_id(run, files, left, has_hooks=bool(hooks), base=model.sha256),
         method=run.entry.name,
+        model_sha256=target,
+        files=files,
         has_weights=left.weights is not None,
         has_state=bool(left.state),
         trained_roles={str(role): str(how) for role, how in model.trained.items()},
@@ -240,11 +157,11 @@ def _describe(
 
 
 def _artifact_id(
-    run: Run, stage: StageFolder, left: Unlearned, *, has_hooks: bool, base: str
+    run: Run, files: Mapping[str, str], left: Unlearned, *, has_hooks: bool, base: str
 ) -> str:
     """By content: trainings with equal weights share answers; the base is the null artifact."""
-    files = sorted(stage.path.glob("*.safetensors"))
-    content: dict = {"base": base, "files": {path.name: digest_file(path) for path in files}}
+    tensors = {name: sha256 for name, sha256 in files.items() if name.endswith(".safetensors")}
+    content: dict = {"base": base, "files": tensors}
     if left.weights is not None and left.weights.checkpoint is not None:
         content["checkpoint"] = left.weights.checkpoint_sha256
     if has_hooks:

@@ -23,6 +23,9 @@ from benchmark.core.store import write_atomic, writing
 DELTA = "delta.json"
 FULL = "full.safetensors"
 ADAPTER = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+_KEYS = {"base_sha256", "precision", "adapter", "full", "checkpoint", "checkpoint_sha256"}
+_REMEDY = "delete it and run the method again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,8 @@ class WeightsDelta:
     checkpoint: str | None = None
     """Name of the model whose weights stand in for the base's."""
     checkpoint_sha256: str | None = None
+    where: str = field(default="this artifact", compare=False)
+    """Its folder where it was read from one, for messages."""
 
     @property
     def has_tensors(self) -> bool:
@@ -76,13 +81,13 @@ class WeightsDelta:
         """Raise `UserError` unless the model is the one this was made on."""
         if sha256 != self.base_sha256:
             raise UserError(
-                f"this artifact was made on other weights ({self.base_sha256[:12]}) than "
-                f"model '{name}' has ({sha256[:12]})"
+                f"{self.where} was made on other weights ({self.base_sha256[:12]}) than "
+                f"model '{name}' has ({sha256[:12]}); {_REMEDY}"
             )
         if precision != self.precision:
             raise UserError(
-                f"this artifact was made at precision {self.precision}, "
-                f"model '{name}' is loaded at {precision}"
+                f"{self.where} was made at precision {self.precision}, "
+                f"model '{name}' is loaded at {precision}; {_REMEDY}"
             )
 
     def save(self, folder: Path) -> None:
@@ -108,17 +113,25 @@ class WeightsDelta:
     def load(cls, folder: Path) -> WeightsDelta:
         """Read it back. Raises `UserError` naming the file when it is damaged."""
         about = _read_json(folder / DELTA)
+        missing = _KEYS - about.keys()
+        if missing:
+            raise UserError(
+                f"artifact {folder / DELTA} is damaged: it lacks '{min(missing)}'; {_REMEDY}"
+            )
         adapter = None
         if about["adapter"]:
+            # PEFT would read it by itself, and answer a torn file with a traceback.
+            _read_json(folder / ADAPTER_CONFIG)
             config = LoraConfig.from_pretrained(str(folder))
-            adapter = AdapterWeights(config=config, tensors=_read_tensors(folder / ADAPTER))
+            adapter = AdapterWeights(config=config, tensors=read_tensors(folder / ADAPTER))
         return cls(
             base_sha256=about["base_sha256"],
             precision=about["precision"],
             adapter=adapter,
-            full=_read_tensors(folder / FULL) if about["full"] else {},
+            full=read_tensors(folder / FULL) if about["full"] else {},
             checkpoint=about["checkpoint"],
             checkpoint_sha256=about["checkpoint_sha256"],
+            where=f"artifact {folder}",
         )
 
 
@@ -128,17 +141,21 @@ def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text())
+        value = json.loads(path.read_text())
     except FileNotFoundError:
-        raise UserError(f"artifact {path} is not there") from None
+        raise UserError(f"artifact {path} is not there; run the method again") from None
     except ValueError as error:
-        raise UserError(f"artifact {path} is damaged: {error}") from None
+        raise UserError(f"artifact {path} is damaged: {error}; {_REMEDY}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"artifact {path} is damaged: it holds no fields; {_REMEDY}")
+    return value
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors by name. Raises `UserError` naming the file when it is damaged or not there."""
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise UserError(f"artifact {path} is not there") from None
+        raise UserError(f"artifact {path} is not there; run the method again") from None
     except SafetensorError as error:
-        raise UserError(f"artifact {path} is damaged: {error}") from None
+        raise UserError(f"artifact {path} is damaged: {error}; {_REMEDY}") from None
