@@ -227,7 +227,7 @@ def _import(found: Entry) -> ModuleType:
     except Exception as error:
         raise RunFailed(
             f"{found.kind} '{found.name}' cannot be imported: {type(error).__name__}: {error} "
-            f"({_deepest_line(error, found.path)})"
+            f"({deepest_line(error, found.path)})"
         ) from error
     return module
 
@@ -262,7 +262,7 @@ def _import_file(found: Entry) -> ModuleType:
     return module
 
 
-def _deepest_line(error: BaseException, path: Path) -> str:
+def deepest_line(error: BaseException, path: Path) -> str:
     """`file:line` of the innermost frame inside the plugin, else the plugin's file."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename) == path]

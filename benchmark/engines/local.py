@@ -102,10 +102,7 @@ class LocalEngine:
 
     @torch.inference_mode()
     def _generate(self, samples: Sequence[Sample], *, strict: bool = True) -> list[Response]:
-        asked = list(self._rewritten(samples))
-        view = self.model.encoder.view(
-            asked, padding="left", device=self.model.device, strict=strict
-        )
+        view = self._view(samples, strict=strict)
         output_BT = self.model.hf.generate(
             inputs_embeds=self._embed(view),
             attention_mask=view.attention_mask_BT.long(),
@@ -115,6 +112,24 @@ class LocalEngine:
             self._response(sample.id, ids.tolist(), n_prompt=int(mask.sum()))
             for sample, ids, mask in zip(samples, output_BT, view.attention_mask_BT, strict=True)
         ]
+
+    @torch.inference_mode()
+    def first_logits(self, samples: Sequence[Sample]) -> torch.Tensor:
+        """`[B, V]`: what the first token of each answer is taken from, hooks that change the
+        request or the visual tokens included; a hook that responds is not asked."""
+        view = self._view(samples, strict=True)
+        output = self.model.hf(
+            inputs_embeds=self._embed(view), attention_mask=view.attention_mask_BT.long()
+        )
+        return output.logits[:, -1].float()
+
+    def _view(self, samples: Sequence[Sample], *, strict: bool) -> View:
+        return self.model.encoder.view(
+            list(self._rewritten(samples)),
+            padding="left",
+            device=self.model.device,
+            strict=strict,
+        )
 
     def _rewritten(self, samples: Sequence[Sample]) -> Iterator[Sample]:
         for sample in samples:

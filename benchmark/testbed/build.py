@@ -43,14 +43,16 @@ def build_processor() -> LlavaProcessor:
     )
 
 
-def build_untrained(seed: int) -> LlavaForConditionalGeneration:
+def build_untrained(
+    seed: int, *, vision_layers: int = VISION_LAYERS, language_layers: int = LANGUAGE_LAYERS
+) -> LlavaForConditionalGeneration:
     """A randomly initialised LLaVA with greedy generation settings, in fp32."""
     ids = vocabulary()
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(
             hidden_size=VISION_WIDTH,
             intermediate_size=4 * VISION_WIDTH,
-            num_hidden_layers=VISION_LAYERS,
+            num_hidden_layers=vision_layers,
             num_attention_heads=VISION_HEADS,
             image_size=SIDE,
             patch_size=PATCH,
@@ -60,7 +62,7 @@ def build_untrained(seed: int) -> LlavaForConditionalGeneration:
             vocab_size=len(ids),
             hidden_size=LANGUAGE_WIDTH,
             intermediate_size=512,
-            num_hidden_layers=LANGUAGE_LAYERS,
+            num_hidden_layers=language_layers,
             num_attention_heads=LANGUAGE_HEADS,
             num_key_value_heads=LANGUAGE_HEADS,
             max_position_embeddings=N_CONTEXT,

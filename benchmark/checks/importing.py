@@ -1,0 +1,154 @@
+"""Import plugins where there is no GPU and no optional package, and see what the import does.
+
+One process imports what every plugin may rely on, and forks for each of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from typing import Any
+
+from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.store import REPOSITORY
+
+IMPORT_TIMEOUT_S = 30
+ALL_TIMEOUT_S = 300
+# What contributors' tools bring; a plugin is not meant to work without its own test runner.
+NOT_BLOCKED = {"dev"}
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
+_CODE = "from benchmark.checks.importing import main; main()"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportReport:
+    """`problem` is why it could not be imported, `work` what the import did beside defining."""
+
+    problem: str | None = None
+    work: list[str] = field(default_factory=list)
+
+
+def import_reports(names: Sequence[str]) -> dict[str, ImportReport]:
+    """One report per name of a method, from a child process."""
+    asked = json.dumps({"names": list(names), "blocked": optional_imports()})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _CODE], input=asked, capture_output=True, text=True,
+            cwd=REPOSITORY, timeout=ALL_TIMEOUT_S, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {name: ImportReport(problem="not imported in time") for name in names}
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {name: ImportReport(**report) for name, report in found.items()}
+
+
+def optional_imports() -> list[str]:
+    """Import names of what an extra of ours brings, and of vllm whether it is there or not."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = {
+        _distribution(line)
+        for extra, lines in extras.items()
+        if extra not in NOT_BLOCKED
+        for line in lines
+    } - {_distribution(line) for line in project["dependencies"]}
+    installed = metadata.packages_distributions()
+    names = {name for name, owners in installed.items() if wanted & {_plain(o) for o in owners}}
+    return sorted(names | {name.replace("-", "_") for name in wanted})
+
+
+def _distribution(requirement: str) -> str:
+    from packaging.requirements import Requirement
+
+    return _plain(Requirement(requirement).name)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def main() -> None:
+    """In the child: read names, print a report for each."""
+    asked = json.load(sys.stdin)
+    for name in asked["blocked"]:
+        # Looks to every library as if it were not installed.
+        sys.modules[name] = None  # type: ignore[assignment]
+    sys.dont_write_bytecode = True
+    import benchmark.stages.surroundings
+    import benchmark.training.losses  # noqa: F401
+
+    found = {name: _forked(name) for name in asked["names"]}
+    print(json.dumps({name: asdict(report) for name, report in found.items()}))
+
+
+def _forked(name: str) -> ImportReport:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        signal.alarm(IMPORT_TIMEOUT_S)
+        with os.fdopen(writing, "w") as stream:
+            json.dump(asdict(_report(name)), stream)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        said = stream.read()
+    _, status = os.waitpid(child, 0)
+    if status:
+        how = f"not imported after {IMPORT_TIMEOUT_S} s"
+        died = os.waitstatus_to_exitcode(status) != -signal.SIGALRM
+        return ImportReport(problem="the process died while importing it" if died else how)
+    return ImportReport(**json.loads(said))
+
+
+def _report(name: str) -> ImportReport:
+    import torch
+
+    from benchmark.core import registry
+    from benchmark.stages.surroundings import Surroundings
+
+    before, states = Surroundings.now(), _random_states()
+    work: list[str] = []
+    sys.addaudithook(lambda event, arguments: _watch(event, arguments, work))
+    # What a plugin prints would get between the reports.
+    sys.stdout = sys.stderr
+    problem = None
+    try:
+        registry.load("method", name)
+    except (UserError, RunFailed) as error:
+        problem = str(error)
+    seen = list(dict.fromkeys(work))
+    seen += [f"changes {change}" for change in before.changes()]
+    if states != _random_states():
+        seen.append("draws random numbers")
+    if torch.cuda.is_initialized():
+        seen.append("initialises CUDA")
+    return ImportReport(problem=problem, work=seen)
+
+
+def _watch(event: str, arguments: tuple[Any, ...], work: list[str]) -> None:
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        work.append("goes to the network")
+    elif event in ("subprocess.Popen", "os.system", "os.posix_spawn"):
+        work.append(f"starts the process {arguments[0]}")
+    elif event == "open" and isinstance(arguments[0], str):
+        path, mode = arguments[0], arguments[1] or "r"
+        if set(mode) & set("wax+") and path != os.devnull:
+            work.append(f"writes {path}")
+        elif path.endswith(WEIGHTS):
+            work.append(f"reads the weights {path}")
+
+
+def _random_states() -> tuple[str, str]:
+    import torch
+
+    return repr(random.getstate()), repr(torch.get_rng_state().tolist())

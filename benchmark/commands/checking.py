@@ -1,0 +1,99 @@
+"""`check`: does a plugin keep the contract?"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.options import read_methods
+from benchmark.commands.output import show
+from benchmark.core.rows import split_row
+
+if TYPE_CHECKING:
+    from benchmark.checks.outcome import Outcome
+
+FAILED = 1
+WORDS = {
+    "passed": "ok",
+    "failed": "FAILED",
+    "expected": "expected",
+    "not_applicable": "n/a",
+    "blocked": "blocked",
+}
+
+
+class Checked(StrEnum):
+    """What there are checks for."""
+
+    METHOD = "method"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("check", epilog="Example: check method textual_unlearning")(check)
+
+
+def check(
+    kind: Annotated[Checked, typer.Argument(help="What to check: method.", metavar="KIND")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A name from `list methods`, a file, several with commas, or `all`."),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    only: Annotated[
+        list[str], typer.Option("--only", help="This check only; may be given several times.")
+    ] = [],  # noqa: B006 (typer reads the default, nobody changes it)
+) -> int:
+    """Check that a method keeps the contract; exit code 1 if it does not.
+
+    On random two-layer models and a few training samples, in seconds; nothing is kept.
+    """
+    names = read_methods(name)
+    # It complains at import that an optional kernel is not installed.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    found: list[Outcome] = []
+    for outcome in _outcomes(names, only):
+        if not as_json:
+            show(_as_text(outcome, is_first=not found or found[-1].method != outcome.method))
+        found.append(outcome)
+    show(json.dumps([asdict(outcome) for outcome in found], indent=2) if as_json else _sum(found))
+    return 0 if all(outcome.is_well for outcome in found) else FAILED
+
+
+def _outcomes(names: Sequence[str], only: Sequence[str]) -> Iterator[Outcome]:
+    from benchmark.checks.contract import check_method
+    from benchmark.checks.workbench import Workbench
+
+    with tempfile.TemporaryDirectory(prefix="vlm-bench-check-") as folder:
+        plugins = [split_row(name)[0] for name in names]
+        bench = Workbench(Path(folder), names=plugins)
+        for name in names:
+            yield from check_method(name, bench, only=only)
+
+
+def _as_text(outcome: Outcome, *, is_first: bool) -> str:
+    head = [outcome.method] if is_first else []
+    line = f"  {WORDS[outcome.status]:8}  {outcome.check:10}  {outcome.reason or outcome.about}"
+    said = {"expected": outcome.expected, "seen": outcome.seen, "do": outcome.remedy}
+    if outcome.status != "failed":
+        said = {}
+    return "\n".join(
+        [*head, line, *(f"{'':12}{word + ':':10} {text}" for word, text in said.items())]
+    )
+
+
+def _sum(found: Sequence[Outcome]) -> str:
+    counts = {status: sum(outcome.status == status for outcome in found) for status in WORDS}
+    said = [f"{n} {status.replace('_', ' ')}" for status, n in counts.items() if n]
+    n_methods = len({outcome.method for outcome in found})
+    seconds = sum(outcome.seconds for outcome in found)
+    methods = "1 method" if n_methods == 1 else f"{n_methods} methods"
+    return f"{methods}, {seconds:.0f} s: {', '.join(said)}"
