@@ -21,7 +21,7 @@ from benchmark.vlm.model import VisionLanguageModel
 # Away from the start, where a KL is zero and LoRA's first factor has no gradient yet.
 STEP_ASIDE = 0.02
 LEARNING_STEPS = 30
-LEARNING_RATE = 1e-2
+LEARNING_RATE = 2e-2
 Parameters = Mapping[str, nn.Parameter]
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers.utils import logging as transformers_logging
 
 from benchmark.api import Method
@@ -31,6 +32,8 @@ BEHAVIOURS = 2
 """Taken of each part of a pool: with its forms and views about ten samples."""
 ASKED_OF_EACH = 2
 TARGET_SEED, OTHER_SEED = 0, 1
+SHARPER = 5.0
+"""A fresh head can hardly prefer any word; with this one a few steps can make an answer likely."""
 
 
 class Workbench:
@@ -101,6 +104,8 @@ class Workbench:
             model = build_untrained(seed, vision_layers=self._layers, language_layers=self._layers)
             if name == "before_vision":
                 reset_projector(model, OTHER_SEED)
+            with torch.no_grad():
+                model.lm_head.weight.mul_(SHARPER)
             transformers_logging.disable_progress_bar()
             model.save_pretrained(folder)
             build_processor().save_pretrained(folder)

@@ -151,9 +151,15 @@ class VisionLanguageModel:
 
     @property
     def n_hooks(self) -> int:
-        """Hooks on any of its modules: whoever adds one takes it away again."""
+        """Hooks on any of its modules: whoever adds one takes it away again. Those by which
+        transformers records what its own modules give out stay from the first image on."""
         kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-        return sum(len(getattr(module, kind)) for module in self.hf.modules() for kind in kinds)
+        return sum(
+            not str(getattr(hook, "__module__", "")).startswith("transformers.")
+            for module in self.hf.modules()
+            for kind in kinds
+            for hook in getattr(module, kind).values()
+        )
 
     # -- training -----------------------------------------------------------------------------
 
