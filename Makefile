@@ -5,11 +5,11 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m benchmark
 READY := .venv/.ready
 
-export METHOD MODEL SUITE SEEDS LIMIT SET CONFIG
+export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench named test lint table list doctor testbed testbed-gold clean
+.PHONY: help setup bench check new-method named test lint table list doctor testbed testbed-gold clean
 
 help: ## List the targets
 	@echo "make bench METHOD=textual_unlearning   is the first thing to try. All targets:"
@@ -42,6 +42,14 @@ named:
 		|| { echo "error: unknown: $(filter-out $(TAKEN) MAKE%,$(GIVEN)); make bench takes $(wordlist 2,9,$(TAKEN))" >&2; exit 2; }
 	@test -n "$$METHOD" \
 		|| { echo "error: METHOD is missing, such as make bench METHOD=textual_unlearning; make list shows the names" >&2; exit 2; }
+
+check: $(READY) ## Check that a method keeps the contract: METHOD=name, or METHOD=all
+	@test -n "$$METHOD" || { echo "error: METHOD is missing, such as make check METHOD=all" >&2; exit 2; }
+	@$(RUN) check method "$$METHOD"
+
+new-method: $(READY) ## Write the file of a new method: NAME=name
+	@test -n "$$NAME" || { echo "error: NAME is missing, such as make new-method NAME=my_method" >&2; exit 2; }
+	@$(RUN) new-method "$$NAME"
 
 test: $(READY) ## Run the tests, offline
 	@.venv/bin/python -m pytest

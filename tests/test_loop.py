@@ -16,7 +16,7 @@ from benchmark.api import Job, LossMethod, TrainingConfig
 from benchmark.core.errors import NonFiniteLoss, RunFailed, UserError
 from benchmark.core.records import StepLog
 from benchmark.core.store import JsonLines
-from benchmark.stages.unlearning import check_roles
+from benchmark.stages.attempt import check_roles
 from benchmark.training.batches import BatchPlan, make_batch
 from benchmark.training.loop import Loop
 from benchmark.training.reference import Reference

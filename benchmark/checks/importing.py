@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
@@ -36,9 +36,10 @@ class ImportReport:
     work: list[str] = field(default_factory=list)
 
 
-def import_reports(names: Sequence[str]) -> dict[str, ImportReport]:
+def import_reports(names: Iterable[str]) -> dict[str, ImportReport]:
     """One report per name of a method, from a child process."""
-    asked = json.dumps({"names": list(names), "blocked": optional_imports()})
+    names = sorted(names)
+    asked = json.dumps({"names": names, "blocked": optional_imports()})
     try:
         done = subprocess.run(
             [sys.executable, "-c", _CODE], input=asked, capture_output=True, text=True,

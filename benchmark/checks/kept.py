@@ -14,9 +14,9 @@ from benchmark.checks.subject import Ran, Subject
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.samples import Answers, Sample
 from benchmark.engines.local import LocalEngine
+from benchmark.stages.attempt import check_roles, declared_roles
 from benchmark.stages.resolve import ENGINE
 from benchmark.stages.surroundings import restored
-from benchmark.stages.unlearning import check_roles, declared_roles
 
 
 def artifact(subject: Subject) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.api import Hook, Method, MethodConfig, Unlearned
-from benchmark.checks.outcome import Blocked
+from benchmark.checks.outcome import Blocked, CheckFailed
 from benchmark.checks.rehearsal import (
     Adapt,
     Interruption,
@@ -21,6 +21,7 @@ from benchmark.checks.rehearsal import (
     run_through,
     short,
 )
+from benchmark.checks.settings import check_settings
 from benchmark.checks.workbench import Workbench
 from benchmark.core import registry
 from benchmark.core.config import build
@@ -29,10 +30,10 @@ from benchmark.core.rows import split_row
 from benchmark.engines.local import LocalEngine
 from benchmark.models import ModelCard
 from benchmark.stages.artifact import read_state, save
+from benchmark.stages.attempt import Before, unlearn
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import precision_of
 from benchmark.stages.surroundings import restored
-from benchmark.stages.unlearning import Before, unlearn
 from benchmark.training.loop import Report
 from benchmark.vlm.artifacts import DELTA, WeightsDelta
 from benchmark.vlm.model import VisionLanguageModel
@@ -77,11 +78,13 @@ class Subject:
 
     @cached_property
     def config(self) -> MethodConfig:
-        """Its settings: the defaults under what the row sets; `Blocked` if they cannot be built."""
+        """Its settings: the defaults under what the row sets; `Blocked` if their type is wrong."""
+        config_type = self.method_type.Config
         try:
-            return build(self.method_type.Config, self._overrides, where=f"method '{self.name}'")
-        except (UserError, AssertionError, TypeError):
+            check_settings(config_type)
+        except CheckFailed:
             raise Blocked("config") from None
+        return build(config_type, self._overrides, where=f"method '{self.name}'")
 
     @property
     def sources(self) -> list[Path]:

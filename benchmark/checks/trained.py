@@ -13,7 +13,7 @@ from benchmark.checks.rehearsal import Interruption, Killed, Phase, Rehearsal, s
 from benchmark.checks.subject import Ran, Subject
 from benchmark.core.errors import NonFiniteLoss, RunFailed
 from benchmark.stages.artifact import files_of
-from benchmark.stages.unlearning import check_roles, declared_roles
+from benchmark.stages.attempt import check_roles, declared_roles
 from benchmark.training.loop import seed_all
 
 OTHER_SEED = 1

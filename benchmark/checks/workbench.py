@@ -43,6 +43,7 @@ class Workbench:
         self.folder = folder
         self._names = tuple(names)
         self._layers = layers
+        self._imports: dict[str, ImportReport] = {}
         self._perceptions = Perceptions()
         self._images = ImageStore(folder / "images")
 
@@ -73,10 +74,11 @@ class Workbench:
         ]
         return [sample for samples in found for sample in samples]
 
-    @cached_property
-    def imports(self) -> dict[str, ImportReport]:
-        """How each method's import went in a process of its own."""
-        return import_reports(self._names)
+    def imported(self, name: str) -> ImportReport:
+        """How a method's import went in a process of its own; all names are tried at once."""
+        if name not in self._imports:
+            self._imports |= import_reports({*self._names, name} - self._imports.keys())
+        return self._imports[name]
 
     @cached_property
     def _suite(self) -> Suite:

@@ -49,9 +49,11 @@ class Loaded:
         """A delta made on what a method started from, told so that it finds that again."""
         if start == "target" or delta.checkpoint is not None:
             return delta
-        card = self._start(start)
+        # As the card names it, which may be a folder's path.
         return replace(
-            delta, checkpoint=card.name, checkpoint_sha256=digest_checkpoint(folder_of(card))
+            delta,
+            checkpoint=self.card.before_vision,
+            checkpoint_sha256=digest_checkpoint(folder_of(self._start(start))),
         )
 
     def base(self) -> VisionLanguageModel:

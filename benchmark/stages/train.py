@@ -13,10 +13,10 @@ from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.pools import Pool, load_pool
 from benchmark.progress import Advance, Reporter
 from benchmark.stages.artifact import Artifact, ArtifactInfo, files_of, found, save
+from benchmark.stages.attempt import Before, unlearn
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
 from benchmark.stages.surroundings import restored
-from benchmark.stages.unlearning import Before, unlearn
 from benchmark.training.checkpoint import remove_checkpoints
 from benchmark.training.loop import LOSSES, Loop
 from benchmark.vlm.model import VisionLanguageModel
