@@ -1,0 +1,68 @@
+"""`new-method`: a file to start from, which keeps the contract and changes nothing."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import typer
+
+from benchmark.commands.output import show
+from benchmark.core import registry
+from benchmark.core.errors import UserError
+from benchmark.core.store import REPOSITORY, write_atomic
+
+TEMPLATE = Path(__file__).with_name("new_method.txt")
+# `--method all` is every method.
+RESERVED = {"all"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("new-method", epilog="Example: new-method unlikelihood")(new_method)
+
+
+def new_method(
+    name: Annotated[str, typer.Argument(help="Of the method and its file: lower_case_words.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Another folder than the clone's methods/.")
+    ] = None,
+) -> int:
+    """Write the file of a new method: complete, checked, and without any effect yet."""
+    _check_name(name)
+    folder = REPOSITORY / registry.FOLDERS["method"] if to is None else to.expanduser().resolve()
+    if not folder.is_dir():
+        raise UserError(f"--to {folder}: there is no such folder")
+    path = folder / f"{name}.py"
+    if path.exists():
+        raise UserError(f"{path} is there already; choose another name, or edit it")
+    text = TEMPLATE.read_text()
+    title = name.replace("_", " ").strip().capitalize()
+    words = Template(text).substitute(title=title, cls=_class_name(name, text))
+    write_atomic(path, words)
+    asked = name if to is None else str(path)
+    show(f"{path}\nnext: edit it, then\n  make check METHOD={asked}\n  make bench METHOD={asked}")
+    return 0
+
+
+def _class_name(name: str, text: str) -> str:
+    """In capitals, and none of those that the file imports: `tensor` becomes `TensorMethod`."""
+    cls = "".join(word.capitalize() for word in name.split("_"))
+    taken = set(re.findall(r"\w+", text))
+    return f"{cls}Method" if {cls, f"{cls}Config"} & taken else cls
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UserError(
+            f"'{name}' cannot name a method: lower-case letters, digits and _, a letter first, "
+            "and no word of Python's own"
+        )
+    if name in RESERVED:
+        raise UserError(f"'{name}' cannot name a method: `--method {name}` means every method")
+    claimed = registry.entries("method").get(name)
+    if claimed is not None:
+        raise UserError(f"the name '{name}' is taken by {claimed.origin} ({claimed.path})")
