@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from live_models import untrained_checkpoint
 
 from benchmark.core import registry
 from benchmark.core.config import build
 from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.records import RunRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,3 +72,64 @@ def test_its_settings_are_checked_like_ours(site, monkeypatch):
     assert build(method.Config, {"words": "no ."}, where="x").words == "no ."
     with pytest.raises(UserError, match="unknown field 'word', did you mean 'words'"):
         build(method.Config, {"word": "no ."}, where="x")
+
+
+MISBEHAVING = {
+    "restless_refusal": (
+        "base weights of vision changed, but the method declares nothing"
+    ),
+    "lingering_refusal": (
+        "left behind by the method: 1 hooks on the model; gradients: False, was True; put it back "
+        "as it was, and let model.trace() read the model's insides"
+    ),
+    "hungry_refusal": "out of memory: ",
+    "hungry_refusal+refused_by=torch": "out of memory: CUDA out of memory. Tried to allocate",
+    "hungry_refusal+refused_by=python": "out of memory: MemoryError",
+}  # fmt: skip
+
+
+def test_one_that_misbehaves_is_a_failed_record_and_the_others_go_on(site, results_folder):
+    """In one process: the last two train and answer as if nobody had been there before."""
+    well = ["polite_refusal", "textual_sft+steps=1"]
+    done = _benchmark(
+        "run", "--method", ",".join([*MISBEHAVING, *well]), "--model", str(untrained_checkpoint()),
+        "--suite", str(ROOT / "tests" / "suites" / "small-safety.yaml"), "--device", "cpu",
+        site=site,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    for (name, reason), line in zip(MISBEHAVING.items(), errors, strict=True):
+        assert line.startswith(f"error: {name}, seed 0 failed while train: {reason}")
+    found = {
+        record.spec.method: record
+        for path in results_folder.glob("local/records/*/*/*/0*.json")
+        for record in [RunRecord.model_validate_json(path.read_text())]
+    }
+    for name, reason in MISBEHAVING.items():
+        assert found[name].status == "failed" and found[name].failed_stage == "train"
+        assert (found[name].error or "").startswith(reason)
+    assert {name: found[name].status for name in well} == dict.fromkeys(well, "done")
+
+
+def test_it_can_be_checked_like_ours(site):
+    names = ["polite_refusal", "restless_refusal", "lingering_refusal", "hungry_refusal"]
+    done = _benchmark("check", "method", ",".join(names), "--json", site=site)
+    assert done.returncode == 1, done.stderr
+    failed: dict[str, list[str]] = {name: [] for name in names}
+    for outcome in json.loads(done.stdout):
+        if outcome["status"] == "failed":
+            failed[outcome["method"]].append(outcome["check"])
+    assert failed == {
+        "polite_refusal": [],
+        "restless_refusal": ["roles"],
+        "lingering_refusal": ["clean"],
+        "hungry_refusal": ["runs"],
+    }
+
+
+def test_one_that_cannot_be_imported_is_said_by_its_check(site):
+    done = _benchmark("check", "method", "broken_refusal", site=site)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "RuntimeError: no licence key" in done.stdout
+    assert "see `imports`" in done.stdout
