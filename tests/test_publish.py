@@ -212,6 +212,38 @@ def test_a_published_run_is_not_replaced_by_another_without_being_asked(results:
     assert "2030-01-01" in path.read_text()
 
 
+def test_one_seed_of_a_deterministic_method_takes_the_place_of_three(results: Results) -> None:
+    """Three equal seeds, as they were published once, would make its intervals too narrow."""
+    for seed in range(3):
+        store(results, record("original", BASE, seed=seed, reference=True), BASE, published=True)
+    three = published_board(results, **WHERE).row("original")
+    later = record("original", BASE, reference=True, ended_at="2026-11-22T00:00:00+00:00")
+    store(results, later, BASE)
+    done = publish(results, **WHERE, method="original", replace=True)
+    assert (len(done.records), done.reasons) == (1, [])
+    one = published_board(results, **WHERE).row("original")
+    assert one is not None
+    assert three is not None
+    assert (three.seeds, one.seeds) == ([0, 1, 2], [0])
+    assert one.place == "reference"
+    for mine, theirs in zip(one.scores, three.scores, strict=True):
+        assert mine.value == theirs.value
+        if mine.low is not None and theirs.low is not None:
+            assert mine.low <= theirs.low
+
+
+def test_a_deterministic_method_is_ranked_with_one_seed(results: Results) -> None:
+    store(results, record("original", BASE, reference=True), BASE)
+    once = record("prompted", SAFE)
+    method = once.method.model_copy(update={"deterministic": True})
+    store(results, once.model_copy(update={"method": method}), SAFE)
+    store(results, record("trained", SAFE), SAFE)
+    board = local_board(results, **WHERE)
+    reasons = {row.method: row.reasons for row in board.rows}
+    assert not any("seeds" in reason for reason in reasons["prompted"])
+    assert "1 of 3 seeds" in reasons["trained"]
+
+
 def test_what_is_not_published(results: Results) -> None:
     with pytest.raises(UserError, match="no local run of method 'method'.*make bench METHOD=meth"):
         publish(results, **WHERE, method="method")

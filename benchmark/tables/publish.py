@@ -81,6 +81,8 @@ def publish(
         )
         write_verdicts(verdicts_path(path), run.rows)
         write_atomic(path, record.model_dump_json(indent=1) + "\n")
+    if replace and all(run.record.method.deterministic for run in runs):
+        _remove_repeats(paths)
     return Published(records=paths, reasons=reasons, reference=runs[0].record.method.reference_row)
 
 
@@ -120,6 +122,14 @@ def _keep_others(run: LoadedRun, path: Path) -> None:
             f"{path} is published already, of a run that ended {there.ended_at}; "
             "--replace puts yours in its place"
         )
+
+
+def _remove_repeats(paths: Sequence[Path]) -> None:
+    """Other seeds of a method that does not depend on them say the same again, or what was so."""
+    for path in paths[0].parent.glob("*.json"):
+        if path not in paths:
+            path.unlink()
+            verdicts_path(path).unlink(missing_ok=True)
 
 
 def _refuse(run: LoadedRun) -> None:
