@@ -18,7 +18,7 @@ from benchmark.core.samples import Answers, Sample
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.perplexity import BaseScorer
 from benchmark.engines.plan import plan_batches
-from benchmark.engines.workers import map_batches
+from benchmark.engines.workers import can_fork, map_batches
 from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -52,6 +52,29 @@ def test_workers_give_what_one_process_gives(tmp_path: Path) -> None:
     assert len(batches) > 3
     alone = [made.answer(batch) for batch in batches]
     assert list(map_batches(made.answer, batches, model=made.model)) == alone
+
+
+def test_a_worker_forks_no_workers_of_its_own() -> None:
+    model = untrained()
+    asked = [None] * 4
+    assert can_fork(model)
+    assert list(map_batches(lambda _one: can_fork(model), asked, model=model)) == [False] * 4
+
+
+def test_an_adapter_in_the_weights_answers_as_one_beside_them(tmp_path: Path) -> None:
+    model = untrained()
+    model.prepare({"language": "lora"}, rank=4, alpha=8.0, dropout=0.0)
+    with torch.no_grad():
+        for parameter in model.trainable().values():
+            parameter.add_(0.02)
+    samples = asked(tmp_path)
+    before, view = engine(model=model).answer(samples), model.view(samples)
+    beside_BTD = model.hidden(view)
+    model.fold()
+    assert not any("lora_" in name for name, _ in model.hf.named_parameters())
+    torch.testing.assert_close(model.hidden(view), beside_BTD)
+    assert not torch.equal(model.hidden(view), untrained().hidden(view))
+    assert engine(model=model).answer(samples) == before
 
 
 def test_perplexities_are_the_same_in_workers_and_alone(

@@ -37,7 +37,7 @@ def map_batches(
 ) -> Iterator[Result]:
     """`work` on each batch, in order; it asks `model` and returns what pickles well, no tensors."""
     n_workers = min(usable_cores(), len(batches))
-    if not _worth_forking(model, batches) or n_workers < 2:
+    if len(batches) < MIN_BATCHES or n_workers < 2 or not can_fork(model):
         yield from map(work, batches)
         return
     global _work
@@ -45,24 +45,26 @@ def map_batches(
     try:
         fork = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(
-            n_workers, mp_context=fork, initializer=_die_with_parent, initargs=(os.getpid(),)
+            n_workers, mp_context=fork, initializer=die_with_parent, initargs=(os.getpid(),)
         ) as pool:
             yield from pool.map(_do, batches)
     finally:
         _work = None
 
 
-def _worth_forking(model: VisionLanguageModel, batches: Sequence[object]) -> bool:
-    forkable = sys.platform == "linux" and model.device.type == "cpu"
+def can_fork(model: VisionLanguageModel) -> bool:
+    """May processes that ask this model be forked from this one, each at work on one core? A
+    worker never forks again: its siblings have the other cores."""
     return (
-        forkable
+        sys.platform == "linux"
+        and model.device.type == "cpu"
         and is_small(model.hf)
         and torch.get_num_threads() == 1
-        and len(batches) >= MIN_BATCHES
+        and multiprocessing.parent_process() is None
     )
 
 
-def _die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """A killed run leaves no workers behind; Ctrl-C is the parent's to handle."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -118,6 +118,9 @@ def _engine(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
     if unserved:
         raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{run.spec.engine}'")
     model = loaded.unlearned(artifact.info.id, artifact.delta())
+    if not hooks:
+        # A hook may want the base below the adapter.
+        model.fold()
     return LocalEngine(
         model,
         hooks=hooks,

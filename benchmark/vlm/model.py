@@ -248,6 +248,12 @@ class VisionLanguageModel:
         if not self._roles_of(delta).isdisjoint(SEEING):
             self.features = ImageFeatures(Lending(str(self.device)))
 
+    def fold(self) -> None:
+        """Put the adapter into the weights that it adapts, for answering alone: one product a layer
+        instead of three. There is no way back to the base, and none where weights are rounded."""
+        if self._peft is not None and self.precision == "fp32":
+            self.hf, self._peft = self._peft.merge_and_unload(), None
+
     def fingerprints(self) -> dict[Role, int]:
         """A number per role that changes when any of its base parameters does.
 
