@@ -5,11 +5,11 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m benchmark
 READY := .venv/.ready
 
-export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG
+export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG JOBS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench check new-method named test lint table list doctor testbed testbed-gold clean
+.PHONY: help setup bench search check new-method named test lint table list doctor testbed testbed-gold clean
 
 help: ## List the targets
 	@echo "make bench METHOD=textual_unlearning   is the first thing to try. All targets:"
@@ -29,17 +29,23 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 # A misspelt LIMIT would start a full run without a word.
-TAKEN := PYTHON METHOD MODEL SUITE SEEDS LIMIT SET CONFIG FORCE
+TAKEN := PYTHON METHOD MODEL SUITE SEEDS LIMIT SET CONFIG FORCE JOBS
 GIVEN := $(foreach name,$(filter-out -%,$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 
-bench: named $(READY) ## Run a method: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= FORCE=1]
+bench: named $(READY) ## Run a method or all: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= FORCE=1 JOBS=]
 	@$(RUN) run --method "$$METHOD" $(if $(MODEL),--model "$$MODEL") $(if $(SUITE),--suite "$$SUITE") \
 		$(if $(SEEDS),--seeds "$$SEEDS") $(if $(LIMIT),--limit "$$LIMIT") $(if $(SET),--set "$$SET") \
-		$(if $(CONFIG),--config "$$CONFIG") $(if $(FORCE),--force)
+		$(if $(CONFIG),--config "$$CONFIG") $(if $(FORCE),--force) $(if $(JOBS),--jobs "$$JOBS")
+
+search: named $(READY) ## Choose settings on validation: METHOD=name, or all [MODEL= SUITE= JOBS=]
+	@test -z "$(SEEDS)$(LIMIT)$(SET)$(CONFIG)$(FORCE)" \
+		|| { echo "error: make search takes METHOD MODEL SUITE JOBS" >&2; exit 2; }
+	@$(RUN) search --method "$$METHOD" $(if $(MODEL),--model "$$MODEL") $(if $(SUITE),--suite "$$SUITE") \
+		$(if $(JOBS),--jobs "$$JOBS")
 
 named:
 	@test -z "$(filter-out $(TAKEN) MAKE%,$(GIVEN))" \
-		|| { echo "error: unknown: $(filter-out $(TAKEN) MAKE%,$(GIVEN)); make bench takes $(wordlist 2,9,$(TAKEN))" >&2; exit 2; }
+		|| { echo "error: unknown: $(filter-out $(TAKEN) MAKE%,$(GIVEN)); make bench takes $(wordlist 2,10,$(TAKEN))" >&2; exit 2; }
 	@test -n "$$METHOD" \
 		|| { echo "error: METHOD is missing, such as make bench METHOD=textual_unlearning; make list shows the names" >&2; exit 2; }
 

@@ -1,7 +1,8 @@
 """The commands of `python -m benchmark`: parse, call, print. Nothing heavy is imported up here.
 
 Exit codes: 0 done, 1 a run failed (recorded), 2 user error, 3 something asked for is missing
-(doctor), 4 budget stop, 130 interrupted and resumable. Bugs keep their traceback.
+(`doctor`; or a method that was named needs what its target or suite does not offer), 4 budget stop,
+130 interrupted and resumable. Bugs keep their traceback.
 """
 
 from __future__ import annotations

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import torch
 
+from benchmark.api import TrainingConfig
 from benchmark.core import environment
-from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.errors import NotOffered, RunFailed, UserError
 from benchmark.core.records import RunRecord, Status
+from benchmark.core.roles import SEEING, PoolRole, Role
 from benchmark.core.rows import BASE
+from benchmark.core.samples import Sample
 from benchmark.core.store import StorageError
+from benchmark.data.pools import load_pool
+from benchmark.engines.priming import prime_images
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
@@ -25,34 +31,28 @@ from benchmark.stages.judge import Untouched, judge
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import plan_of
 from benchmark.stages.record import Known, make_record, save_record
-from benchmark.stages.resolve import RunRequest, resolve
-from benchmark.stages.samples import evaluation_samples
+from benchmark.stages.resolve import Run, RunRequest, resolve
+from benchmark.stages.shared import Shared
 from benchmark.stages.train import load_pools, train
-from benchmark.vlm.perception import Perceptions
 
-__all__ = ["RunRequest", "run"]
+__all__ = ["RunRequest", "Shared", "prepare", "record_lost", "run"]
 
 
 def run(
     request: RunRequest,
     *,
     reporter: Reporter | None = None,
-    perceptions: Perceptions | None = None,
+    shared: Shared | None = None,
 ) -> RunRecord:
     """Run to the stage asked for and return the record, which is on disk if scoring was reached
-    or the run failed. Runs in a row may share what they read and saw through `perceptions`.
+    or the run failed. `shared` is what runs in a row have in common.
 
     Raises `UserError` for what a user can mend.
     """
-    reporter = reporter or Reporter()
-    known = Known(
-        started_at=_now(),
-        git=environment.git(),
-        request=request,
-        perceptions=perceptions or Perceptions(),
-    )
+    reporter, shared = reporter or Reporter(), shared or Shared()
+    known = _begun(request, shared)
     try:
-        _stages(known, reporter)
+        _stages(known, reporter, shared)
     except KeyboardInterrupt:
         _finish(known, "interrupted", "interrupted by the user")
         raise
@@ -76,7 +76,77 @@ def run(
     return make_record(known, status="done", error=None, ended_at=_now())
 
 
-def _stages(known: Known, reporter: Reporter) -> None:
+def prepare(requests: Sequence[RunRequest], *, reporter: Reporter, shared: Shared) -> Loaded:
+    """Make what these runs share, all on one model and suite: the untouched model, its answers and
+    verdicts, and what their pools show. Returns where that model is loaded; raises as stages do.
+    """
+    runs = [run_ for request in requests if (run_ := _resolved(request)) is not None]
+    run_ = resolve(replace(requests[0], method=BASE, overrides={}, seed=0))
+    loaded = Loaded(
+        run_.model_card,
+        precision=run_.spec.precision,
+        device=run_.spec.device,
+        perceptions=shared.perceptions,
+    )
+    if any(request.upto != "train" for request in requests):
+        _base(_begun(run_.request, shared), reporter, shared)
+        _look(loaded, shared.samples(run_))
+    pools = {(role, one.method.modality_of(role)) for one in runs for role in _seen_pools(one)}
+    for role, modality in sorted(pools):
+        try:
+            samples = load_pool(run_.suite, "train", role, modality, images=run_.images).samples
+        except NotOffered:
+            continue
+        _look(loaded, samples)
+    return loaded
+
+
+def _look(loaded: Loaded, samples: Sequence[Sample]) -> None:
+    """Read the prompts and project the images, as far as these are there."""
+    there = [s for s in samples if all(image.path.exists() for image in s.images)]
+    loaded.base().encoder.prompts(there)
+    prime_images(loaded.base(), there)
+
+
+def _resolved(request: RunRequest) -> Run | None:
+    """None for one that cannot be: it will say so itself when it is run."""
+    try:
+        return resolve(request)
+    except (UserError, RunFailed):
+        return None
+
+
+def _seen_pools(run_: Run) -> tuple[PoolRole, ...]:
+    """The pools whose pictures a method sees as the untouched model does."""
+    config = run_.method.config
+    trained = config.trains.keys() if isinstance(config, TrainingConfig) else set[Role]()
+    shares = run_.method.starts_from == "target" and trained.isdisjoint(SEEING)
+    return run_.method.pools if shares else ()
+
+
+def record_lost(request: RunRequest, reason: str) -> RunRecord:
+    """Put on record that a run ended without a word of its own; its stages can be resumed."""
+    known = _begun(request, Shared())
+    known.run = resolve(request)
+    known.request = known.run.request
+    record = make_record(known, status="failed", error=reason, ended_at=_now())
+    # Nobody is left who could say how far it came.
+    record = record.model_copy(update={"failed_stage": None})
+    if request.part == "evaluation":
+        save_record(known, record)
+    return record
+
+
+def _begun(request: RunRequest, shared: Shared) -> Known:
+    return Known(
+        started_at=_now(),
+        git=environment.git(),
+        request=request,
+        perceptions=shared.perceptions,
+    )
+
+
+def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
     run_ = known.run = resolve(known.request)
     request = known.request = run_.request
     reporter.note(
@@ -99,11 +169,9 @@ def _stages(known: Known, reporter: Reporter) -> None:
     if request.upto == "train":
         return
     known.enter("attack")
-    known.samples = known.samples or evaluation_samples(
-        run_.evaluation, images=run_.images, limit=run_.spec.limit
-    )
+    known.samples = shared.samples(run_)
     known.enter("generate")
-    base = _base(known, reporter) if request.method != BASE else known
+    base = _base(known, reporter, shared) if request.method != BASE else known
     known.answered = answer(
         run_,
         known.artifact,
@@ -128,6 +196,7 @@ def _stages(known: Known, reporter: Reporter) -> None:
         reporter=reporter,
         begun=known.begun.append,
     )
+    _loaded(base).drop()
     if request.upto == "judge":
         return
     known.enter("score")
@@ -135,26 +204,27 @@ def _stages(known: Known, reporter: Reporter) -> None:
     known.score(base_rows=base.judged.rows, plan=plan_of(run_.suite))
 
 
-def _base(of: Known, reporter: Reporter) -> Known:
+def _base(of: Known, reporter: Reporter, shared: Shared) -> Known:
     """The untouched model's answers and verdicts on the same samples, shared by all methods."""
     request = replace(of.request, method=BASE, overrides={}, seed=0, upto="score", force=False)
-    known = Known(
-        started_at=_now(),
-        git=of.git,
-        request=request,
-        samples=of.samples,
-        perceptions=of.perceptions,
-    )
-    _stages(known, reporter)
-    _finish(known, "done", None)
-    assert known.loaded is not None
-    known.loaded.drop()
-    return known
+
+    def make() -> Known:
+        known = replace(_begun(request, shared), git=of.git)
+        _stages(known, reporter, shared)
+        _finish(known, "done", None)
+        return known
+
+    return shared.base(request, make)
 
 
 def _untouched(base: Known) -> Untouched:
-    assert base.run and base.artifact and base.loaded
-    return Untouched(run=base.run, artifact=base.artifact, loaded=base.loaded)
+    assert base.run and base.artifact
+    return Untouched(run=base.run, artifact=base.artifact, loaded=_loaded(base))
+
+
+def _loaded(known: Known) -> Loaded:
+    assert known.loaded is not None, "its first stage is done"
+    return known.loaded
 
 
 def _finish(known: Known, status: Status, error: str | None) -> RunRecord:

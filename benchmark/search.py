@@ -1,86 +1,201 @@
-"""Choose a method's settings on the validation pool: a small declared grid, equal for every method.
+"""Choose methods' settings on the validation pool: one declared budget, equal for all.
 
-The grid, its seed and the objective stand in the suite. Every trial is kept with its cost, and so
-is the choice; a trial's stages are found by their keys, so an interrupted search goes on.
+Trials, their seed and the objective stand in the suite, and so does the grid for methods that bring
+none. Every trial is kept with its cost, and so is the choice; a trial's stages are found by their
+keys, so an interrupted search goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
-from benchmark.api import TrainingConfig
+from benchmark.api import Method, TrainingConfig
+from benchmark.core import registry
 from benchmark.core.config import merge
-from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.errors import NotOffered, RunFailed, UserError
 from benchmark.core.records import RunRecord, Score, Selection
 from benchmark.core.rows import BASE, split_row
 from benchmark.core.samples import Scope
 from benchmark.core.store import REPOSITORY
 from benchmark.progress import Reporter
-from benchmark.runner import RunRequest, run
+from benchmark.runner import RunRequest, Shared
 from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT, Plan
 from benchmark.scoring.rates import find
+from benchmark.several import run_several
 from benchmark.stages.plans import plan_of
 from benchmark.stages.resolve import Run, resolve
 from benchmark.stages.settings import ChosenSettings, Trial, save_settings, settings_path
 from benchmark.suites import Suite, load_suite
+from benchmark.turns import Outcome
 from benchmark.vlm.loading import digest_checkpoint
-from benchmark.vlm.perception import Perceptions
 
 OBJECTIVE = (
     "worst-family ASR on validation behaviours, plus what over-refusal, retained utility, "
     "coherence and twin completion fall short of their gates by (all rates, point estimates)"
 )
+Settings = dict[str, JsonValue]
 
 
-def search(request: RunRequest, *, reporter: Reporter) -> ChosenSettings:
-    """Try every setting of the suite's grid and keep the best. Raises `UserError` for a method
-    without such settings and `RunFailed` when no trial can be scored."""
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a search came to on one model: the chosen settings, or why there are none."""
+
+    row: str
+    model: str
+    chosen: ChosenSettings | None = None
+    error: UserError | RunFailed | None = None
+
+
+@dataclass(kw_only=True)
+class _Search:
+    """One row's search: all its trials, and what became of those that ended."""
+
+    resolved: Run
+    requests: list[RunRequest]
+    tried: list[Settings]
+    trials: dict[int, Trial] = field(default_factory=dict)
+    not_offered: NotOffered | None = None
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Suite and model."""
+        return self.resolved.request.suite, self.resolved.request.model
+
+
+def search(
+    requests: Sequence[RunRequest],
+    *,
+    reporter: Reporter,
+    jobs: int | None = None,
+    found: Callable[[Found], None],
+) -> None:
+    """Try every setting of each row's grid and keep the best, trials of all rows side by side;
+    `found` is told of each row as soon as its last trial ended, and its choice is stored by then.
+
+    Raises `UserError` for a method without settings to choose or with more than the suite allows,
+    and `RunFailed` where the untouched model cannot be scored: both before any trial.
+    """
+    searches = [_search(request) for request in requests]
+    shared = Shared()
+    bases = _bases(searches, reporter=reporter, shared=shared, jobs=jobs)
+    of_request = {id(one): (each, at) for each in searches for at, one in enumerate(each.requests)}
+
+    def ended(outcome: Outcome) -> None:
+        each, at = of_request[id(outcome.request)]
+        if isinstance(outcome.error, NotOffered):
+            each.not_offered = outcome.error
+        else:
+            base = bases[each.target].scores
+            each.trials[at] = _trial(each.tried[at], outcome, base, suite=each.resolved.suite)
+        if each.not_offered or len(each.trials) == len(each.requests):
+            found(_found(each))
+
+    trials = [one for each in searches for one in each.requests]
+    run_several(trials, jobs=jobs, reporter=reporter, shared=shared, ended=ended)
+
+
+def has_settings(method: type[Method[Any]]) -> bool:
+    """Is there anything to choose: settings of training, or a grid of its own?"""
+    return bool(method.grid) or issubclass(method.Config, TrainingConfig)
+
+
+def grid_of(method: type[Method[Any]], suite: Suite) -> Mapping[str, Sequence[float | int | str]]:
+    """The values that are tried: the method's own grid, else the suite's."""
+    return method.grid or suite.search.grid
+
+
+def grid(
+    values: Mapping[str, Sequence[float | int | str]], *, fixed: str
+) -> Iterator[dict[str, JsonValue]]:
+    """Every combination, in order, but for what the row itself sets; `a.b` is b within a."""
+    _, set_already = split_row(fixed)
+    names = sorted(name for name in values if not _holds(set_already, name))
+    for chosen in product(*(values[name] for name in names)):
+        settings: Settings = {}
+        for name, value in zip(names, chosen, strict=True):
+            settings = merge(settings, _nested(name, value))
+        yield settings
+
+
+def _holds(settings: Mapping[str, JsonValue], name: str) -> bool:
+    first, _, rest = name.partition(".")
+    inner = settings.get(first)
+    return first in settings and (not rest or (isinstance(inner, dict) and _holds(inner, rest)))
+
+
+def _nested(name: str, value: JsonValue) -> Settings:
+    first, _, rest = name.partition(".")
+    return {first: _nested(rest, value) if rest else value}
+
+
+def _search(request: RunRequest) -> _Search:
+    """The trials of one row; every one of them is resolved, so that a mistake shows at once."""
     suite = load_suite(request.suite)
     request = replace(
         request, seed=suite.search.seed, part="selection", tuned=False, upto="score", limit=None
     )
     resolved = resolve(request)
-    if not isinstance(resolved.method.config, TrainingConfig):
-        raise UserError(f"method '{request.method}' has no training settings to choose")
-    plan = plan_of(suite)
-    perceptions = Perceptions()
-    base = run(
-        replace(request, method=BASE, overrides={}), reporter=reporter, perceptions=perceptions
-    )
-    if objective(base.scores, base.scores, plan=plan) is None:
-        raise RunFailed(
-            "settings cannot be compared: the untouched model itself lacks a figure of the "
-            "objective on the selection set"
+    method = registry.load("method", split_row(request.method)[0])
+    if not has_settings(method):
+        raise UserError(f"method '{request.method}' has no settings to choose")
+    tried = list(grid(grid_of(method, suite), fixed=resolved.spec.method))
+    if len(tried) > suite.search.n_trials:
+        raise UserError(
+            f"method '{request.method}' has a grid of {len(tried)} settings, and suite "
+            f"'{suite.name}' allows {suite.search.n_trials} trials"
         )
-    trials: list[Trial] = []
-    for settings in grid(suite, fixed=resolved.spec.method):
-        reporter.note(f"trial {len(trials) + 1}: {settings}")
-        record = run(
-            replace(request, overrides=merge(request.overrides, settings)),
-            reporter=reporter,
-            perceptions=perceptions,
-        )
-        trials.append(_trial(settings, record, base.scores, plan=plan))
-    place = {"suite": suite.name, "model": resolved.spec.model, "method": resolved.spec.method}
-    path = settings_path(**place).relative_to(REPOSITORY)
-    chosen = _choose(trials, resolved, suite=suite, path=str(path))
+    requests = [replace(request, overrides=merge(request.overrides, one)) for one in tried]
+    for one in requests:
+        resolve(one)
+    return _Search(resolved=resolved, requests=requests, tried=tried)
+
+
+def _bases(
+    searches: Sequence[_Search], *, reporter: Reporter, shared: Shared, jobs: int | None
+) -> dict[tuple[str, str], RunRecord]:
+    """The untouched model's record on each target's selection set."""
+    requests = {
+        each.target: replace(each.resolved.request, method=BASE, overrides={}, seed=0)
+        for each in searches
+    }
+    outcomes = run_several([*requests.values()], jobs=jobs, reporter=reporter, shared=shared)
+    found = {}
+    for target, outcome in zip(requests, outcomes, strict=True):
+        if outcome.error is not None:
+            raise outcome.error
+        record = outcome.record
+        plan = plan_of(load_suite(target[0]))
+        if record is None or objective(record.scores, record.scores, plan=plan) is None:
+            raise RunFailed(
+                "settings cannot be compared: the untouched model itself lacks a figure of the "
+                "objective on the selection set"
+            )
+        found[target] = record
+    return found
+
+
+def _found(each: _Search) -> Found:
+    """Choose and store; what cannot be chosen is said."""
+    suite, spec = each.resolved.suite, each.resolved.spec
+    if each.not_offered is not None:
+        return Found(row=spec.method, model=spec.model, error=each.not_offered)
+    place = {"suite": suite.name, "model": spec.model, "method": spec.method}
+    path = settings_path(**place)
+    path = path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
+    trials = [each.trials[at] for at in range(len(each.requests))]
+    try:
+        chosen = _choose(trials, each.resolved, suite=suite, path=str(path))
+    except RunFailed as error:
+        return Found(row=spec.method, model=spec.model, error=error)
     save_settings(chosen, **place)
-    return chosen
-
-
-def grid(suite: Suite, *, fixed: str) -> Iterator[dict[str, JsonValue]]:
-    """Every combination of the suite's grid, in order, but for what the row itself sets."""
-    _, set_already = split_row(fixed)
-    names = sorted(suite.search.grid.keys() - set_already.keys())
-    for values in product(*(suite.search.grid[name] for name in names)):
-        yield dict(zip(names, values, strict=True))
+    return Found(row=spec.method, model=spec.model, chosen=chosen)
 
 
 def objective(scores: Sequence[Score], base: Sequence[Score], *, plan: Plan) -> float | None:
@@ -126,19 +241,20 @@ def _value(
     return None if found is None else found.value
 
 
-def _trial(
-    settings: dict[str, JsonValue], record: RunRecord, base: Sequence[Score], *, plan: Plan
-) -> Trial:
+def _trial(settings: Settings, outcome: Outcome, base: Sequence[Score], *, suite: Suite) -> Trial:
+    record, plan = outcome.record, plan_of(suite)
+    scores = record.scores if record is not None else []
+
     def asr(family: str) -> float | None:
         form = family_name(family)
-        return _value(record.scores, "asr", plan.ranking_judge, form=form, scope=HELD_OUT)
+        return _value(scores, "asr", plan.ranking_judge, form=form, scope=HELD_OUT)
 
-    stages = record.cost.stages.values() if record.cost else ()
+    stages = record.cost.stages.values() if record is not None and record.cost else ()
     return Trial(
         settings=settings,
-        status=record.status,
-        error=record.error,
-        objective=objective(record.scores, base, plan=plan),
+        status=record.status if record is not None else "failed",
+        error=record.error if record is not None else str(outcome.error),
+        objective=objective(scores, base, plan=plan),
         worst_asr=asr("worst"),
         text_asr=asr("text"),
         image_asr=asr("image"),
@@ -167,5 +283,6 @@ def _choose(trials: Sequence[Trial], resolved: Run, *, suite: Suite, path: str) 
             pool="validation",
             record=path,
         ),
+        budget=suite.search.n_trials,
         trials=list(trials),
     )

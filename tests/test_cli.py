@@ -243,12 +243,12 @@ def test_make_help_lists_every_target():
 def test_make_passes_everything_on():
     arguments = ["METHOD=x", "MODEL=m", "SUITE=s", "SEEDS=0,1", "LIMIT=5", "SET=a=1 b=2", "FORCE=1"]
     done = subprocess.run(
-        ["make", "-n", "bench", *arguments, "CONFIG=c.yaml"],
+        ["make", "-n", "bench", *arguments, "CONFIG=c.yaml", "JOBS=2"],
         capture_output=True,
         text=True,
         cwd=ROOT,
     )
-    for option in ("method", "model", "suite", "seeds", "limit", "set", "config"):
+    for option in ("method", "model", "suite", "seeds", "limit", "set", "config", "jobs"):
         assert f'--{option} "${option.upper()}"' in done.stdout
     assert "--force" in done.stdout
 

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import runner
+from benchmark import runner, several
 from benchmark.cli import main
-from benchmark.core.errors import UserError
+from benchmark.core.errors import NotOffered, UserError
 from benchmark.core.records import RunRecord
 from benchmark.core.store import Results, StorageError
 from benchmark.models import ModelCard
 from benchmark.runner import RunRequest
+from benchmark.suites import load_suite
 from tests.run_records import MODEL, SUITE, record, store
+
+OTHER = "testbed-llava-unaligned"
 
 
 class Runner:
@@ -22,11 +25,11 @@ class Runner:
 
     def __init__(self) -> None:
         self.requests: list[RunRequest] = []
-        self.perceptions: list[object] = []
+        self.shared: list[object] = []
         self.answers: dict[str, RunRecord | BaseException] = {}
 
-    def __call__(self, request: RunRequest, *, perceptions: object) -> RunRecord:
-        self.perceptions.append(perceptions)
+    def __call__(self, request: RunRequest, *, reporter: object, shared: object) -> RunRecord:
+        self.shared.append(shared)
         self.requests.append(request)
         answer = self.answers.get(request.method)
         if isinstance(answer, BaseException):
@@ -38,6 +41,7 @@ class Runner:
 def asked(monkeypatch) -> Runner:
     stand_in = Runner()
     monkeypatch.setattr(runner, "run", stand_in)
+    monkeypatch.setattr(several, "usable_cores", lambda: 1)
     monkeypatch.setattr(ModelCard, "checkpoint", lambda card: card.name)
     return stand_in
 
@@ -52,7 +56,7 @@ def test_every_option_reaches_the_runner(asked, tmp_path):
     ]  # fmt: skip
     assert main(arguments) == 0
     assert [(request.method, request.seed) for request in asked.requests] == [
-        ("textual_sft", 0), ("textual_sft", 1), ("original", 0), ("original", 1),
+        ("textual_sft", 0), ("textual_sft", 1), ("original", 0),
     ]  # fmt: skip
     assert asked.requests[0] == RunRequest(
         method="textual_sft", model=MODEL, suite=SUITE, seed=0, limit=9,
@@ -71,8 +75,52 @@ def test_all_runs_every_method(asked, capsys):
     assert main(["train", "--method", "all"]) == 0
     assert main(["list", "methods", "--json"]) == 0
     names = [entry["name"] for entry in json.loads(capsys.readouterr().out)]
-    assert [request.method for request in asked.requests] == names
-    assert len({id(perceptions) for perceptions in asked.perceptions}) == 1, "they share it"
+    targets = load_suite(SUITE).targets
+    assert targets[0] == MODEL and len(targets) == 2
+    assert [(request.model, request.method) for request in asked.requests] == [
+        (target, name) for target in targets for name in names
+    ]
+    assert len({id(shared) for shared in asked.shared}) == 1, "they share it"
+
+
+def test_targets_are_the_suites_unless_they_are_named(asked):
+    assert main(["train", "--method", "textual_sft"]) == 0
+    assert main(["train", "--method", "textual_sft", "--model", f"{OTHER},{MODEL}"]) == 0
+    assert [request.model for request in asked.requests] == [MODEL, OTHER, MODEL]
+
+
+def test_a_suite_without_targets_needs_a_model(asked, capsys):
+    suite = Path(__file__).parent / "suites" / "small-safety.yaml"
+    assert main(["train", "--method", "all", "--suite", str(suite)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: suite '{suite}' declares no targets; name one with --model\n"
+    )
+
+
+def test_the_seed_of_a_deterministic_method_is_0(asked, capsys):
+    assert main(["train", "--method", "gold,textual_sft,original", "--seeds", "3"]) == 0
+    assert [(request.method, request.seed) for request in asked.requests] == [
+        ("gold", 0), ("textual_sft", 0), ("textual_sft", 1), ("textual_sft", 2), ("original", 0),
+    ]  # fmt: skip
+    assert "seed 0 alone, since it is the same with any: gold, original\n" in (
+        capsys.readouterr().err
+    )
+
+
+def test_what_a_target_does_not_offer_is_left_out_of_all(asked, capsys):
+    asked.answers["gold"] = NotOffered("model 'm' has no gold model")
+    assert main(["train", "--method", "all", "--model", MODEL]) == 0
+    assert f"left out: gold on {MODEL}: model 'm' has no gold model\n" in capsys.readouterr().err
+    n_methods = len(asked.requests)
+    assert main(["train", "--method", "gold,original"]) == 3
+    assert f"error: gold on {MODEL}: model 'm' has no gold model\n" in capsys.readouterr().err
+    assert len(asked.requests) == n_methods + 2
+
+
+def test_a_row_that_is_not_offered_is_not_tried_with_other_seeds(asked):
+    asked.answers["textual_sft"] = NotOffered("no such pool")
+    assert main(["train", "--method", "textual_sft,original", "--seeds", "3"]) == 3
+    assert [request.method for request in asked.requests] == ["textual_sft", "original"]
 
 
 @pytest.mark.parametrize(
@@ -80,27 +128,27 @@ def test_all_runs_every_method(asked, capsys):
     [
         (
             record("gold", status="failed", failed_stage="train", error="loss 'keep' became nan"),
-            1, "error: gold, seed 0 failed while train: loss 'keep' became nan",
+            1, f"error: gold on {MODEL}, seed 0 failed while train: loss 'keep' became nan",
         ),
         (
             record("gold", status="over_budget", failed_stage="train", error="5 of 5 minutes"),
-            4, "error: gold, seed 0 over_budget while train: 5 of 5 minutes",
+            4, f"error: gold on {MODEL}, seed 0 over_budget while train: 5 of 5 minutes",
         ),
-        (UserError("there is no gold model"), 2, "error: there is no gold model"),
+        (UserError("there is no gold model"), 2, f"error: gold on {MODEL}: there is no gold model"),
     ],
 )  # fmt: skip
 def test_one_that_fails_is_said_and_does_not_stop_the_others(asked, capsys, answer, code, line):
     asked.answers["gold"] = answer
     assert main(["generate", "--method", "gold,original"]) == code
     assert [request.method for request in asked.requests] == ["gold", "original"]
-    assert capsys.readouterr().err.splitlines() == [line]
+    assert [one for one in capsys.readouterr().err.splitlines() if "error: " in one] == [line]
 
 
 def test_a_full_disk_stops_all_at_once(asked, capsys):
     asked.answers["gold"] = StorageError("cannot write /x: No space left on device")
     assert main(["generate", "--method", "gold,original"]) == 2
     assert [request.method for request in asked.requests] == ["gold"]
-    assert capsys.readouterr().err == "error: cannot write /x: No space left on device\n"
+    assert capsys.readouterr().err.endswith("error: cannot write /x: No space left on device\n")
 
 
 def test_an_interrupted_run_says_that_it_goes_on(asked, capsys):

@@ -37,6 +37,8 @@ LAYERS = {
     "benchmark.testbed.build": 2,
     "benchmark.checks": 4,
     "benchmark.runner": 4,
+    "benchmark.several": 4,
+    "benchmark.turns": 4,
     "benchmark.search": 4,
     "benchmark.testbed.recipe": 5,
     "benchmark.commands": 6,

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.commands.options import (
-    DEFAULT_MODEL,
     DEFAULT_SUITE,
+    EVERY,
     ModelOption,
     ResultsOption,
     SuiteOption,
     read_methods,
+    read_models,
     read_seeds,
     results_at,
 )
@@ -65,7 +66,7 @@ def publish(
     method: Annotated[
         str, typer.Option("--method", help="One or several with commas, or `all` rows here.")
     ],
-    model: ModelOption = DEFAULT_MODEL,
+    model: ModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     seeds: Annotated[
         str | None, typer.Option("--seeds", help="As for `run`; all that there are if not given.")
@@ -76,12 +77,26 @@ def publish(
     results: ResultsOption = None,
 ) -> int:
     """Check the rules again and copy records, without any text, to results/published."""
-    from benchmark.tables import publish as publishing
-
     where = results_at(results)
     numbers = read_seeds(seeds) if seeds is not None else None
+    for one in read_models(model, suite=suite, method=method):
+        _publish(where, method, model=one, suite=suite, numbers=numbers, replace=replace)
+    return table(results=results)
+
+
+def _publish(
+    where: Results,
+    method: str,
+    *,
+    model: str,
+    suite: str,
+    numbers: Sequence[int] | None,
+    replace: bool,
+) -> None:
+    from benchmark.tables import publish as publishing
+
     names: Sequence[str]
-    if method == "all":
+    if method == EVERY:
         names, left_out = publishing.rows_to_publish(where, suite=suite, model=model)
         for name in left_out:
             show(f"{name} is left out: no whole run of it is done")
@@ -95,7 +110,6 @@ def publish(
             show(str(path))
         for reason in () if done.reference else done.reasons:
             show(f"{name} will stand below the line: {reason}")
-    return table(results=results)
 
 
 def show_boards(records: Sequence[RunRecord], results: Results) -> None:
@@ -108,7 +122,8 @@ def show_boards(records: Sequence[RunRecord], results: Results) -> None:
 
     console = Console()
     for suite, model in sorted({(record.spec.suite, record.spec.model) for record in records}):
-        titles = list(dict.fromkeys(row_title(r.spec.method, r.spec.limit) for r in records))
+        here = [r.spec for r in records if (r.spec.suite, r.spec.model) == (suite, model)]
+        titles = list(dict.fromkeys(row_title(spec.method, spec.limit) for spec in here))
         board = local_board(results, suite=suite, model=model)
         paths = write_board(board, results, published=False)
         published, warnings = generated_board(results, suite=suite, model=model)

@@ -17,11 +17,22 @@ from benchmark.core.store import RESULTS_VARIABLE, Results, results_root
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-DEFAULT_MODEL = "testbed-llava"
 DEFAULT_SUITE = "testbed-safety"
+EVERY = "all"
 
 ModelOption = Annotated[
-    str, typer.Option("--model", help="A name from `list models`, or a checkpoint's folder.")
+    str | None,
+    typer.Option(
+        "--model",
+        help="A name from `list models` or a checkpoint's folder, several with commas; if not "
+        "given, the suite's first target, and with `--method all` every target.",
+    ),
+]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", min=1, help="Runs at once; if not given, one per core for a small model on CPU."
+    ),
 ]
 SuiteOption = Annotated[
     str, typer.Option("--suite", help="A name from `list suites`, or a YAML file.")
@@ -63,16 +74,36 @@ def read_seeds(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def read_models(text: str | None, *, suite: str, method: str) -> tuple[str, ...]:
+    """`a,b`, or what the suite declares: its first target, all of them for all methods."""
+    if text is not None:
+        names = _parts(text)
+        if not names:
+            raise UserError("--model is empty; `python -m benchmark list models` shows the names")
+        return names
+    from benchmark.suites import load_suite
+
+    targets = load_suite(suite).targets
+    if not targets:
+        raise UserError(f"suite '{suite}' declares no targets; name one with --model")
+    return targets if method == EVERY else targets[:1]
+
+
 def read_methods(text: str) -> tuple[str, ...]:
     """`a,b+steps=9` or `all`; unknown names are `UserError`s before any work is done."""
     from benchmark.core import registry
 
-    if text == "all":
+    if text == EVERY:
         known = registry.entries("method")
         return tuple(name for name, entry in known.items() if entry.problem is None)
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    names = _parts(text)
     if not names:
         raise UserError("--method is empty; `python -m benchmark list methods` shows the names")
     for name in names:
         registry.entry("method", split_row(name)[0])
     return names
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """What stands between commas, once each."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

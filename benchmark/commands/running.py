@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,24 +12,27 @@ import typer
 
 from benchmark.commands.boards import show_boards
 from benchmark.commands.options import (
-    DEFAULT_MODEL,
     DEFAULT_SUITE,
+    EVERY,
+    JobsOption,
     ModelOption,
     ResultsOption,
     SuiteOption,
     read_methods,
+    read_models,
     read_overrides,
     read_seeds,
     results_at,
 )
-from benchmark.core.errors import UserError
+from benchmark.core.errors import NotOffered
 from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
     from benchmark.core.records import RunRecord
     from benchmark.runner import RunRequest
+    from benchmark.several import Outcome
 
-FAILED, USER_ERROR, OVER_BUDGET = 1, 2, 4
+FAILED, USER_ERROR, MISSING, OVER_BUDGET = 1, 2, 3, 4
 Upto = Literal["train", "generate", "judge", "score"]
 
 MethodOption = Annotated[
@@ -95,7 +98,7 @@ COMMANDS: tuple[tuple[str, Upto, str, str], ...] = (
 def _command(upto: Upto) -> Callable[..., int]:
     def command(
         method: MethodOption,
-        model: ModelOption = DEFAULT_MODEL,
+        model: ModelOption = None,
         suite: SuiteOption = DEFAULT_SUITE,
         seeds: SeedsOption = "1",
         limit: LimitOption = None,
@@ -105,12 +108,14 @@ def _command(upto: Upto) -> Callable[..., int]:
         defaults: DefaultsOption = False,
         device: DeviceOption = "auto",
         checkpoint_every: CheckpointOption = 20.0,
+        jobs: JobsOption = None,
         results: ResultsOption = None,
     ) -> int:
         # Names and settings are read before torch is imported: a typing error shows at once.
         names, numbers = read_methods(method), read_seeds(seeds)
         overrides = read_overrides(settings, config)
-        _check_model(suite=suite, model=model)
+        models = read_models(model, suite=suite, method=method)
+        check_models(suite=suite, models=models)
         where = results_at(results)
         root = where.root
         check_writable(root)
@@ -119,16 +124,20 @@ def _command(upto: Upto) -> Callable[..., int]:
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         from benchmark.runner import RunRequest
 
+        once = _deterministic(names)
+        if once and numbers != (0,):
+            say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
         requests = [
             RunRequest(
-                method=name, model=model, suite=suite, seed=seed, limit=limit, overrides=overrides,
+                method=name, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
                 force=force, tuned=not defaults, device=device, results=root, upto=upto,
                 checkpoint_every_s=checkpoint_every,
             )
+            for one in models
             for name in names
-            for seed in numbers
+            for seed in (numbers if name not in once else (0,))
         ]  # fmt: skip
-        records, code = _run_all(requests)
+        records, code = run_all(requests, jobs=jobs, everything=method == EVERY)
         if upto == "score":
             show_boards(records, where)
         return code
@@ -136,45 +145,76 @@ def _command(upto: Upto) -> Callable[..., int]:
     return command
 
 
-def _check_model(*, suite: str, model: str) -> None:
+def check_models(*, suite: str, models: Sequence[str]) -> None:
     from benchmark.models import load_card
     from benchmark.suites import check_fits, load_suite
 
-    card = load_card(model)
-    check_fits(load_suite(suite), card)
-    card.checkpoint()
+    loaded = load_suite(suite)
+    for model in models:
+        card = load_card(model)
+        check_fits(loaded, card)
+        card.checkpoint()
 
 
-def _run_all(requests: Iterable[RunRequest]) -> tuple[list[RunRecord], int]:
-    """Run each; one that fails is recorded, said, and does not stop the others.
+def _deterministic(names: Sequence[str]) -> set[str]:
+    """Those of the methods whose outcome does not depend on the seed; one that cannot be imported
+    says so when it is run."""
+    from benchmark.core import registry
+    from benchmark.core.errors import RunFailed, UserError
+    from benchmark.core.rows import split_row
 
-    Returns the records there are, and the exit code of the worst that happened.
-    """
-    from benchmark import runner
-    from benchmark.core.store import StorageError
-    from benchmark.vlm.perception import Perceptions
-
-    perceptions = Perceptions()
-    records, codes = [], set()
-    for request in requests:
+    found = set()
+    for name in names:
         try:
-            record = runner.run(request, perceptions=perceptions)
-        except StorageError:
-            # No other run could store anything either.
-            raise
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            codes.add(USER_ERROR)
+            method = registry.load("method", split_row(name)[0])
+        except (UserError, RunFailed):
             continue
-        records.append(record)
-        _say_failure(record)
-        codes.add({"failed": FAILED, "over_budget": OVER_BUDGET}.get(record.status, 0))
-    return records, next((code for code in (FAILED, USER_ERROR, OVER_BUDGET) if code in codes), 0)
+        if getattr(method, "deterministic", False):
+            found.add(name)
+    return found
 
 
-def _say_failure(record: RunRecord) -> None:
+def run_all(
+    requests: Sequence[RunRequest], *, jobs: int | None = None, everything: bool = False
+) -> tuple[list[RunRecord], int]:
+    """Run each, several at once where that helps; one that fails is recorded, said, and does not
+    stop the others.
+
+    Returns the records there are, and the exit code of the worst that happened. With `everything`
+    a method that needs what its target or suite does not offer is left out, which is no failure.
+    """
+    from benchmark.several import run_several
+
+    codes: set[int] = set()
+
+    def ended(outcome: Outcome) -> None:
+        codes.add(_said(outcome, everything=everything))
+
+    outcomes = run_several(requests, jobs=jobs, ended=ended)
+    records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    worst = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
+    return records, next((code for code in worst if code in codes), 0)
+
+
+def _said(outcome: Outcome, *, everything: bool) -> int:
+    """Say what went wrong, if anything did, and return its exit code."""
+    request, record = outcome.request, outcome.record
+    if isinstance(outcome.error, NotOffered):
+        how = "left out: " if everything else "error: "
+        say(f"{how}{request.method} on {request.model}: {outcome.error}")
+        return 0 if everything else MISSING
+    if outcome.error is not None:
+        say(f"error: {request.method} on {request.model}: {outcome.error}")
+        return USER_ERROR
+    assert record is not None, "a run ends with a record or with a mistake"
     if record.status == "done":
-        return
+        return 0
     where = f" while {record.failed_stage}" if record.failed_stage else ""
-    name = f"{record.spec.method}, seed {record.spec.seed}"
-    print(f"error: {name} {record.status}{where}: {record.error}", file=sys.stderr)
+    name = f"{record.spec.method} on {record.spec.model}, seed {record.spec.seed}"
+    say(f"error: {name} {record.status}{where}: {record.error}")
+    return OVER_BUDGET if record.status == "over_budget" else FAILED
+
+
+def say(line: str) -> None:
+    """A line for the user beside the output."""
+    print(line, file=sys.stderr, flush=True)

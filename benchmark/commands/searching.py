@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import typer
 
 from benchmark.commands.options import (
-    DEFAULT_MODEL,
     DEFAULT_SUITE,
+    EVERY,
+    JobsOption,
     ModelOption,
     ResultsOption,
     SuiteOption,
     read_methods,
+    read_models,
     results_at,
 )
 from benchmark.commands.output import show
-from benchmark.commands.running import DeviceOption, MethodOption
+from benchmark.commands.running import DeviceOption, MethodOption, check_models
+
+if TYPE_CHECKING:
+    from benchmark.search import Found
+
+FAILED, MISSING = 1, 3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,33 +34,58 @@ def add_to(app: typer.Typer) -> None:
 
 def search(
     method: MethodOption,
-    model: ModelOption = DEFAULT_MODEL,
+    model: ModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     device: DeviceOption = "auto",
+    jobs: JobsOption = None,
     results: ResultsOption = None,
 ) -> int:
-    """Try the suite's grid of settings on validation behaviours; later runs use the best."""
+    """Try a grid of settings on validation behaviours, as many for every method; later runs use
+    the best."""
     names = read_methods(method)
-    if method == "all":
-        names = tuple(name for name in names if _trains(name))
+    models = read_models(model, suite=suite, method=method)
+    check_models(suite=suite, models=models)
+    if method == EVERY:
+        names = tuple(name for name in names if _is_searched(name))
     root = results_at(results).root
 
     from benchmark import search as searching
+    from benchmark.core.errors import NotOffered
     from benchmark.progress import Reporter
     from benchmark.runner import RunRequest
 
-    for name in names:
-        request = RunRequest(method=name, model=model, suite=suite, device=device, results=root)
-        chosen = searching.search(request, reporter=Reporter())
-        for trial in chosen.trials:
-            value = "-" if trial.objective is None else f"{trial.objective:.3f}"
-            show(f"{name} {trial.settings}: objective {value}, {trial.status}")
-        show(f"{name}: chose {chosen.settings}, see {chosen.selection.record}")
-    return 0
+    codes: set[int] = set()
+
+    def found(one: Found) -> None:
+        _show(one)
+        if one.error is not None:
+            missing = isinstance(one.error, NotOffered)
+            left_out = missing and method == EVERY
+            print(f"{'left out' if left_out else 'error'}: {one.row} on {one.model}: {one.error}",
+                  file=sys.stderr)  # fmt: skip
+            codes.add(0 if left_out else MISSING if missing else FAILED)
+
+    requests = [
+        RunRequest(method=name, model=one, suite=suite, device=device, results=root)
+        for one in models
+        for name in names
+    ]
+    searching.search(requests, reporter=Reporter(), jobs=jobs, found=found)
+    return next((code for code in (FAILED, MISSING) if code in codes), 0)
 
 
-def _trains(name: str) -> bool:
-    from benchmark.api import TrainingConfig
+def _show(found: Found) -> None:
+    if found.chosen is None:
+        return
+    for trial in found.chosen.trials:
+        value = "-" if trial.objective is None else f"{trial.objective:.3f}"
+        show(f"{found.row} on {found.model}, {trial.settings}: objective {value}, {trial.status}")
+    chosen = found.chosen
+    show(f"{found.row} on {found.model}: chose {chosen.settings}, see {chosen.selection.record}")
+
+
+def _is_searched(name: str) -> bool:
     from benchmark.core import registry
+    from benchmark.search import has_settings
 
-    return issubclass(registry.load("method", name).Config, TrainingConfig)
+    return has_settings(registry.load("method", name))

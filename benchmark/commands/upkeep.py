@@ -10,11 +10,13 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.options import DEFAULT_MODEL, ModelOption, ResultsOption, results_at
+from benchmark.commands.options import DEFAULT_SUITE, ResultsOption, results_at
 from benchmark.commands.output import show
 from benchmark.core.store import check_writable
 
 MISSING = 3
+# What the shipped miniatures are called: the default one, and with its variant after it.
+TESTBED = "testbed-llava"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,13 +30,20 @@ def doctor(
     dataset: Annotated[
         str | None, typer.Option("--dataset", help="Read this one to its last row and picture.")
     ] = None,
-    model: ModelOption = DEFAULT_MODEL,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="A name or a checkpoint's folder; if not given, the suite's first."
+        ),
+    ] = None,
     results: ResultsOption = None,
 ) -> int:
     """Say what is installed, where from, and what is missing; exit code 3 if something is."""
     from benchmark.core.errors import MissingError
     from benchmark.doctor import examine
+    from benchmark.suites import load_suite
 
+    model = model or load_suite(DEFAULT_SUITE).targets[0]
     n_missing = 0
     try:
         for check in examine(results=results_at(results), model=model, dataset=dataset):
@@ -106,7 +115,7 @@ def _card_place(variant: str, seed: int) -> Path | None:
     from benchmark.core import registry
     from benchmark.models import load_card
 
-    name = DEFAULT_MODEL if variant == "default" else f"{DEFAULT_MODEL}-{variant}"
+    name = TESTBED if variant == "default" else f"{TESTBED}-{variant}"
     if seed != 0 or name not in registry.entries("model"):
         return None
     folder = load_card(name).folder

@@ -16,7 +16,8 @@ class MissingError(UserError):
 
 
 class NotOffered(MissingError):
-    """A method needs what this suite or model does not have: a pool, a starting checkpoint."""
+    """A method needs what this suite or model does not have: a pool, a starting checkpoint. Its run
+    is on record as failed; exit code 3 where it was named, none where all methods are run."""
 
 
 class RunFailed(Exception):

@@ -88,7 +88,7 @@ def resolve(request: RunRequest) -> Run:
 
     A plugin that raises while it is imported or constructed is a `RunFailed`.
     """
-    request = replace(request, device=_device(request.device))
+    request = replace(request, device=device_of(request.device))
     suite = load_suite(request.suite)
     model_card = load_model_card(request.model)
     check_fits(suite, model_card)
@@ -161,7 +161,7 @@ def _selection(
     return chosen.selection
 
 
-def _device(asked: str) -> str:
+def device_of(asked: str) -> str:
     """`auto` is the GPU where there is one. Raises `UserError` for a device that is not there."""
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

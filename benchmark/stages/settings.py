@@ -31,13 +31,15 @@ class Trial(Stored):
 
 
 class ChosenSettings(Stored):
-    """The outcome of one search, and what it was made for."""
+    """The outcome of one search, and what it was made for. `budget` are the trials that the suite
+    allows any method, which need not all be taken; older searches do not say."""
 
     row: str
     method_sha256: str
     model_sha256: str
     settings: dict[str, JsonValue]
     selection: Selection
+    budget: int | None = None
     trials: list[Trial]
 
 

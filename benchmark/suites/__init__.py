@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
@@ -98,23 +99,34 @@ class Decoding(_Described):
 
 
 class Search(_Described):
-    """The settings that are tried for every method that trains: an equal budget for all."""
+    """The budget of every search, equal for all methods: trials, and the seed they share. `grid`
+    is tried for methods that train and bring no grid of their own."""
 
     seed: Annotated[int, Field(ge=0)]
+    n_trials: Count = 8
     grid: dict[str, tuple[float | int | str, ...]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _within_budget(self) -> Self:
+        n_settings = prod(len(values) for values in self.grid.values())
+        if n_settings > self.n_trials:
+            raise ValueError(f"grid: {n_settings} settings, and n_trials is {self.n_trials}")
+        return self
 
 
 class Suite(_Described):
     """One benchmark. `notice` is printed above every table made from it.
 
-    `evaluation` is what is reported; `selection` is the like on validation behaviours, for the
-    search for settings, and never reported.
+    `targets` are the models that it is run on when none is named. `evaluation` is what is reported;
+    `selection` is the like on validation behaviours, for the search for settings, and never
+    reported.
     """
 
     name: str
     title: str
     notice: str
     requires: Requirements
+    targets: tuple[str, ...] = ()
     pools: dict[PoolName, dict[PoolRole, PoolParts]]
     evaluation: Evaluation
     selection: Evaluation

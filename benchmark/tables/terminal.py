@@ -18,6 +18,9 @@ from benchmark.tables.compute import unit_name
 from benchmark.tables.details import SCOPE_NAMES
 from benchmark.tables.markdown import stands
 
+# More rows than this are read on the board, not form by form in a terminal.
+MOST_FORM_TABLES = 4
+
 
 def print_rows(
     console: Console, board: Board, *, titles: Sequence[str], published: Board | None = None
@@ -35,7 +38,7 @@ def print_rows(
         row = board.row(title)
         if row is None:
             continue
-        if row.scores:
+        if row.scores and len(titles) <= MOST_FORM_TABLES:
             console.print(form_table(board, row))
         for reason in row.reasons:
             console.print(Text(f"{row.name} is not ranked: {reason}"))
