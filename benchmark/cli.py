@@ -14,7 +14,16 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from benchmark.commands import adding, boards, checking, listing, running, searching, upkeep
+from benchmark.commands import (
+    adding,
+    boards,
+    checking,
+    listing,
+    plotting,
+    running,
+    searching,
+    upkeep,
+)
 from benchmark.core.errors import RunFailed, UserError, nearest
 
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
@@ -30,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (running, searching, adding, checking, boards, listing, upkeep):
+for _module in (running, searching, adding, checking, boards, plotting, listing, upkeep):
     _module.add_to(app)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, nearest
 from benchmark.core.records import RunRecord, VerdictRow
-from benchmark.core.store import file_name
+from benchmark.core.store import Results, file_name
 from benchmark.tables.verdicts import read_verdicts, verdicts_path
 
 Source = Literal["published", "local"]
@@ -89,6 +90,28 @@ def read_record(path: Path) -> RunRecord:
         raise UserError(
             f"{path}: corrupt record: {place + ': ' if place else ''}{first['msg']}"
         ) from None
+
+
+def find_record(results: Results, *, suite: str, model: str, method: str, seed: int) -> Path:
+    """One run's record: made here, else published on the board, else for a study.
+
+    Raises `UserError` with the seeds that there are, or the nearest row.
+    """
+    studies = results.published_records / "studies"
+    own = studies.glob(f"*/{file_name(model)}/{escape(file_name(method))}")
+    mine = results.record(suite=suite, model=model, method=method, seed=seed)
+    main = results.published(suite=suite, model=model, method=method, seed=seed)
+    folders = [mine.parent, main.parent, *sorted(own)]
+    for folder in folders:
+        if (folder / f"{seed}.json").exists():
+            return folder / f"{seed}.json"
+    seeds = sorted({path.stem for folder in folders for path in folder.glob("[0-9]*.json")})
+    rows = {path.name for folder in folders for path in folder.parent.glob("[!.]*")}
+    there = f"there is seed {', '.join(seeds)}" if seeds else nearest(method, rows)
+    raise UserError(
+        f"no run of '{method}' with seed {seed} on model '{model}', suite '{suite}', here or "
+        f"published; {there}"
+    )
 
 
 def _with_rows(record: RunRecord, path: Path, *, source: Source) -> LoadedRun:
