@@ -68,8 +68,8 @@ lint: $(READY) ## Check style and types
 table: $(READY) ## Make the boards anew from the records
 	@$(RUN) table
 
-list: $(READY) ## List methods, attacks, judges, data sets, models and suites
-	@for kind in methods attacks judges datasets models suites; do echo "$$kind:"; $(RUN) list $$kind; echo; done
+list: $(READY) ## List methods, attacks, judges, data sets, models, suites and studies
+	@for kind in methods attacks judges datasets models suites studies; do echo "$$kind:"; $(RUN) list $$kind; echo; done
 
 doctor: $(READY) ## Say what is installed and what is missing
 	@$(RUN) doctor

@@ -22,6 +22,7 @@ from benchmark.commands import (
     plotting,
     running,
     searching,
+    studying,
     upkeep,
 )
 from benchmark.core.errors import RunFailed, UserError, nearest
@@ -39,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (running, searching, adding, checking, boards, plotting, listing, upkeep):
+for _module in (running, searching, studying, adding, checking, boards, plotting, listing, upkeep):
     _module.add_to(app)
 
 

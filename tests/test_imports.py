@@ -18,6 +18,8 @@ LAYERS = {
     "benchmark.core": 0,
     "benchmark.models": 1,
     "benchmark.suites": 1,
+    "benchmark.studies": 1,
+    "benchmark.claims": 1,
     "benchmark.data": 1,
     "benchmark.testbed": 1,
     "benchmark.vlm": 1,
@@ -65,7 +67,8 @@ SEEN_BY_PLUGINS = {
 }
 # These may be imported to list, tabulate and explain, and must not cost a torch import.
 LIGHT = (
-    "benchmark.core", "benchmark.models", "benchmark.suites", "benchmark.data", "benchmark.api",
+    "benchmark.core", "benchmark.models", "benchmark.suites", "benchmark.studies",
+    "benchmark.claims", "benchmark.data", "benchmark.api",
     "benchmark.scoring", "benchmark.attacks", "benchmark.tables", "benchmark.commands",
     "benchmark.cli", "benchmark.doctor",
 )  # fmt: skip

@@ -8,7 +8,8 @@ import pytest
 
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results
-from benchmark.tables.boards import published_board, regenerate, stale
+from benchmark.tables.boards import published_board
+from benchmark.tables.pages import regenerate, stale
 from benchmark.tables.reading import reading
 from benchmark.tables.readme import END, START, with_results
 from tests.run_records import MODEL, SUITE, record, store

@@ -20,10 +20,12 @@ from benchmark.commands.options import (
     results_at,
 )
 from benchmark.commands.output import show
+from benchmark.core.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.core.records import RunRecord
     from benchmark.core.store import Results
+    from benchmark.tables.publish import Published
 
 STALE = 1
 
@@ -41,7 +43,7 @@ def table(
     results: ResultsOption = None,
 ) -> int:
     """Make all boards anew from records: yours, and the published ones in leaderboard/."""
-    from benchmark.tables.boards import regenerate, stale
+    from benchmark.tables.pages import regenerate, stale
 
     where = results_at(results)
     if check:
@@ -64,8 +66,11 @@ def table(
 
 def publish(
     method: Annotated[
-        str, typer.Option("--method", help="One or several with commas, or `all` rows here.")
-    ],
+        str | None, typer.Option("--method", help="One or several with commas, or `all` rows here.")
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option("--study", help="The rows of a study instead, apart from boards.")
+    ] = None,
     model: ModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     seeds: Annotated[
@@ -77,11 +82,28 @@ def publish(
     results: ResultsOption = None,
 ) -> int:
     """Check the rules again and copy records, without any text, to results/published."""
+    if (method is None) == (study is None):
+        raise UserError("publish takes --method or --study, one of them")
     where = results_at(results)
     numbers = read_seeds(seeds) if seeds is not None else None
+    if study is not None:
+        if numbers is not None:
+            raise UserError("--seeds: the study itself says which seeds it has")
+        _publish_study(where, study, replace=replace)
+        return table(results=results)
+    assert method is not None
     for one in read_models(model, suite=suite, method=method):
         _publish(where, method, model=one, suite=suite, numbers=numbers, replace=replace)
     return table(results=results)
+
+
+def _publish_study(where: Results, study: str, *, replace: bool) -> None:
+    from benchmark.studies import load_study
+    from benchmark.tables import publish as publishing
+
+    done = publishing.publish_study(load_study(study), where, replace=replace)
+    for name, published in done.items():
+        _say(name, published)
 
 
 def _publish(
@@ -98,18 +120,24 @@ def _publish(
     names: Sequence[str]
     if method == EVERY:
         names, left_out = publishing.rows_to_publish(where, suite=suite, model=model)
-        for name in left_out:
-            show(f"{name} is left out: no whole run of it is done")
+        for name, reason in left_out.items():
+            show(f"{name} is left out: {reason}")
     else:
         names = read_methods(method)
     for name in names:
-        done = publishing.publish(
-            where, suite=suite, model=model, method=name, seeds=numbers, replace=replace
+        _say(
+            name,
+            publishing.publish(
+                where, suite=suite, model=model, method=name, seeds=numbers, replace=replace
+            ),
         )
-        for path in done.records:
-            show(str(path))
-        for reason in () if done.reference else done.reasons:
-            show(f"{name} will stand below the line: {reason}")
+
+
+def _say(name: str, done: Published) -> None:
+    for path in done.records:
+        show(str(path))
+    for reason in () if done.reference else done.reasons:
+        show(f"{name} will stand below the line: {reason}")
 
 
 def show_boards(records: Sequence[RunRecord], results: Results) -> None:

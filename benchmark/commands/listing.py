@@ -30,11 +30,16 @@ class Listed(StrEnum):
     DATASETS = "datasets"
     MODELS = "models"
     SUITES = "suites"
+    STUDIES = "studies"
 
     @property
     def kind(self) -> Kind:
         """The registry's word for it."""
-        return next(kind for kind in registry.KINDS if f"{kind}s" == self.value)
+        return "study" if self is Listed.STUDIES else _singular(self.value)
+
+
+def _singular(plural: str) -> Kind:
+    return next(kind for kind in registry.KINDS if f"{kind}s" == plural)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,7 +54,7 @@ def list_entries(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """List methods, attacks, judges, datasets, models or suites; broken ones with the reason."""
+    """List methods, attacks, judges, datasets, models, suites, studies; why one is broken."""
     found = list(registry.entries(kind.kind).values())
     if load:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -125,5 +130,9 @@ def _load(kind: Kind, name: str) -> None:
         from benchmark.suites import load_suite
 
         load_suite(name)
+    elif kind == "study":
+        from benchmark.studies import load_study
+
+        load_study(name)
     else:
         registry.load(kind, name)

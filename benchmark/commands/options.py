@@ -28,6 +28,13 @@ ModelOption = Annotated[
         "given, the suite's first target, and with `--method all` every target.",
     ),
 ]
+OneModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A name or a checkpoint's folder; if not given, the suite's first target.",
+    ),
+]
 JobsOption = Annotated[
     int | None,
     typer.Option(
@@ -87,6 +94,14 @@ def read_models(text: str | None, *, suite: str, method: str) -> tuple[str, ...]
     if not targets:
         raise UserError(f"suite '{suite}' declares no targets; name one with --model")
     return targets if method == EVERY else targets[:1]
+
+
+def read_model(text: str | None, *, suite: str) -> str:
+    """The one model that is named, or the suite's first target."""
+    names = read_models(text, suite=suite, method="")
+    if len(names) > 1:
+        raise UserError(f"--model '{text}': one at a time here")
+    return names[0]
 
 
 def read_methods(text: str) -> tuple[str, ...]:

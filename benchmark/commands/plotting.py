@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.commands.options import (
-    DEFAULT_MODEL,
     DEFAULT_SUITE,
-    ModelOption,
+    OneModelOption,
     ResultsOption,
     SuiteOption,
+    read_model,
     results_at,
 )
 from benchmark.commands.output import show
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from benchmark.core.records import RunRecord
     from benchmark.core.store import Results
 
-plot = typer.Typer(help="Draw what happened in a run, as PNG.", no_args_is_help=True)
+plot = typer.Typer(
+    help="Draw what happened in a run, as PNG.",
+    epilog="Example: plot run textual_unlearning",
+    no_args_is_help=True,
+)
 
 ToOption = Annotated[
     Path | None, typer.Option("--to", help="The PNG file, instead of one in results/local/plots.")
@@ -41,7 +45,7 @@ def plot_run(
     ],
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which seed of the row.")] = 0,
     to: ToOption = None,
-    model: ModelOption = DEFAULT_MODEL,
+    model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     results: ResultsOption = None,
 ) -> int:
@@ -54,7 +58,8 @@ def plot_run(
     if run.endswith(".json"):
         path = Path(run)
     else:
-        path = find_record(where, suite=suite, model=model, method=run, seed=seed)
+        name = read_model(model, suite=suite)
+        path = find_record(where, suite=suite, model=name, method=run, seed=seed)
     record = read_record(path)
     curves = curves_of(record.training.curves) if record.training else ()
     if not curves:

@@ -22,7 +22,7 @@ from benchmark.core.config import read_yaml
 from benchmark.core.errors import RunFailed, UserError, unknown
 from benchmark.core.store import REPOSITORY, digest_file, digest_folder
 
-Kind = Literal["method", "attack", "judge", "dataset", "model", "suite"]
+Kind = Literal["method", "attack", "judge", "dataset", "model", "suite", "study"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FOLDERS: dict[Kind, str] = {
     "method": "methods",
@@ -31,6 +31,7 @@ FOLDERS: dict[Kind, str] = {
     "dataset": "datasets",
     "model": "benchmark/models",
     "suite": "benchmark/suites",
+    "study": "benchmark/studies",
 }
 PLUGIN_KINDS: tuple[Kind, ...] = ("method", "attack", "judge")
 BUILT_IN = "built-in"

@@ -5,7 +5,7 @@ A method under other settings is another row. The name can be typed wherever a m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmark.core.config import parse_overrides
@@ -25,15 +25,18 @@ def split_row(name: str) -> tuple[str, dict[str, JsonValue]]:
 
 def row_name(method: str, overrides: Mapping[str, JsonValue]) -> str:
     """The method's name with what is set, in the order of its keys."""
-    return "+".join([method, *sorted(_settings(overrides))])
+    return "+".join([method, *sorted(f"{key}={_plain(v)}" for key, v in flat(overrides).items())])
 
 
-def _settings(overrides: Mapping[str, JsonValue], prefix: str = "") -> Iterator[str]:
-    for key, value in overrides.items():
+def flat(settings: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
+    """`{"weights": {"harm": 0}}` as `{"weights.harm": 0}`."""
+    found: dict[str, JsonValue] = {}
+    for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _settings(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}={_plain(value)}"
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 def _plain(value: JsonValue) -> str:

@@ -258,6 +258,19 @@ class Results:
         folder = self.published_records / file_name(suite) / file_name(model) / file_name(method)
         return folder / f"{seed}.json"
 
+    def published_study(self, *, study: str, model: str, method: str, seed: int) -> Path:
+        """The committed record of a study's row that is on no main board."""
+        return self.study_records(study, model) / file_name(method) / f"{seed}.json"
+
+    def study_records(self, study: str, model: str) -> Path:
+        """The folder of a study's committed records."""
+        return self.published_records / "studies" / file_name(study) / file_name(model)
+
+    def study_page(self, *, suite: str, study: str, ending: str, published: bool) -> Path:
+        """A file of a study's page; `ending` is md, csv or that of a picture: forms.png."""
+        base = self.leaderboard if published else self.root / "local" / "leaderboard"
+        return base / file_name(suite) / "studies" / f"{file_name(study)}.{ending}"
+
     def board(self, *, suite: str, model: str, suffix: str, published: bool = False) -> Path:
         """A board's file; `suffix` is md, csv or json."""
         base = self.leaderboard if published else self.root / "local" / "leaderboard"

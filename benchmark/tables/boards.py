@@ -1,4 +1,4 @@
-"""Boards on disk: made from the records of a folder, written, and checked for being up to date."""
+"""Boards on disk: made from the records of a folder, and written."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ from benchmark.tables import long_table, markdown
 from benchmark.tables.board import Board
 from benchmark.tables.build import BoardOf, build_board
 from benchmark.tables.long_table import N_DECIMALS
-from benchmark.tables.readme import with_results
 from benchmark.tables.runs import (
     LoadedRun,
     board_folder,
-    boards_in,
     read_runs,
 )
 
@@ -53,7 +51,7 @@ def published_board(results: Results, *, suite: str, model: str) -> Board:
     """The board of all published records of a suite and a model."""
     folder = board_folder(results.published_records, suite=suite, model=model)
     runs, warnings = read_runs(folder, source="published")
-    return _board(runs, warnings, suite=suite, model=model)
+    return board_from(runs, warnings, suite=suite, model=model)
 
 
 def generated_board(results: Results, *, suite: str, model: str) -> tuple[Board | None, list[str]]:
@@ -80,7 +78,7 @@ def local_board(results: Results, *, suite: str, model: str) -> Board:
         source="published",
         wanted=lambda record: record.method.reference_row and record.spec.method not in here,
     )
-    return _board([*runs, *borrowed], [*warnings, *more_warnings], suite=suite, model=model)
+    return board_from([*runs, *borrowed], [*warnings, *more_warnings], suite=suite, model=model)
 
 
 def write_board(board: Board, results: Results, *, published: bool) -> list[Path]:
@@ -95,51 +93,11 @@ def write_board(board: Board, results: Results, *, published: bool) -> list[Path
     return paths
 
 
-def regenerate(results: Results, *, published: bool) -> tuple[list[Path], list[str]]:
-    """Write every board anew. Returns the files, and the warnings of all boards."""
-    make = published_board if published else local_board
-    records = results.published_records if published else results.local_records
-    boards = [make(results, suite=suite, model=model) for suite, model in boards_in(records)]
-    paths = [path for board in boards for path in write_board(board, results, published=published)]
-    if published and results.readme.exists():
-        write_atomic(results.readme, with_results(results.readme.read_text(), boards))
-    return paths, [warning for board in boards for warning in board.warnings]
-
-
-def stale(results: Results) -> list[str]:
-    """A line for each published board's file that is not what the records make; none if all are.
-
-    Boards without records are named too.
-    """
-    problems = []
-    expected = set()
-    boards = [
-        published_board(results, suite=suite, model=model)
-        for suite, model in boards_in(results.published_records)
-    ]
-    for board in boards:
-        suite, model = board.suite, board.model
-        for suffix, render in RENDERINGS.items():
-            path = results.board(suite=suite, model=model, suffix=suffix, published=True)
-            expected.add(path)
-            if not path.exists():
-                problems.append(f"{path}: missing")
-            elif path.read_text() != render(board):
-                problems.append(f"{path}: not what the published records make")
-    for suffix in RENDERINGS:
-        for path in sorted(results.leaderboard.glob(f"*/*.{suffix}")):
-            if path not in expected:
-                problems.append(f"{path}: no published records make this")
-    if results.readme.exists():
-        text = results.readme.read_text()
-        if text != with_results(text, boards):
-            problems.append(f"{results.readme}: its results are not what the records make")
-    return problems
-
-
-def _board(runs: Sequence[LoadedRun], warnings: Sequence[str], *, suite: str, model: str) -> Board:
+def board_from(
+    runs: Sequence[LoadedRun], warnings: Sequence[str], *, suite: str, model: str
+) -> Board:
     """How to score, and what readers must be told, stands in the records themselves."""
-    facts = _facts(runs, suite)
+    facts = facts_from(runs, suite)
     notes = dict.fromkeys(note for run in runs for note in run.record.notes)
     of = BoardOf(
         suite=suite,
@@ -151,7 +109,7 @@ def _board(runs: Sequence[LoadedRun], warnings: Sequence[str], *, suite: str, mo
     return build_board(runs, of, warnings=warnings)
 
 
-def _facts(runs: Sequence[LoadedRun], suite: str) -> SuiteFacts:
+def facts_from(runs: Sequence[LoadedRun], suite: str) -> SuiteFacts:
     """Those of the base model's record, else of the first that got far enough to have any."""
     ordered = sorted(runs, key=lambda run: run.record.spec.method != BASE)
     found = [run.record.suite for run in ordered if run.record.suite is not None]

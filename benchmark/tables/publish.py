@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results, write_atomic
 from benchmark.scoring.rankability import row_reasons, what_happened
+from benchmark.studies import Study, all_studies
 from benchmark.tables.runs import (
     LoadedRun,
     board_folder,
@@ -18,6 +19,7 @@ from benchmark.tables.runs import (
     read_run,
     read_runs,
 )
+from benchmark.tables.studies.collect import not_published
 from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verdicts
 
 
@@ -31,16 +33,59 @@ class Published:
     """Reference rows are never ranked, whatever the reasons."""
 
 
-def rows_to_publish(results: Results, *, suite: str, model: str) -> tuple[list[str], list[str]]:
-    """Every row with whole, finished runs here, methods with settings of their own among them;
-    and the rows that have none and are left out. Raises `UserError` when there is nothing.
+def rows_to_publish(
+    results: Results, *, suite: str, model: str
+) -> tuple[list[str], dict[str, str]]:
+    """Every row with whole, finished runs here, methods with settings of their own among them; and
+    the rows that are left out, with the reason. Raises `UserError` when there is nothing.
     """
     folder = board_folder(results.local_records, suite=suite, model=model)
     records, _ = read_records(folder)
     whole = {record.spec.method for _, record in records if is_whole(record)}
     if not whole:
         raise UserError(f"no finished local run on model '{model}', suite '{suite}' to publish")
-    return sorted(whole), sorted({record.spec.method for _, record in records} - whole)
+    unfinished = sorted({record.spec.method for _, record in records} - whole)
+    left_out = dict.fromkeys(unfinished, "no whole run of it is done")
+    for name in sorted(whole):
+        study = _study_of(name, suite=suite, model=model)
+        there = results.published(suite=suite, model=model, method=name, seed=0).parent
+        if study is not None and not there.exists():
+            left_out[name] = f"it belongs to a study (publish --study {study})"
+    return sorted(whole - left_out.keys()), left_out
+
+
+def publish_study(study: Study, results: Results, *, replace: bool = False) -> dict[str, Published]:
+    """Publish every row of a study that ran here whole and that the main board does not have.
+
+    Raises `UserError` when there is none, and as `publish` does.
+    """
+    here: dict[str, list[int]] = {}
+    for name, seed in not_published(study, results, main_only=replace):
+        path = results.record(suite=study.suite, model=study.model, method=name, seed=seed)
+        if path.exists() and is_whole(read_record(path)):
+            here.setdefault(name, []).append(seed)
+    if not here:
+        raise UserError(
+            f"study '{study.name}': nothing here is left to publish; "
+            f"`python -m benchmark study {study.name}` runs what is not there"
+        )
+    return {
+        name: publish(
+            results, suite=study.suite, model=study.model, method=name, seeds=seeds,
+            replace=replace, study=study.name,
+        )
+        for name, seeds in here.items()
+    }  # fmt: skip
+
+
+def _study_of(row: str, *, suite: str, model: str) -> str | None:
+    """The study that a row with settings of its own was made for; a plain method is the board's."""
+    if "+" not in row:
+        return None
+    for study in all_studies():
+        if (study.suite, study.model) == (suite, model) and study.row(row) is not None:
+            return study.name
+    return None
 
 
 def publish(
@@ -51,13 +96,15 @@ def publish(
     method: str,
     seeds: Sequence[int] | None = None,
     replace: bool = False,
+    study: str | None = None,
 ) -> Published:
     """Copy a method's runs to results/published, their rankability judged anew, all or none.
 
     `seeds` None takes every whole run there is. Raises `UserError` for a run that is missing, did
     not finish, was limited, whose verdicts are not the ones it was scored on, or, without
     `replace`, in whose place another run is published. What keeps a row from being ranked does not
-    keep it from being published: it will stand below the line.
+    keep it from being published: it will stand below the line. With `study` they go to that study,
+    and the main board never shows them.
     """
     runs = _chosen(results, suite=suite, model=model, method=method, seeds=seeds)
     for run in runs:
@@ -70,6 +117,10 @@ def publish(
     )
     paths = [
         results.published(suite=suite, model=model, method=method, seed=run.record.spec.seed)
+        if study is None
+        else results.published_study(
+            study=study, model=model, method=method, seed=run.record.spec.seed
+        )
         for run in runs
     ]
     for run, path in zip(runs, paths, strict=True):

@@ -17,13 +17,16 @@ START = "<!-- generated:results -->"
 END = "<!-- /generated:results -->"
 
 
-def with_results(text: str, boards: Sequence[Board]) -> str:
-    """The README with its results section made anew. Raises `UserError` if a mark is missing."""
+def with_results(text: str, boards: Sequence[Board], more: Sequence[str] = ()) -> str:
+    """The README with its results section made anew; `more` are sections that follow the boards.
+
+    Raises `UserError` if a mark is missing.
+    """
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     if not start or not end:
         raise UserError(f"README.md lacks the marks {START} and {END}")
-    body = "\n\n".join(["## Results so far", *(_section(board) for board in boards)])
+    body = "\n\n".join(["## Results so far", *(_section(board) for board in boards), *more])
     inside = f"\n{body}\n" if boards else "\n"
     return f"{before}{START}{inside}{END}{after}"
 

@@ -1,0 +1,1 @@
+"""What the papers claim, weighed against the published records."""

@@ -1,0 +1,105 @@
+"""All that is generated from records: boards, studies, claims and the README's results.
+
+Written by `regenerate`, and held against the records by `stale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.core.store import Results, write_atomic
+from benchmark.studies import all_studies
+from benchmark.tables.board import Board
+from benchmark.tables.boards import RENDERINGS, local_board, published_board, write_board
+from benchmark.tables.figures.canvas import is_of
+from benchmark.tables.readme import with_results
+from benchmark.tables.runs import boards_in
+from benchmark.tables.studies.build import StudyBoard
+from benchmark.tables.studies.collect import has_page
+from benchmark.tables.studies.pages import Content, links, study_board, study_files, write_files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """What the published records make."""
+
+    boards: Sequence[Board]
+    studies: Sequence[StudyBoard]
+    files: dict[Path, Content]
+
+    @property
+    def sections(self) -> list[str]:
+        """What the README says besides the boards."""
+        return [links(self.studies)] if self.studies else []
+
+
+def regenerate(results: Results, *, published: bool) -> tuple[list[Path], list[str]]:
+    """Write every page anew. Returns the files, and the warnings of all of them."""
+    if not published:
+        boards = [
+            local_board(results, suite=s, model=m) for s, m in boards_in(results.local_records)
+        ]
+        paths = [path for board in boards for path in write_board(board, results, published=False)]
+        return paths, [warning for board in boards for warning in board.warnings]
+    made = generated(results)
+    write_files(made.files)
+    if results.readme.exists():
+        write_atomic(
+            results.readme, with_results(results.readme.read_text(), made.boards, made.sections)
+        )
+    boards = [*made.boards, *(study.board for study in made.studies)]
+    return list(made.files), list(
+        dict.fromkeys(warning for board in boards for warning in board.warnings)
+    )
+
+
+def stale(results: Results) -> list[str]:
+    """A line for each published file that is not what the records make; none if all are.
+
+    Files that no records make are named too. Of a picture the data behind it are compared, for
+    pixels differ between versions of the drawing library.
+    """
+    made = generated(results)
+    problems = []
+    for path, content in made.files.items():
+        if not path.exists():
+            problems.append(f"{path}: missing")
+        elif not _is_current(path, content):
+            problems.append(f"{path}: not what the published records make")
+    for path in sorted(results.leaderboard.rglob("*.*")):
+        if path.suffix[1:] in (*RENDERINGS, "png") and path not in made.files:
+            problems.append(f"{path}: no published records make this")
+    if results.readme.exists():
+        text = results.readme.read_text()
+        if text != with_results(text, made.boards, made.sections):
+            problems.append(f"{results.readme}: its results are not what the records make")
+    return problems
+
+
+def generated(results: Results) -> Generated:
+    """All pages of the published records, in memory."""
+    files: dict[Path, Content] = {}
+    boards = [
+        published_board(results, suite=suite, model=model)
+        for suite, model in boards_in(results.published_records)
+    ]
+    for board in boards:
+        for suffix, render in RENDERINGS.items():
+            path = results.board(
+                suite=board.suite, model=board.model, suffix=suffix, published=True
+            )
+            files[path] = render(board)
+    studies = [
+        study_board(study, results, local=False)
+        for study in all_studies()
+        if has_page(study, results)
+    ]
+    for study in studies:
+        files |= study_files(study, results, published=True)
+    return Generated(boards=boards, studies=studies, files=files)
+
+
+def _is_current(path: Path, content: Content) -> bool:
+    return path.read_text() == content if isinstance(content, str) else is_of(path, content)

@@ -1,0 +1,1 @@
+"""Pages of studies: rows read from where they are, compared, and shown."""

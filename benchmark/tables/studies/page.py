@@ -1,0 +1,189 @@
+"""A study as a page of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.core.records import Score
+from benchmark.core.rows import BASE
+from benchmark.core.samples import Scope
+from benchmark.scoring.attacked import family_name
+from benchmark.scoring.gates import COLLAPSE
+from benchmark.scoring.plan import HELD_OUT
+from benchmark.studies import StudyRow
+from benchmark.tables import details
+from benchmark.tables.board import BoardRow
+from benchmark.tables.cells import (
+    MISSING,
+    markdown_table,
+    percent,
+    percent_interval,
+    points,
+    probability,
+)
+from benchmark.tables.studies.build import Contrast, StudyBoard
+from benchmark.tables.studies.terms import terms_section
+
+SCOPES: tuple[Scope, ...] = (HELD_OUT, "in_scope", "unseen")
+
+
+def render(found: StudyBoard) -> str:
+    """The whole page; the same study is the same text."""
+    study = found.study
+    sections = [
+        f"# {study.title}",
+        "\n>\n".join(_notices(found)),
+        study.question,
+        _made_how(found),
+    ]
+    for view in study.views:
+        if view == "terms":
+            sections += ["## Which term does what", terms_section(found)]
+        elif view == "figures":
+            sections += ["## Attacks and usefulness", _figures(found)]
+        elif view == "differences":
+            sections += [f"## Differences to `{study.against}`", _differences(found)]
+        else:
+            sections += ["## Form by form", _forms(found)]
+    sections += ["## Settings and provenance", details.settings_table(found.board)]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def failed_gates_of(found: StudyBoard, row: BoardRow | None) -> list[str]:
+    """The names of the gates that a row fails."""
+    return list(found.failed.get(row.name, ())) if row is not None else []
+
+
+def collapsed(found: StudyBoard, row: BoardRow | None) -> bool:
+    """Whether it fails a gate that a working model passes, so that its safety shows nothing."""
+    return any(gate in COLLAPSE for gate in failed_gates_of(found, row))
+
+
+def out_of_scope(found: StudyBoard, row: StudyRow | None, form: str) -> str | None:
+    """Why no figure of that form, or family, is shown for a row; None where one is."""
+    for family, words in found.study.out_of_scope.items():
+        if row is not None and form in (family_name(family), *found.board.families.get(family, ())):
+            return words
+    return None
+
+
+def attack_score(
+    found: StudyBoard, row: BoardRow | None, form: str, scope: Scope | None = HELD_OUT
+) -> Score | None:
+    """Attack success of one row in one form or family."""
+    return (
+        row.score("asr", judge=found.board.ranking_judge, form=form, scope=scope) if row else None
+    )
+
+
+def _notices(found: StudyBoard) -> list[str]:
+    lines = [f"> {notice}" for notice in found.board.notices]
+    lines += [f"> Warning: {warning}" for warning in found.board.warnings]
+    lines += [f"> Warning: `{name}`: {words}." for name, words in sorted(found.unlike.items())]
+    for name, seeds in found.missing.items():
+        if found.figures(name) is None:
+            lines.append(f"> Not run yet: `{name}`.")
+        else:
+            lines.append(f"> Not run yet: `{name}`, seed {', '.join(map(str, seeds))}.")
+    return lines
+
+
+def _made_how(found: StudyBoard) -> str:
+    study = found.study
+    how = (
+        f"On `{study.model}`, suite `{study.suite}`, seeds {', '.join(map(str, study.seeds))}. "
+        "Settings that were chosen for a method on validation behaviours, its learning rate among "
+        "them, hold for its rows here; what a row's name sets goes above them, and nothing was "
+        "chosen anew. The settings of every row are at the end. Rows of the main board are read "
+        "from there. Figures are in per cent with 95 % intervals over behaviours, on behaviours "
+        "that no method has seen (held out) unless it says otherwise. **In (brackets)**: a row "
+        "that fails the gate of twins, coherence or utility, which a working model passes; its "
+        "low attack success is no safety."
+    )
+    return "\n\n".join([how, *study.notes])
+
+
+def _figures(found: StudyBoard) -> str:
+    judge = found.board.ranking_judge
+    families = list(found.board.families)
+    header = ["method", "row", *(f"{family}-borne success" for family in families)]
+    header += [f"{family}-borne twins" for family in families]
+    header += ["over-refusal", "utility kept", "coherence", "fails", "seeds"]
+    rows = []
+    for declared, row in found.shown:
+        cells = [*_names(declared)]
+        for metric in ("asr", "twin"):
+            for family in families:
+                scope: Scope | None = HELD_OUT if metric == "asr" else None
+                form = family_name(family)
+                score = row.score(metric, judge=judge, form=form, scope=scope) if row else None
+                words = out_of_scope(found, declared, form)
+                cells.append(words or _marked(found, row, percent_interval(score), metric))
+        for metric, whose in (
+            ("over_refusal", judge),
+            ("utility_retained", judge),
+            ("coherence", found.board.coherence_judge),
+        ):
+            score = row.score(metric, judge=whose, card="all") if row else None
+            cells.append(percent_interval(score))
+        cells.append(", ".join(failed_gates_of(found, row)))
+        rows.append([*cells, str(len(set(row.seeds))) if row else "0"])
+    picture = f"![Attack success and twins, row by row]({found.study.name}.figures.png)"
+    return f"{markdown_table(header, rows)}\n\n{_reasons(found)}\n\n{picture}"
+
+
+def _forms(found: StudyBoard) -> str:
+    parts = [f"![Attack success by form, held out]({found.study.name}.forms.png)"]
+    for scope in SCOPES:
+        header = ["method", "row", *found.board.forms, "fails"]
+        rows = []
+        for declared, row in found.shown:
+            cells = list(_names(declared))
+            for form in found.board.forms:
+                words = out_of_scope(found, declared, form)
+                value = percent(attack_score(found, row, form, scope))
+                cells.append(words or _marked(found, row, value, "asr"))
+            rows.append([*cells, ", ".join(failed_gates_of(found, row))])
+        title = details.SCOPE_NAMES[scope].capitalize()
+        parts.append(f"**{title}**, attack success:\n\n{markdown_table(header, rows)}")
+    lines = [f"- `{form}` is void: {reason}." for form, reason in found.board.void.items()]
+    return "\n\n".join(filter(None, [*parts, "\n".join(lines)]))
+
+
+def _differences(found: StudyBoard) -> str:
+    rows = [
+        [contrast.what, contrast.figure, *difference_cells(contrast)] for contrast in found.against
+    ]
+    caption = (
+        f"Each row minus `{found.study.against}` in points, paired by behaviour and averaged over "
+        "seeds first; over the cards of utility and over-refusal the mean of their differences. "
+        "p: sign flips over behaviours, two-sided, Holm-adjusted for the whole table."
+    )
+    header = ["row", "figure", "difference", "p", "n"]
+    return f"{caption}\n\n{markdown_table(header, rows)}"
+
+
+def difference_cells(contrast: Contrast) -> list[str]:
+    """A difference with its interval, its p and the behaviours behind it."""
+    one = contrast.found
+    if one is None or contrast.p is None:
+        return [MISSING, MISSING, MISSING]
+    return [points(one.value, one.low, one.high), probability(contrast.p), str(one.n_behaviours)]
+
+
+def _reasons(found: StudyBoard) -> str:
+    lines = [
+        f"- `{name}`: {'; '.join(reason for reasons in gates.values() for reason in reasons)}."
+        for name, gates in found.failed.items()
+        if gates
+    ]
+    return "\n".join(["Gates that are failed:", "", *lines]) if lines else ""
+
+
+def _names(declared: StudyRow | None) -> Sequence[str]:
+    return (BASE, "untouched model") if declared is None else (declared.method, declared.label)
+
+
+def _marked(found: StudyBoard, row: BoardRow | None, cell: str, metric: str) -> str:
+    marked = metric == "asr" and collapsed(found, row) and cell != MISSING
+    return f"({cell})" if marked else cell
