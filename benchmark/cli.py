@@ -19,6 +19,7 @@ from benchmark.commands import (
     boards,
     checking,
     listing,
+    mechanisms,
     plotting,
     running,
     searching,
@@ -40,7 +41,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (running, searching, studying, adding, checking, boards, plotting, listing, upkeep):
+for _module in (
+    running,
+    searching,
+    studying,
+    adding,
+    checking,
+    boards,
+    plotting,
+    mechanisms,
+    listing,
+    upkeep,
+):
     _module.add_to(app)
 
 

@@ -33,6 +33,7 @@ LAYERS = {
     "benchmark.judges": 3,
     "methods": 3,
     "benchmark.tables": 4,
+    "benchmark.probes": 4,
     "benchmark.doctor": 4,
     "benchmark.stages": 4,
     "benchmark.progress": 1,

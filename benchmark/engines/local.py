@@ -79,6 +79,19 @@ class LocalEngine:
             for s in samples
         ]  # fmt: skip
 
+    @torch.inference_mode()
+    def explain(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+        """What the hooks go by that rewrite visual tokens (`RewriteVisualTokens.explain`), when
+        these requests, each with an image, are asked in one batch."""
+        asked = list(self._rewritten(samples))
+        view = self.model.encoder.view(asked, padding="left", device=self.model.device)
+        tokens_IND, shown = self.model.image_features(view.samples), self._shown(view)
+        found: dict[str, torch.Tensor] = {}
+        for hook in self._visual:
+            found |= hook.explain(self.model, shown, tokens_IND)
+            tokens_IND = hook.rewrite_visual_tokens(self.model, shown, tokens_IND)
+        return found
+
     def _answer(self, samples: Sequence[Sample]) -> list[Response]:
         if not self._responders:
             return self._generate(samples)
@@ -156,11 +169,13 @@ class LocalEngine:
     def _embed(self, view: View) -> torch.Tensor:
         if not view.has_images or not self._visual:
             return self.model.embed(view)
-        tokens_IND = self.model.image_features(view.samples)
-        shown = replace(view, samples=tuple(self._request(sample) for sample in view.samples))
+        tokens_IND, shown = self.model.image_features(view.samples), self._shown(view)
         for hook in self._visual:
             tokens_IND = hook.rewrite_visual_tokens(self.model, shown, tokens_IND)
         return self.model.embed(view.seen_as(tokens_IND))
+
+    def _shown(self, view: View) -> View:
+        return replace(view, samples=tuple(self._request(sample) for sample in view.samples))
 
     def _response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
         tokenizer = self.model.tokenizer

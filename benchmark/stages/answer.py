@@ -87,7 +87,7 @@ def _ask(
 ) -> None:
     log = JsonLines(stage.path / ANSWERS)
     there = {response.sample_id for response in log.read(Response)}
-    engine = _engine(run, artifact, loaded)
+    engine = engine_of(run, artifact, loaded)
     meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=engine.model.lendings)
     tokens = [0, 0]
     with (
@@ -112,7 +112,8 @@ def _ask(
     stage.finish({"n": len(samples), "cost": cost.model_dump(mode="json")})
 
 
-def _engine(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
+def engine_of(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
+    """What answers for an artifact. Raises `RunFailed` for a hook that it cannot serve."""
     hooks = run.method.hooks(artifact.state())
     unserved = [type(h).__name__ for h in hooks if run.spec.engine not in h.served_by]
     if unserved:

@@ -1,0 +1,161 @@
+"""`plot tokens` and `plot gate`: what a method goes by when it rewrites what a model sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.options import (
+    DEFAULT_SUITE,
+    OneModelOption,
+    ResultsOption,
+    SuiteOption,
+    read_methods,
+    read_model,
+    read_overrides,
+    results_at,
+)
+from benchmark.commands.output import show
+from benchmark.commands.plotting import ToOption, plot
+from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
+from benchmark.core.errors import UserError
+from benchmark.core.store import check_writable, file_name, write_atomic
+
+if TYPE_CHECKING:
+    from benchmark.stages.resolve import Run, RunRequest
+
+OneMethodOption = Annotated[str, typer.Option("--method", help="A name from `list methods`.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Which seed of the method.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the group that `plotting` adds."""
+    plot.command(
+        "tokens",
+        epilog="Example: plot tokens --method cagul --sample testbed-harmful/train/ditupu+icon.0",
+    )(plot_tokens)
+    plot.command("gate", epilog="Example: plot gate --method cagul")(plot_gate)
+
+
+def plot_tokens(
+    method: OneMethodOption,
+    sample: Annotated[str, typer.Option("--sample", help="A sample's id in the evaluation.")],
+    seed: SeedOption = 0,
+    to: ToOption = None,
+    model: OneModelOption = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+    settings: SetOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
+    config: ConfigOption = None,
+    defaults: DefaultsOption = False,
+    device: DeviceOption = "auto",
+    results: ResultsOption = None,
+) -> int:
+    """Draw what a method goes by on each visual token of one request; trains it if need be."""
+    request = _request(
+        method, seed=seed, model=model, suite=suite, settings=settings, config=config,
+        defaults=defaults, device=device, results=results,
+    )  # fmt: skip
+    from benchmark.probes.serving import sample_of, serving
+    from benchmark.probes.tokens import explained_images
+    from benchmark.progress import Reporter
+    from benchmark.tables.figures.canvas import write_picture
+    from benchmark.tables.figures.tokens import TokenPicture
+
+    run, engine = serving(request, reporter=Reporter())
+    asked = sample_of(run, sample)
+    target = to or _place(run, f"tokens-{file_name(sample)}")
+    write_picture(
+        target,
+        TokenPicture(
+            title=f"{run.spec.method}, seed {seed}, on {run.spec.model}\n{sample}",
+            caption=f'Asked: "{asked.prompt}"  Outlined: the tokens chosen.',
+            images=explained_images(engine, asked),
+        ),
+    )
+    show(str(target))
+    return 0
+
+
+def plot_gate(
+    method: OneMethodOption,
+    seed: SeedOption = 0,
+    to: ToOption = None,
+    model: OneModelOption = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+    settings: SetOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
+    config: ConfigOption = None,
+    defaults: DefaultsOption = False,
+    device: DeviceOption = "auto",
+    results: ResultsOption = None,
+) -> int:
+    """Draw how well a method's gate tells attacked pictures from their harmless twins."""
+    request = _request(
+        method, seed=seed, model=model, suite=suite, settings=settings, config=config,
+        defaults=defaults, device=device, results=results,
+    )  # fmt: skip
+    import pandas as pd
+
+    from benchmark.probes.gate import readings, roc_curves
+    from benchmark.probes.serving import serving
+    from benchmark.progress import Reporter
+    from benchmark.tables.figures.canvas import write_picture
+    from benchmark.tables.figures.roc import COLUMNS, RocPicture, csv_rows
+
+    run, engine = serving(request, reporter=Reporter())
+    curves = roc_curves(readings(run, engine))
+    if not curves:
+        raise UserError(f"suite '{suite}' attacks with no picture that has a harmless twin")
+    target = to or _place(run, "gate")
+    write_picture(
+        target,
+        RocPicture(
+            title=f"Gate of {run.spec.method}, seed {seed}, on {run.spec.model}",
+            caption="Pictures of the evaluation against those of harmless twins in the same form. "
+            "Marks: the method's own threshold.",
+            curves=tuple(curves),
+        ),
+    )
+    table = pd.DataFrame(csv_rows(curves), columns=list(COLUMNS))
+    behind = target.with_suffix(".csv")
+    write_atomic(behind, table.to_csv(index=False, lineterminator="\n"))
+    for curve in curves:
+        show(curve.line)
+    show(f"{target}\n{behind}")
+    return 0
+
+
+def _request(
+    method: str,
+    *,
+    seed: int,
+    model: str | None,
+    suite: str,
+    settings: list[str],
+    config: Path | None,
+    defaults: bool,
+    device: str,
+    results: Path | None,
+) -> RunRequest:
+    """Names and settings are read before torch is imported."""
+    names = read_methods(method)
+    if len(names) != 1:
+        raise UserError(f"--method '{method}': one method is drawn at a time")
+    overrides = read_overrides(settings, config)
+    root = results_at(results).root
+    check_writable(root)
+
+    from benchmark.runner import RunRequest
+
+    return RunRequest(
+        method=names[0], model=read_model(model, suite=suite), suite=suite, seed=seed, overrides=overrides, device=device,
+        tuned=not defaults, results=root,
+    )  # fmt: skip
+
+
+def _place(run: Run, what: str) -> Path:
+    """Where a picture goes unless told."""
+    spec = run.spec
+    folder = run.results.root / "local" / "plots" / file_name(spec.suite) / file_name(spec.model)
+    return folder / file_name(spec.method) / f"{spec.seed}.{what}.png"
