@@ -149,8 +149,8 @@ def _request(
     from benchmark.runner import RunRequest
 
     return RunRequest(
-        method=names[0], model=read_model(model, suite=suite), suite=suite, seed=seed, overrides=overrides, device=device,
-        tuned=not defaults, results=root,
+        method=names[0], model=read_model(model, suite=suite), suite=suite, seed=seed,
+        overrides=overrides, device=device, tuned=not defaults, results=root,
     )  # fmt: skip
 
 
