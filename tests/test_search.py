@@ -12,10 +12,11 @@ from benchmark.data.images import ImageStore
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest
 from benchmark.scoring.run import score_run
-from benchmark.search import Found, grid, objective, search
+from benchmark.search import Found, _order, grid, objective, search
 from benchmark.stages import settings
 from benchmark.stages.plans import plan_of
 from benchmark.stages.samples import evaluation_samples
+from benchmark.stages.settings import Trial
 from benchmark.suites import load_suite
 from tests.verdict_rows import model_rows
 
@@ -34,6 +35,29 @@ def test_the_objective_is_the_worst_asr_when_every_gate_holds() -> None:
     assert objective(base, base, plan=PLAN) == pytest.approx(1.0)
     both_refused = scores(text="refused", image="refused")
     assert objective(both_refused, base, plan=PLAN) == pytest.approx(0.0)
+
+
+def tried(rate: float, *, worst: float, text: float, short: float = 0.0) -> Trial:
+    return Trial(
+        settings={"learning_rate": rate}, status="done", error=None, objective=worst + short,
+        worst_asr=worst, text_asr=text, image_asr=worst, device_s=1.0,
+    )  # fmt: skip
+
+
+def test_a_setting_that_fails_a_gate_is_chosen_only_where_all_do() -> None:
+    collapsed = tried(1e-2, worst=0.0, text=0.0, short=0.3)
+    sound = tried(1e-4, worst=0.8, text=0.5)
+    assert min([collapsed, sound], key=_order) == sound
+    worse = tried(1e-1, worst=0.0, text=0.0, short=0.4)
+    assert min([worse, collapsed], key=_order) == collapsed
+
+
+def test_of_settings_with_the_same_worst_family_the_one_that_helps_another_is_chosen() -> None:
+    """Text-only training often leaves image-borne ASR, the worst, exactly where it was."""
+    idle, helps = tried(1e-5, worst=0.8, text=0.7), tried(1e-4, worst=0.8, text=0.1)
+    assert min([idle, helps], key=_order) == helps
+    again = tried(3e-4, worst=0.8, text=0.1)
+    assert min([helps, again], key=_order) == helps, "of equals the first"
 
 
 def test_a_missing_figure_makes_no_objective() -> None:
