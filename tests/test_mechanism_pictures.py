@@ -22,7 +22,8 @@ from benchmark.tables.figures.canvas import picture_bytes
 from benchmark.tables.figures.tokens import TokenPicture
 
 SMALL_SUITE = str(Path(__file__).parent / "suites" / "small-safety.yaml")
-QUICKLY = ["--suite", SMALL_SUITE, "--device", "cpu", "--defaults"]
+HERE = ["--suite", SMALL_SUITE, "--model", "testbed-llava", "--device", "cpu"]
+QUICKLY = [*HERE, "--defaults"]
 QUICKLY += ["--set", "steps=2 batch_size=4 gate.steps=20 learning_rate=0.01"]
 
 
@@ -119,7 +120,7 @@ def test_both_pictures_from_the_command_line(
 def test_a_method_without_a_gate_and_two_methods_are_user_errors(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = ["plot", "gate", "--suite", SMALL_SUITE, "--device", "cpu"]
+    command = ["plot", "gate", *HERE]
     assert main([*command, "--method", "original"]) == USER_ERROR
     assert "this method has no gate" in capsys.readouterr().err
     assert main([*command, "--method", "original,gold"]) == USER_ERROR
