@@ -24,7 +24,7 @@ from tests.run_records import record, store
 MAP = HeatMap(
     title="T", caption="c", columns=("direct", "icon"),
     rows=(
-        MapRow(group="a", label="text", values=(0.25, None)),
+        MapRow(group="a", label="text", values=(0.25, "n/a")),
         MapRow(group="b", label="", values=(1.0, 0.0), remark="fails: twins", broken=True),
     ),
 )  # fmt: skip

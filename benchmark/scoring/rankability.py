@@ -10,7 +10,7 @@ from benchmark.scoring.plan import Plan
 
 NO_EFFECT = "no effect"
 ORACLE = "an oracle"
-"""How two reasons begin that keep a row from being ranked and not from being compared."""
+"""How two reasons begin that keep a row from being ranked, and not from being compared."""
 
 RANKING_PURPOSES: tuple[Purpose, ...] = ("attack", "twin", "over_refusal", "utility")
 

@@ -19,6 +19,7 @@ from benchmark.tables.long_table import N_DECIMALS
 from benchmark.tables.runs import (
     LoadedRun,
     board_folder,
+    read_record,
     read_runs,
 )
 
@@ -26,7 +27,7 @@ from benchmark.tables.runs import (
 def as_json(board: Board) -> str:
     """The board itself; defaults are left out, figures that are missing are null."""
     content = board.model_dump(mode="json", exclude_defaults=True)
-    return json.dumps(_rounded(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(rounded(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 RENDERINGS: dict[str, Callable[[Board], str]] = {
@@ -36,14 +37,14 @@ RENDERINGS: dict[str, Callable[[Board], str]] = {
 }
 
 
-def _rounded(value: JsonValue) -> JsonValue:
+def rounded(value: JsonValue) -> JsonValue:
     """Floats to nine decimals: the last digits differ between processors, and a board must not."""
     if isinstance(value, float):
         return round(value, N_DECIMALS)
     if isinstance(value, list):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     return value
 
 
@@ -107,6 +108,19 @@ def board_from(
         plan=facts.plan,
     )
     return build_board(runs, of, warnings=warnings)
+
+
+def plan_of_board(board: Board, results: Results) -> Plan:
+    """How the answers of a published board were scored; its records say so."""
+    for row in board.rows:
+        for seed in row.seeds:
+            path = results.published(
+                suite=board.suite, model=board.model, method=row.method, seed=seed
+            )
+            facts = read_record(path).suite
+            if facts is not None:
+                return facts.plan
+    return Plan(max_new_tokens=0)
 
 
 def facts_from(runs: Sequence[LoadedRun], suite: str) -> SuiteFacts:

@@ -13,6 +13,8 @@ from benchmark.core.store import Results, write_atomic
 from benchmark.studies import all_studies
 from benchmark.tables.board import Board
 from benchmark.tables.boards import RENDERINGS, local_board, published_board, write_board
+from benchmark.tables.claims.page import section
+from benchmark.tables.claims.pages import claim_files, weighed
 from benchmark.tables.figures.canvas import is_of
 from benchmark.tables.readme import with_results
 from benchmark.tables.runs import boards_in
@@ -28,11 +30,8 @@ class Generated:
     boards: Sequence[Board]
     studies: Sequence[StudyBoard]
     files: dict[Path, Content]
-
-    @property
-    def sections(self) -> list[str]:
-        """What the README says besides the boards."""
-        return [links(self.studies)] if self.studies else []
+    sections: Sequence[str]
+    """What the README says besides the boards."""
 
 
 def regenerate(results: Results, *, published: bool) -> tuple[list[Path], list[str]]:
@@ -98,7 +97,15 @@ def generated(results: Results) -> Generated:
     ]
     for study in studies:
         files |= study_files(study, results, published=True)
-    return Generated(boards=boards, studies=studies, files=files)
+    sections = [links(studies)] if studies else []
+    for suite in dict.fromkeys(board.suite for board in boards):
+        on_suite = [board for board in boards if board.suite == suite]
+        claims = weighed(suite, on_suite, studies, results)
+        if claims:
+            files |= claim_files(claims, on_suite, results, suite=suite)
+            models = [board.model for board in on_suite]
+            sections.insert(0, section(claims, suite=suite, models=models))
+    return Generated(boards=boards, studies=studies, files=files, sections=sections)
 
 
 def _is_current(path: Path, content: Content) -> bool:

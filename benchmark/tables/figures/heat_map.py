@@ -18,24 +18,24 @@ LIGHT = 0.55
 
 @dataclass(frozen=True, kw_only=True)
 class MapRow:
-    """One row; `values` are rates 0 to 1, None for nothing measured; `remark` stands at its end."""
+    """One row; `values` are rates 0 to 1, or words where there is none; `remark` stands at its
+    end."""
 
     group: str
     label: str
-    values: tuple[float | None, ...]
+    values: tuple[float | str, ...]
     remark: str = ""
     broken: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeatMap:
-    """A picture of rates. `missing` is written where there is none."""
+    """A picture of rates."""
 
     title: str
     caption: str
     columns: tuple[str, ...]
     rows: tuple[MapRow, ...]
-    missing: str = "n/a"
 
     def draw(self) -> Figure:
         """Cividis, which colour-blind readers see as others do: dark is low."""
@@ -53,15 +53,18 @@ class HeatMap:
         import numpy as np
 
         values_RC = np.array(
-            [[np.nan if v is None else v for v in row.values] for row in self.rows], dtype=float
+            [[np.nan if isinstance(v, str) else v for v in row.values] for row in self.rows],
+            dtype=float,
         )
         colours = mpl.colormaps["cividis"].with_extremes(bad="#dddddd")
         axes.imshow(values_RC, cmap=colours, vmin=0, vmax=1, aspect="auto")
         for y, row in enumerate(self.rows):
             for x, value in enumerate(row.values):
-                text = self.missing if value is None else f"{100 * value:.0f}"
-                ink = INK if value is None or value > LIGHT else "white"
-                axes.text(x, y, text, ha="center", va="center", color=ink, fontsize=8)
+                words = isinstance(value, str)
+                text = value if isinstance(value, str) else f"{100 * value:.0f}"
+                ink = INK if isinstance(value, str) or value > LIGHT else "white"
+                size = 6.5 if words else 8
+                axes.text(x, y, text, ha="center", va="center", color=ink, fontsize=size)
             if row.broken:
                 self._hatch(axes, y)
 

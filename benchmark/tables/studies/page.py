@@ -129,7 +129,7 @@ def _figures(found: StudyBoard) -> str:
         cells.append(", ".join(failed_gates_of(found, row)))
         rows.append([*cells, str(len(set(row.seeds))) if row else "0"])
     picture = f"![Attack success and twins, row by row]({found.study.name}.figures.png)"
-    return f"{markdown_table(header, rows)}\n\n{_reasons(found)}\n\n{picture}"
+    return "\n\n".join(filter(None, [markdown_table(header, rows), _reasons(found), picture]))
 
 
 def _forms(found: StudyBoard) -> str:

@@ -8,6 +8,7 @@ from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT
 from benchmark.studies import StudyRow
 from benchmark.tables.board import BoardRow
+from benchmark.tables.cells import percent
 from benchmark.tables.figures.canvas import Picture
 from benchmark.tables.figures.dots import Dot, DotRow, Dots
 from benchmark.tables.figures.heat_map import HeatMap, MapRow
@@ -30,7 +31,9 @@ def _forms(found: StudyBoard) -> HeatMap:
     for declared, row in found.shown:
         failed = failed_gates_of(found, row)
         values = [
-            None if out_of_scope(found, declared, form) else _value(attack_score(found, row, form))
+            "out of scope"
+            if out_of_scope(found, declared, form)
+            else _value(attack_score(found, row, form))
             for form in found.board.forms
         ]
         rows.append(
@@ -69,8 +72,8 @@ def _figures(found: StudyBoard) -> Dots:
         rows.append(DotRow(label=_label(found, declared, row), dots=tuple(dots)))
     return Dots(
         title=found.study.title,
-        caption=f"Per cent with 95 % intervals, {found.study.model}; attacks on held-out "
-        "behaviours (lower is safer), harmless twins (higher is better)",
+        caption=f"per cent with 95 % intervals, on {found.study.model}\n"
+        "attacks on held-out behaviours (lower is safer), harmless twins (higher is better)",
         series=(
             *(f"{family}-borne attacks" for family in families),
             *(f"{family}-borne twins" for family in families),
@@ -86,8 +89,8 @@ def _label(found: StudyBoard, declared: StudyRow | None, row: BoardRow | None) -
     return f"{name} (not run)" if row is None else name
 
 
-def _value(score: Score | None) -> float | None:
-    return score.value if score is not None else None
+def _value(score: Score | None) -> float | str:
+    return percent(score) if score is None or score.value is None else score.value
 
 
 def _dot(score: Score | None) -> Dot | None:

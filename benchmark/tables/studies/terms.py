@@ -52,17 +52,19 @@ def _sentence(found: StudyBoard, term: str) -> str:
 
 def _words(contrasts: Sequence[Contrast]) -> str:
     """What moves, with how far; what does not; what is not known."""
-    moved, unmoved, unknown = [], [], []
+    changes: dict[str, list[str]] = {"lowers": [], "raises": []}
+    unmoved, unknown = [], []
     for one in contrasts:
         if one.found is None or one.p is None:
             unknown.append(one.figure)
         elif told_apart(one.found, one.p):
-            verb = "raises" if one.found.value > 0 else "lowers"
             change = points(one.found.value, one.found.low, one.found.high)
-            moved.append(f"it {verb} {one.figure} ({change} points)")
+            verb = "raises" if one.found.value > 0 else "lowers"
+            changes[verb].append(f"{one.figure} ({change} points)")
         else:
             unmoved.append(one.figure)
-    parts = [", ".join(moved) if moved else "it changes nothing that can be told apart"]
+    moved = [f"it {verb} {_listed(found)}" for verb, found in changes.items() if found]
+    parts = moved or (["it changes nothing that can be told apart"] if unmoved else [])
     if moved and unmoved:
         parts.append(f"no change is told apart in {_listed(unmoved)}")
     if unknown:

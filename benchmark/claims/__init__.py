@@ -1,0 +1,159 @@
+"""What the papers claim, one YAML file per paper, each claim with the test that decides it here.
+
+Signs and margins stand in these files before any result is there; a verdict is computed from the
+published records and never written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from benchmark.core.config import read_described
+from benchmark.core.errors import UserError
+from benchmark.core.rows import BASE
+from benchmark.core.samples import Scope
+from benchmark.scoring.contrast import BY_FORM, Metric
+from benchmark.scoring.gates import Gate
+from benchmark.scoring.plan import HELD_OUT
+
+FOLDER = Path(__file__).parent
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Figure(_Described):
+    """What is measured: of attacks and twins a `family` or some `forms`, attacks in one `scope`."""
+
+    metric: Metric
+    family: str | None = None
+    forms: tuple[str, ...] = ()
+    scope: Scope = HELD_OUT
+    card: str | None = None
+
+    @model_validator(mode="after")
+    def _placed(self) -> Self:
+        if (self.metric in BY_FORM) != (self.family is not None or bool(self.forms)):
+            raise ValueError(f"metric: {self.metric} is of a family or forms, or is of neither")
+        if self.family is not None and self.forms:
+            raise ValueError("family: forms are given too")
+        return self
+
+
+class Difference(_Figure):
+    """`row` minus `minus`, in points. Expected lower or higher than none, or the same: the whole
+    interval within `margin_points`. `minus_forms` are the forms on the other side, if others.
+
+    A row that got safer only because it collapsed confirms nothing, unless `even_collapsed`.
+    """
+
+    kind: Literal["difference"]
+    row: str
+    minus: str = BASE
+    minus_forms: tuple[str, ...] = ()
+    expect: Literal["lower", "higher", "same"]
+    margin_points: Annotated[float, Field(gt=0, le=100)] | None = None
+    even_collapsed: bool = False
+
+    @model_validator(mode="after")
+    def _margined(self) -> Self:
+        if (self.expect == "same") != (self.margin_points is not None):
+            raise ValueError("margin_points: given for `same`, and for nothing else")
+        return self
+
+
+class Level(_Described):
+    """A figure of one row on one side of a bound, in per cent (of `text_leak`: in points)."""
+
+    kind: Literal["level"]
+    row: str
+    metric: Literal["asr", "twin", "text_leak", "utility_retained", "over_refusal", "coherence"]
+    family: str | None = None
+    scope: Scope | None = HELD_OUT
+    below: float | None = None
+    above: float | None = None
+    even_collapsed: bool = False
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.below is None) == (self.above is None):
+            raise ValueError("below, above: one of them")
+        return self
+
+
+class Gates(_Described):
+    """Whether a row passes all of `gates`, or fails at least one, by the whole interval."""
+
+    kind: Literal["gates"]
+    row: str
+    expect: Literal["passes", "fails"]
+    gates: tuple[Gate, ...] = ("utility", "coherence", "twins")
+
+
+class CostRatio(_Described):
+    """Training of `row` over that of `to`: printed, and not tested for `reason`."""
+
+    kind: Literal["cost_ratio"]
+    row: str
+    to: str
+    reason: str
+
+
+class Frozen(_Described):
+    """No weight of the model itself is trained. The runner digests every role's weights before and
+    after, and fails a run in which one moved that was not declared."""
+
+    kind: Literal["frozen"]
+    row: str
+
+
+class Untestable(_Described):
+    """What this suite cannot decide, and why."""
+
+    kind: Literal["untestable"]
+    reason: str
+
+
+Test = Annotated[
+    Difference | Level | Gates | CostRatio | Frozen | Untestable, Field(discriminator="kind")
+]
+
+
+class Claim(_Described):
+    """One claim in one sentence. `models` are the targets it speaks of, all if none is named;
+    `note` is what a reader must know of how the test differs from the paper's. `ours` is one that
+    the paper does not make and would have to."""
+
+    id: str
+    claim: str
+    test: Test
+    models: tuple[str, ...] = ()
+    note: str = ""
+    ours: bool = False
+
+
+class Paper(_Described):
+    """A paper, where it is (`arXiv:...` or `doi:...`) and what it claims, for one suite."""
+
+    order: int
+    title: str
+    source: str
+    suite: str
+    claims: tuple[Claim, ...] = Field(min_length=1)
+
+
+def load_papers(folder: Path = FOLDER) -> list[Paper]:
+    """All papers in their order. Raises `UserError` for a file that is wrong or an id twice."""
+    papers = sorted(
+        (read_described(path, Paper) for path in folder.glob("*.yaml")),
+        key=lambda paper: (paper.order, paper.title),
+    )
+    ids = [claim.id for paper in papers for claim in paper.claims]
+    twice = sorted({name for name in ids if ids.count(name) > 1})
+    if twice:
+        raise UserError(f"{folder}: the claim '{twice[0]}' is there twice")
+    return papers

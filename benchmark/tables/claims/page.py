@@ -1,0 +1,120 @@
+"""What the papers claim, under control: as Markdown, CSV, JSON, and in short for the README."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from benchmark.tables.boards import rounded
+from benchmark.tables.cells import MISSING, markdown_table
+from benchmark.tables.claims.finding import CONFIRMED, NOT_CONFIRMED, NOT_TESTABLE, Weighed
+from benchmark.tables.claims.words import figures_words
+from benchmark.tables.long_table import N_DECIMALS
+
+TITLE = "What the papers claim, under control"
+COLUMNS = (
+    "id", "source", "ours", "claim", "compared", "verdict", "why", "model", "model_verdict",
+    "model_why", "figure", "value", "low", "high", "unit", "bound",
+)  # fmt: skip
+EXPLAINED = """\
+Every claim has a test that was written down, with its sign and margin, before there was a result:
+the files are in `benchmark/claims/`. The verdict is computed. **Confirmed here**: the whole 95 %
+interval lies on the side that was claimed, on every target that can say. **Not confirmed here**:
+*contradicted* if the whole interval lies on the other side, else *not told apart*; and a model that
+looks safe because it collapsed confirms no safety. **Not testable here**: with the reason, a method
+that was not run among them. "Not confirmed" is about this miniature under these settings, never a
+verdict on the paper's own experiment.
+
+Differences are in points, paired by behaviour, the mean over seeds first; other figures in per
+cent. Attacks are on behaviours that no method has seen. No adjustment is made for the number of
+claims: of many tests without a true effect about one in forty is confirmed."""
+
+
+def render(found: Sequence[Weighed], *, notices: Sequence[str], models: Sequence[str]) -> str:
+    """The whole page."""
+    parts = [
+        f"# {TITLE}",
+        "\n>\n".join(f"> {notice}" for notice in notices),
+        EXPLAINED,
+        _count(found),
+        _table(found, models),
+        "## Notes",
+        "\n".join(f"- `{one.id}`: {one.note}" for one in found if one.note),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def section(found: Sequence[Weighed], *, suite: str, models: Sequence[str]) -> str:
+    """For the README: the count, and every claim that could be tested."""
+    page = f"leaderboard/{suite}/claims.md"
+    tested = [one for one in found if one.verdict != NOT_TESTABLE]
+    words = f"{_count(found)} All of them, with what was compared: [{page}]({page})."
+    rows = [
+        [one.source, one.claim, *_cells(one, models), one.verdict.removesuffix(" here")]
+        for one in tested
+    ]
+    table = markdown_table(["paper", "claim", *models, "verdict"], rows) if rows else ""
+    return "\n\n".join(filter(None, [f"### {TITLE}", words, table]))
+
+
+def as_csv(found: Sequence[Weighed]) -> str:
+    """One line per claim, target and figure."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for one in found:
+        shared = {
+            name: getattr(one, name)
+            for name in ("id", "source", "ours", "claim", "compared", "verdict", "why")
+        }
+        if not one.findings:
+            writer.writerow(shared)
+        for finding in one.findings:
+            told = {
+                **shared, "model": finding.model, "model_verdict": finding.verdict,
+                "model_why": finding.why,
+            }  # fmt: skip
+            if not finding.figures:
+                writer.writerow(told)
+            for figure in finding.figures:
+                ends = {name: getattr(figure, name) for name in ("value", "low", "high", "bound")}
+                numbers = {k: None if v is None else round(v, N_DECIMALS) for k, v in ends.items()}
+                writer.writerow({**told, "figure": figure.name, "unit": figure.unit, **numbers})
+    return text.getvalue()
+
+
+def as_json(found: Sequence[Weighed]) -> str:
+    """All of it."""
+    content = [rounded(one.model_dump(mode="json")) for one in found]
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _count(found: Sequence[Weighed]) -> str:
+    n = Counter(one.verdict for one in found)
+    return (
+        f"Of {len(found)} claims {n[CONFIRMED]} are confirmed here, {n[NOT_CONFIRMED]} are not "
+        f"confirmed, and {n[NOT_TESTABLE]} are not testable here."
+    )
+
+
+def _table(found: Sequence[Weighed], models: Sequence[str]) -> str:
+    rows = [
+        [
+            one.claim,
+            f"{one.source} (ours)" if one.ours else one.source,
+            one.compared,
+            *_cells(one, models),
+            f"**{one.verdict}**" + (f": {one.why}" if one.why else ""),
+        ]
+        for one in found
+    ]
+    header = ["claim", "paper", "what was compared", *(f"on `{model}`" for model in models)]
+    return markdown_table([*header, "verdict"], rows)
+
+
+def _cells(one: Weighed, models: Sequence[str]) -> list[str]:
+    by_model = {finding.model: finding.figures for finding in one.findings}
+    return [figures_words(by_model.get(model, [])) or MISSING for model in models]
