@@ -194,7 +194,7 @@ def test_one_target_that_says_otherwise_is_enough(results: Results) -> None:
 def test_renderings_hold_every_claim(results: Results) -> None:
     found = [weighed(results, {**ASR, "family": "text", "expect": "lower"})]
     text = page.render(found, notices=["Model organism."], models=[MODEL])
-    assert "> Model organism." in text and "Of 1 claims 1 are confirmed here" in text
+    assert "> Model organism." in text and "1 claims: 1 confirmed here" in text
     assert "| -100.0 [-100.0, " in text and "**confirmed here**" in text
     (line,) = csv.DictReader(io.StringIO(page.as_csv(found)))
     assert (line["model"], float(line["value"]), line["unit"]) == (MODEL, -1.0, "points")

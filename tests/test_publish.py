@@ -118,7 +118,7 @@ def test_boards_are_written_and_known_to_be_up_to_date(results: Results) -> None
     fill(results, published=True)
     assert len(stale(results)) == 6  # three files of the board, three of the claims
     paths, warnings = regenerate(results, published=True)
-    assert sorted(path.suffix for path in paths) == [".csv", ".json", ".md"]
+    assert sorted(path.suffix for path in paths) == [".csv", ".csv", ".json", ".json", ".md", ".md"]
     assert (warnings, stale(results)) == ([], [])
 
 

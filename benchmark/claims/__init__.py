@@ -1,7 +1,8 @@
 """What the papers claim, one YAML file per paper, each claim with the test that decides it here.
 
-Signs and margins stand in these files before any result is there; a verdict is computed from the
-published records and never written.
+Signs and margins come from the papers and were written before any claim was weighed (boards of
+`textual_unlearning` and `textual_sft` existed by then, of the other methods none); a verdict is
+computed from the published records and never written.
 """
 
 from __future__ import annotations

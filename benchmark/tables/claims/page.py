@@ -20,8 +20,9 @@ COLUMNS = (
     "model_why", "figure", "value", "low", "high", "unit", "bound",
 )  # fmt: skip
 EXPLAINED = """\
-Every claim has a test that was written down, with its sign and margin, before there was a result:
-the files are in `benchmark/claims/`. The verdict is computed. **Confirmed here**: the whole 95 %
+Every claim has a test with its sign and margin, taken from the paper and written down before any
+claim was weighed: the files are in `benchmark/claims/`. The boards of `textual_unlearning` and
+`textual_sft` were there by then, those of the other methods were not. The verdict is computed. **Confirmed here**: the whole 95 %
 interval lies on the side that was claimed, on every target that can say. **Not confirmed here**:
 *contradicted* if the whole interval lies on the other side, else *not told apart*; and a model that
 looks safe because it collapsed confirms no safety. **Not testable here**: with the reason, a method
@@ -95,8 +96,8 @@ def as_json(found: Sequence[Weighed]) -> str:
 def _count(found: Sequence[Weighed]) -> str:
     n = Counter(one.verdict for one in found)
     return (
-        f"Of {len(found)} claims {n[CONFIRMED]} are confirmed here, {n[NOT_CONFIRMED]} are not "
-        f"confirmed, and {n[NOT_TESTABLE]} are not testable here."
+        f"{len(found)} claims: {n[CONFIRMED]} confirmed here, {n[NOT_CONFIRMED]} not confirmed "
+        f"here, {n[NOT_TESTABLE]} not testable here."
     )
 
 
