@@ -13,8 +13,8 @@ from benchmark.core import environment
 from benchmark.core.records import Git, RunRecord, Selection
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest
+from benchmark.stages.shared import Shared
 from benchmark.vlm.loading import digest_checkpoint
-from benchmark.vlm.perception import Perceptions
 
 SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
 PLUGIN = '''"""Changes nothing. Source: none. Differs from the paper: there is none."""
@@ -35,13 +35,13 @@ def commit(monkeypatch):
 
 
 def run(
-    results: Path, method: str = "original", *, perceptions: Perceptions | None = None, **more
+    results: Path, method: str = "original", *, shared: Shared | None = None, **more
 ) -> RunRecord:
     request = RunRequest(
         method=method, model=str(untrained_checkpoint()), suite=str(SUITE), results=results,
         device="cpu", **more,
     )  # fmt: skip
-    return runner.run(request, reporter=Reporter(), perceptions=perceptions)
+    return runner.run(request, reporter=Reporter(), shared=shared)
 
 
 def on_disk(results: Path) -> RunRecord:
@@ -108,13 +108,13 @@ def test_a_plugin_edited_during_its_run_is_recorded_as_it_ran(tmp_path, monkeypa
 
 def test_a_stage_owes_the_same_whatever_ran_before_it(tmp_path):
     """By counts, not by seconds: the prompts that it encoded or found encoded."""
-    cold, warm = Perceptions(), Perceptions()
-    run(tmp_path / "earlier", perceptions=warm)
+    cold, warm = Shared(), Shared()
+    run(tmp_path / "earlier", shared=warm)
     owed = []
-    for name, perceptions in (("cold", cold), ("warm", warm)):
-        run(tmp_path / name, upto="generate", perceptions=perceptions)
+    for name, shared in (("cold", cold), ("warm", warm)):
+        run(tmp_path / name, upto="generate", shared=shared)
         sha256 = digest_checkpoint(untrained_checkpoint())
-        encoder = perceptions.of(sha256, precision="fp32", device="cpu").encoder
+        encoder = shared.perceptions.of(sha256, precision="fp32", device="cpu").encoder
         assert encoder is not None
         owed.append(encoder.lending.n_needed)
     assert owed[0] == owed[1] > 0
