@@ -9,7 +9,7 @@ export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG JOBS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench search check new-method named test lint table list doctor testbed testbed-gold clean
+.PHONY: help setup bench search check new-method called named test lint table list doctor testbed testbed-gold clean
 
 help: ## List the targets
 	@echo "make bench METHOD=textual_unlearning   is the first thing to try. All targets:"
@@ -49,13 +49,14 @@ named:
 	@test -n "$$METHOD" \
 		|| { echo "error: METHOD is missing, such as make bench METHOD=textual_unlearning; make list shows the names" >&2; exit 2; }
 
-check: $(READY) ## Check that a method keeps the contract: METHOD=name, or METHOD=all
-	@test -n "$$METHOD" || { echo "error: METHOD is missing, such as make check METHOD=all" >&2; exit 2; }
+check: named $(READY) ## Check that a method keeps the contract: METHOD=name, or METHOD=all
 	@$(RUN) check method "$$METHOD"
 
-new-method: $(READY) ## Write the file of a new method: NAME=name
-	@test -n "$$NAME" || { echo "error: NAME is missing, such as make new-method NAME=my_method" >&2; exit 2; }
+new-method: called $(READY) ## Write the file of a new method: NAME=name
 	@$(RUN) new-method "$$NAME"
+
+called:
+	@test -n "$$NAME" || { echo "error: NAME is missing, such as make new-method NAME=my_method" >&2; exit 2; }
 
 test: $(READY) ## Run the tests, offline
 	@.venv/bin/python -m pytest

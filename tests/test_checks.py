@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,6 @@ from benchmark.cli import main
 from benchmark.core import registry
 from benchmark.core.errors import UserError
 from tests.test_imports import SEEN_BY_PLUGINS
-
-ROOT = Path(__file__).resolve().parents[1]
 
 # A method that keeps the contract. Each broken one differs in the lines that are swapped.
 GOOD = '''"""Two terms on text, for a test.
@@ -411,12 +408,3 @@ def test_the_command_prints_what_to_do(
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["check"], found["status"], found["method"]) == ("config", "passed", name)
     assert main(["check", "method", "orginal"]) == 2
-
-
-def test_make_check_takes_a_name() -> None:
-    done = subprocess.run(
-        ["make", "--dry-run", "check", "METHOD=original", "READY="],
-        capture_output=True, text=True, cwd=ROOT,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert 'check method "$METHOD"' in done.stdout

@@ -237,7 +237,7 @@ def test_make_help_lists_every_target():
     shown = re.findall(r"^  ([a-z-]+) ", done.stdout, flags=re.MULTILINE)
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert phony is not None
-    assert set(shown) == set(phony.group(1).split()) - {"named"}
+    assert set(shown) == set(phony.group(1).split()) - {"named", "called"}
 
 
 def test_make_passes_everything_on():
@@ -253,25 +253,18 @@ def test_make_passes_everything_on():
     assert "--force" in done.stdout
 
 
-def test_the_example_in_contributing_is_a_method(tmp_path):
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    example = re.search(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert example is not None
-    path = tmp_path / "ascent.py"
-    path.write_text(example.group(1))
-    assert registry.load("method", str(path)).__name__ == "Ascent"
-
-
-def test_the_example_in_contributing_passes_the_style_that_it_will_be_held_to():
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    example = re.search(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert example is not None
-    for command in (["check"], ["format", "--check"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--stdin-filename", "methods/ascent.py", "-"],
-            input=example.group(1), capture_output=True, text=True, cwd=ROOT, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout
+@pytest.mark.parametrize("line", ["check METHOD=x", "new-method NAME=x"])
+def test_make_passes_the_name_on(line):
+    target, named = line.split()
+    variable = named.partition("=")[0]
+    done = subprocess.run(["make", "-n", target, named], capture_output=True, text=True, cwd=ROOT)
+    assert re.search(rf'-m benchmark {target} .*"\${variable}"', done.stdout)
+    # Before anything is set up: dry, so that no test can ever install into the environment.
+    dry = subprocess.run(["make", "-n", target], capture_output=True, text=True, cwd=ROOT).stdout
+    assert f"{variable} is missing" in dry
+    assert dry.index(f"{variable} is missing") < dry.index(f"-m benchmark {target}")
+    if "pip install" in dry:
+        assert dry.index(f"{variable} is missing") < dry.index("pip install")
 
 
 def test_a_misspelt_variable_of_make_starts_nothing():

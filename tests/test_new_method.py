@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,6 +109,25 @@ def test_the_tutorial_goes_from_nothing_to_the_board(tmp_path: Path) -> None:
     assert set(record.training.curves) == {"forget", "keep", "total"}
     (made,) = results.glob("local/records/*/*/unlikelihood*/0.json")
     assert RunRecord.model_validate_json(made.read_text()) == record
+
+
+def test_the_tutorials_code_has_the_style_that_it_will_be_held_to() -> None:
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--stdin-filename", "methods/new.py", "-"],
+            input=CODE, capture_output=True, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_fresh_file_has_it_too(tmp_path: Path) -> None:
+    path = write("short", tmp_path), write("a_method_with_rather_a_long_name", tmp_path)
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--config", ROOT / "pyproject.toml", *path],
+            capture_output=True, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
 
 
 def test_the_tutorials_loss_by_hand(tmp_path: Path) -> None:
