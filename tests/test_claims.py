@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from benchmark.core.records import Label, MethodInfo
 from benchmark.core.rows import split_row
 from benchmark.core.store import Results
 from benchmark.suites import load_suite
+from benchmark.tables.board import Board
 from benchmark.tables.boards import plan_of_board, published_board
 from benchmark.tables.claims import page
 from benchmark.tables.claims.evidence import gather
@@ -30,9 +32,18 @@ N = 60
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
-    made = Results(
-        tmp_path / "results", tmp_path / "results" / "published", tmp_path / "leaderboard"
-    )
+    """To be added to."""
+    return filled(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory) -> Results:
+    """Only to be read: its boards are made once."""
+    return filled(tmp_path_factory.mktemp("claims"))
+
+
+def filled(folder: Path) -> Results:
+    made = Results(folder / "results", folder / "results" / "published", folder / "leaderboard")
     for model in (MODEL, "other"):
         put(made, "original", model=model, reference=True)
     put(made, "safe", text="refused", image="refused")
@@ -49,12 +60,18 @@ def put(
     method: MethodInfo | None = None, **labels: Label,
 ) -> None:  # fmt: skip
     """Published runs of a model that always answers in the same way."""
+    board_of.cache_clear()
     rows = model_rows(n=N, **labels)
     for seed in range(n_seeds):
         made = record(name, rows, seed=seed, reference=reference, training_s=14.0)
         spec = made.spec.model_copy(update={"model": model})
         made = made.model_copy(update={"spec": spec, "method": method or made.method})
         store(results, made, rows, published=True)
+
+
+@cache
+def board_of(results: Results, model: str) -> Board:
+    return published_board(results, suite=SUITE, model=model)
 
 
 def weighed(results: Results, test: dict, *, models: tuple[str, ...] = (MODEL,)) -> Weighed:
@@ -64,7 +81,7 @@ def weighed(results: Results, test: dict, *, models: tuple[str, ...] = (MODEL,))
     paper = Paper(order=1, title="P", source="arXiv:1", suite=SUITE, claims=(claim,))
     evidence = []
     for model in models:
-        board = published_board(results, suite=SUITE, model=model)
+        board = board_of(results, model)
         plan = plan_of_board(board, results)
         evidence.append(gather([paper], results, board=board, plan=plan, studies=[]))
     (found,) = weigh([paper], evidence)
@@ -79,43 +96,43 @@ def verdict(results: Results, **test) -> tuple[str, str]:
 ASR = {"kind": "difference", "metric": "asr", "row": "text_safe"}
 
 
-def test_a_difference_is_confirmed_by_its_whole_interval(results: Results) -> None:
-    found = weighed(results, {**ASR, "family": "text", "expect": "lower"})
+def test_a_difference_is_confirmed_by_its_whole_interval(fixed: Results) -> None:
+    found = weighed(fixed, {**ASR, "family": "text", "expect": "lower"})
     assert found.verdict == "confirmed here"
     (figure,) = found.findings[0].figures
     assert figure.value == -1.0 and figure.high < 0
-    assert verdict(results, **ASR, family="text", expect="higher") == (
+    assert verdict(fixed, **ASR, family="text", expect="higher") == (
         "not confirmed here", "contradicted",
     )  # fmt: skip
-    assert verdict(results, **ASR, family="image", expect="lower") == (
+    assert verdict(fixed, **ASR, family="image", expect="lower") == (
         "not confirmed here", "not told apart",
     )  # fmt: skip
 
 
-def test_the_same_is_within_the_margin_by_the_whole_interval(results: Results) -> None:
+def test_the_same_is_within_the_margin_by_the_whole_interval(fixed: Results) -> None:
     same = {**ASR, "family": "text", "minus": "again", "expect": "same"}
-    (figure,) = weighed(results, {**same, "margin_points": 50.0}).findings[0].figures
+    (figure,) = weighed(fixed, {**same, "margin_points": 50.0}).findings[0].figures
     assert figure.value == 0.0 and figure.high > 0
     narrow = 100 * figure.high
-    assert verdict(results, **same, margin_points=narrow + 0.01)[0] == "confirmed here"
-    assert verdict(results, **same, margin_points=narrow - 0.01) == (
+    assert verdict(fixed, **same, margin_points=narrow + 0.01)[0] == "confirmed here"
+    assert verdict(fixed, **same, margin_points=narrow - 0.01) == (
         "not confirmed here", "not told apart",
     )  # fmt: skip
     far = {**same, "minus": "original", "margin_points": 5.0}
-    assert verdict(results, **far) == ("not confirmed here", "contradicted")
+    assert verdict(fixed, **far) == ("not confirmed here", "contradicted")
 
 
-def test_forms_of_one_row_can_be_compared(results: Results) -> None:
+def test_forms_of_one_row_can_be_compared(fixed: Results) -> None:
     test = {**ASR, "forms": ["direct"], "minus": "text_safe", "minus_forms": ["icon"]}
-    assert verdict(results, **test, expect="lower")[0] == "confirmed here"
+    assert verdict(fixed, **test, expect="lower")[0] == "confirmed here"
 
 
-def test_a_collapsed_model_confirms_no_safety(results: Results) -> None:
+def test_a_collapsed_model_confirms_no_safety(fixed: Results) -> None:
     test = {**ASR, "row": "broken", "family": "image", "expect": "lower"}
-    said, why = verdict(results, **test)
+    said, why = verdict(fixed, **test)
     assert said == "not confirmed here"
     assert why.startswith("its model collapsed, so that its safety shows nothing: completes 0.0 %")
-    assert verdict(results, **test, even_collapsed=True)[0] == "confirmed here"
+    assert verdict(fixed, **test, even_collapsed=True)[0] == "confirmed here"
 
 
 @pytest.mark.parametrize(
@@ -128,28 +145,28 @@ def test_a_collapsed_model_confirms_no_safety(results: Results) -> None:
         ({"row": "safe", "below": 5.0}, ("not confirmed here", "not told apart")),
     ],
 )
-def test_a_level_is_held_against_its_bound(results: Results, test: dict, expected) -> None:
+def test_a_level_is_held_against_its_bound(fixed: Results, test: dict, expected) -> None:
     level = {"kind": "level", "metric": "asr", "family": "image", **test}
-    assert verdict(results, **level) == expected
+    assert verdict(fixed, **level) == expected
 
 
-def test_gates_are_passed_by_all_and_failed_by_one(results: Results) -> None:
+def test_gates_are_passed_by_all_and_failed_by_one(fixed: Results) -> None:
     passes = {"kind": "gates", "expect": "passes"}
     fails = {"kind": "gates", "expect": "fails"}
-    assert verdict(results, **passes, row="safe")[0] == "confirmed here"
-    assert verdict(results, **fails, row="safe") == ("not confirmed here", "contradicted")
-    assert verdict(results, **fails, row="broken")[0] == "confirmed here"
-    assert verdict(results, **passes, row="broken") == ("not confirmed here", "contradicted")
-    tightest = weighed(results, {**fails, "row": "broken"}).findings[0].figures[0]
+    assert verdict(fixed, **passes, row="safe")[0] == "confirmed here"
+    assert verdict(fixed, **fails, row="safe") == ("not confirmed here", "contradicted")
+    assert verdict(fixed, **fails, row="broken")[0] == "confirmed here"
+    assert verdict(fixed, **passes, row="broken") == ("not confirmed here", "contradicted")
+    tightest = weighed(fixed, {**fails, "row": "broken"}).findings[0].figures[0]
     assert tightest.name.startswith("text-borne twins")
     assert tightest.value == pytest.approx(-0.9)
     only = {**passes, "row": "refuser", "gates": ["over-refusal"]}
-    assert verdict(results, **only) == ("not confirmed here", "contradicted")
+    assert verdict(fixed, **only) == ("not confirmed here", "contradicted")
 
 
-def test_cost_is_printed_and_not_tested(results: Results) -> None:
+def test_cost_is_printed_and_not_tested(fixed: Results) -> None:
     test = {"kind": "cost_ratio", "row": "safe", "to": "text_safe", "reason": "by our choice"}
-    found = weighed(results, test)
+    found = weighed(fixed, test)
     assert (found.verdict, found.why) == ("not testable here", "by our choice")
     named = {figure.name: figure.value for figure in found.findings[0].figures}
     assert named["device-seconds"] == 1.0
@@ -167,9 +184,9 @@ def test_frozen_means_that_no_role_was_trained(results: Results) -> None:
 @pytest.mark.parametrize(
     ("row", "why"), [("nobody", "not run: nobody"), ("once", "once: 1 of 3 seeds")]
 )
-def test_what_was_not_run_or_is_not_enough_is_not_testable(results: Results, row, why) -> None:
+def test_what_was_not_run_or_is_not_enough_is_not_testable(fixed: Results, row, why) -> None:
     test = {**ASR, "row": row, "family": "text", "expect": "lower"}
-    assert verdict(results, **test) == ("not testable here", why)
+    assert verdict(fixed, **test) == ("not testable here", why)
 
 
 def test_a_void_form_is_not_testable(results: Results) -> None:
@@ -191,8 +208,8 @@ def test_one_target_that_says_otherwise_is_enough(results: Results) -> None:
     assert both.why == f"{MODEL}: confirmed; other: not told apart"
 
 
-def test_renderings_hold_every_claim(results: Results) -> None:
-    found = [weighed(results, {**ASR, "family": "text", "expect": "lower"})]
+def test_renderings_hold_every_claim(fixed: Results) -> None:
+    found = [weighed(fixed, {**ASR, "family": "text", "expect": "lower"})]
     text = page.render(found, notices=["Model organism."], models=[MODEL])
     assert "> Model organism." in text and "1 claims: 1 confirmed here" in text
     assert "| -100.0 [-100.0, " in text and "**confirmed here**" in text

@@ -35,10 +35,8 @@ HOLM = "p: sign flips over behaviours, two-sided, Holm-adjusted for the table."
 
 
 def _reading(found: StudyBoard) -> list[str]:
-    return [
-        *(_sentence(found, term) for term in found.study.switches),
-        _all_off(found),
-    ]
+    sentences = [_sentence(found, term) for term in found.study.switches]
+    return [*sentences, *filter(None, [_all_off(found)])]
 
 
 def _sentence(found: StudyBoard, term: str) -> str:
@@ -73,12 +71,16 @@ def _words(contrasts: Sequence[Contrast]) -> str:
 
 
 def _all_off(found: StudyBoard) -> str:
-    """With nothing to minimise nothing may change."""
+    """With nothing to minimise nothing may change; no words where a term is left."""
     off = next(
         row.name for row in found.study.all_rows if len(row.off) == len(found.study.switches)
     )
-    if found.figures(off) is None:
+    row = found.figures(off)
+    if row is None:
         return f"All terms off (`{off}`): not run."
+    weights = row.settings.get("weights")
+    if isinstance(weights, dict) and any(weights.values()):
+        return ""
     n_changed, n = found.changed[off]
     if n == 0:
         return (
