@@ -59,7 +59,7 @@ called:
 	@test -n "$$NAME" || { echo "error: NAME is missing, such as make new-method NAME=my_method" >&2; exit 2; }
 
 test: $(READY) ## Run the tests, offline
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(READY) ## Check style and types
 	@.venv/bin/ruff check .
