@@ -53,6 +53,7 @@ SEEN_BY_PLUGINS = {
     "methods": (
         "benchmark.api",
         "benchmark.core",
+        "benchmark.training.guidance",
         "benchmark.training.losses",
         "benchmark.training.unlearning",
         "benchmark.vlm",

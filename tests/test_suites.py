@@ -171,9 +171,9 @@ def test_pools_hold_the_modality_that_was_asked_for(images):
 
 def test_a_pool_that_a_suite_lacks_is_one_line(images):
     with pytest.raises(UserError) as caught:
-        load_pool(load_suite("testbed-safety"), "train", "captioned", "image", images=images)
+        load_pool(load_suite("testbed-safety"), "train", "captioned", "text", images=images)
     assert str(caught.value) == (
-        "suite 'testbed-safety' has no train pool 'captioned' for modality 'image'"
+        "suite 'testbed-safety' has no train pool 'captioned' for modality 'text'"
     )
 
 

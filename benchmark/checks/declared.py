@@ -19,6 +19,7 @@ DOTTED = re.compile(r"(benchmark|methods)(\.\w+)+")
 SEEN_BY_METHODS = (
     "benchmark.api",
     "benchmark.core",
+    "benchmark.training.guidance",
     "benchmark.training.losses",
     "benchmark.training.unlearning",
     "benchmark.vlm",

@@ -1,4 +1,4 @@
-"""`plot tokens` and `plot gate`: what a method goes by when it rewrites what a model sees."""
+"""`plot tokens`, `plot gate`, `plot alignment`: what goes on inside a method or a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.output import show
 from benchmark.commands.plotting import ToOption, plot
-from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
+from benchmark.commands.running import (
+    ConfigOption,
+    DefaultsOption,
+    DeviceOption,
+    MethodOption,
+    SetOption,
+)
 from benchmark.core.errors import UserError
 from benchmark.core.store import check_writable, file_name, write_atomic
 
@@ -37,6 +43,44 @@ def add_to(app: typer.Typer) -> None:
         epilog="Example: plot tokens --method cagul --sample testbed-harmful/train/ditupu+icon.0",
     )(plot_tokens)
     plot.command("gate", epilog="Example: plot gate --method cagul")(plot_gate)
+    plot.command("alignment", epilog="Example: plot alignment --method original,tga,tga_ce_only")(
+        plot_alignment
+    )
+
+
+def plot_alignment(
+    method: MethodOption,
+    seed: SeedOption = 0,
+    to: ToOption = None,
+    model: OneModelOption = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+    device: DeviceOption = "auto",
+    results: ResultsOption = None,
+) -> int:
+    """Draw how near images stand to their captions inside the language model, layer by layer.
+
+    On held-out captioned images; a row that was not trained yet is trained first. The figures
+    behind the picture go into a CSV file beside it.
+    """
+    names, where, on = read_methods(method), results_at(results), read_model(model, suite=suite)
+    check_writable(where.root)
+
+    from benchmark.probes.alignment import as_csv, nearness_of_rows, picture_of
+    from benchmark.progress import Reporter
+    from benchmark.stages.resolve import RunRequest
+    from benchmark.tables.figures.canvas import write_picture
+
+    requests = [
+        RunRequest(method=name, model=on, suite=suite, seed=seed, device=device, results=where.root)
+        for name in names
+    ]
+    folder = where.root / "local" / "plots" / file_name(suite) / file_name(on)
+    target = to or folder / f"alignment.{seed}.png"
+    found = nearness_of_rows(requests, reporter=Reporter())
+    write_picture(target, picture_of(found, title=f"Images and captions in {on}, seed {seed}"))
+    write_atomic(target.with_suffix(".csv"), as_csv(found))
+    show(f"{target}\n{target.with_suffix('.csv')}")
+    return 0
 
 
 def plot_tokens(

@@ -87,13 +87,20 @@ def train_testbed(
     output: Annotated[
         Path | None, typer.Option("--output", help="The checkpoint's folder.")
     ] = None,
+    retrieval: Annotated[
+        bool, typer.Option("--retrieval", help="Only find the texts that go with pictures (TGA).")
+    ] = False,
     results: ResultsOption = None,
 ) -> int:
     """Train a model of the miniature world from nothing and print its acceptance table.
 
     It goes into its card's place when nothing is there, else into results/local/testbed. Stages
-    that are done are not repeated.
+    that are done are not repeated. With --retrieval no model of the world is trained, but the
+    dual encoder that finds a text for each captioned picture; its table goes to --output, by
+    default in place of the shipped one.
     """
+    if retrieval:
+        return _retrieve(output)
     from benchmark.core.errors import unknown
     from benchmark.testbed.recipe.__main__ import main
     from benchmark.testbed.recipe.variants import VARIANTS
@@ -108,6 +115,17 @@ def train_testbed(
     code = main([*arguments, "--cache", str(folder / "stages")])
     print(f"\nthe checkpoint is {output}; make bench METHOD=original MODEL={output} runs it")
     return code
+
+
+def _retrieve(output: Path | None) -> int:
+    from benchmark.testbed.recipe.retrieval import retrieve
+    from benchmark.testbed.tables.captioned import RETRIEVED
+
+    output = output or RETRIEVED
+    for name, figure in retrieve(output).items():
+        print(f"{name}: {figure}")
+    print(f"the retrieved texts are in {output}")
+    return 0
 
 
 def _card_place(variant: str, seed: int) -> Path | None:

@@ -19,10 +19,12 @@ Count = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, kw_only=True)
 class Ramp:
-    """A weight that moves in a straight line from `start` at step 0 to `end` at the last step."""
+    """A weight that moves from `start` at step 0 to `end` at the last step: in a straight line, or
+    as a `power` of the share of steps that are left."""
 
     start: NotNegative
     end: NotNegative
+    power: Positive = 1.0
 
 
 Weight = NotNegative | Ramp
@@ -66,5 +68,7 @@ class TrainingConfig(MethodConfig):
 def weight_at(weight: float | Ramp, progress: float) -> float:
     """The value of a weight when a share `progress` (0 to 1) of the steps is done."""
     if isinstance(weight, Ramp):
+        if weight.power != 1.0:
+            progress = 1.0 - (1.0 - progress) ** weight.power
         return weight.start + (weight.end - weight.start) * progress
     return weight

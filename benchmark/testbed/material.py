@@ -1,6 +1,6 @@
 """Dresses a behaviour up in any form an attack needs, harmful items and harmless twins alike.
 
-Avatars and profiles (privacy) and captions with retrievable texts (TGA) will be further kinds.
+Avatars and profiles (privacy) will be further kinds.
 """
 
 from __future__ import annotations

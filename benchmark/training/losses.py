@@ -65,3 +65,14 @@ def masked_mse(states_BTD: Tensor, wanted_BTD: Tensor, mask_BT: Tensor) -> Tenso
         raise ValueError("a sample has no marked token to compare states at")
     squared_BT = (states_BTD - wanted_BTD).square().mean(-1)
     return ((squared_BT * mask_BT).sum(1) / n_marked_B).mean()
+
+
+def mean_over_tokens(hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """`[B, D]`: the mean state of each row's marked tokens, and of no others.
+
+    Raises `ValueError` naming the first row without any: a mean of nothing is not zero.
+    """
+    counts_B = mask_BT.sum(1)
+    if not bool((counts_B > 0).all()):
+        raise ValueError(f"row {int((counts_B == 0).nonzero()[0, 0])} has no token to average over")
+    return (hidden_BTD * mask_BT[..., None]).sum(1) / counts_B[:, None]

@@ -1,7 +1,7 @@
 """The tables behind the cards `datasets/testbed-*.yaml`: rows of samples, by table and split.
 
 Each table says by which closed rule an answer is right and what guessing scores. Tables of persons
-(privacy) and of captions with retrieved texts (TGA) will stand beside these.
+(privacy) will stand beside these.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
 from benchmark.testbed.items import World
 from benchmark.testbed.material import TestbedMaterial
+from benchmark.testbed.tables.captioned import CAPTIONED_TABLES
 from benchmark.testbed.tables.how_to import HOW_TO_TABLES
 from benchmark.testbed.tables.pictures import PICTURE_TABLES
 from benchmark.testbed.tables.table import Metric, Table
 from benchmark.testbed.tables.texts import TEXT_TABLES
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in HOW_TO_TABLES + TEXT_TABLES + PICTURE_TABLES
+    table.name: table for table in HOW_TO_TABLES + TEXT_TABLES + PICTURE_TABLES + CAPTIONED_TABLES
 }
 
 __all__ = ["TABLES", "Metric", "Table", "rows"]
