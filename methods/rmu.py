@@ -46,7 +46,7 @@ class Rmu(LossMethod[RmuConfig]):
     """Works on hidden states, never on logits."""
 
     pools = ("forget", "keep")
-    grid = {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2), "steering": (2.0, 20.0), "steps": (50,)}
+    grid = {"learning_rate": (1e-4, 3e-4, 1e-3, 3e-3), "steering": (2.0, 20.0), "steps": (50,)}
 
     def losses(
         self, model: VisionLanguageModel, batch: Mapping[str, PoolBatch], reference: Reference
