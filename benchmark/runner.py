@@ -17,20 +17,20 @@ import torch
 
 from benchmark.api import TrainingConfig
 from benchmark.core import environment
-from benchmark.core.errors import NotOffered, RunFailed, UserError
+from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import Git, RunRecord, Status
 from benchmark.core.roles import SEEING, PoolModality, PoolRole, Role
 from benchmark.core.rows import BASE
 from benchmark.core.samples import Sample
 from benchmark.core.store import StorageError
-from benchmark.data.pools import load_pool
 from benchmark.engines.priming import prime_images
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
-from benchmark.stages.judge import Untouched, judge
+from benchmark.stages.coherence import OwnWords, Untouched
+from benchmark.stages.judge import judge
 from benchmark.stages.loaded import Loaded
-from benchmark.stages.plans import plan_of
+from benchmark.stages.plans import COHERENCE, plan_of
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.shared import Shared
@@ -92,13 +92,15 @@ def prepare(requests: Sequence[RunRequest], *, reporter: Reporter, shared: Share
     if any(request.upto != "train" for request in requests):
         _base(_begun(run_.request, shared), reporter, shared)
         _look(loaded, shared.samples(run_))
-    pools = {seen for one in runs for seen in _seen_pools(one)}
-    for role, modality in sorted(pools):
+    seen = {pool for one in runs if _sees_as_untouched(one) for pool in _pools_of(one)}
+    for role, modality in sorted({pool for one in runs for pool in _pools_of(one)}):
         try:
-            samples = load_pool(run_.suite, "train", role, modality, images=run_.images).samples
-        except NotOffered:
+            pool = shared.pools.load(run_.suite, role, modality, images=run_.images)
+        # The run that needs it will say what is wrong.
+        except UserError:
             continue
-        _look(loaded, samples)
+        if (role, modality) in seen:
+            _look(loaded, pool.samples)
     return loaded
 
 
@@ -117,12 +119,14 @@ def _resolved(request: RunRequest) -> Run | None:
         return None
 
 
-def _seen_pools(run_: Run) -> list[tuple[PoolRole, PoolModality]]:
-    """The pools whose pictures a method sees as the untouched model does."""
+def _sees_as_untouched(run_: Run) -> bool:
+    """Does a method see pictures as the untouched model does, while it works?"""
     config = run_.method.config
     trained = config.trains.keys() if isinstance(config, TrainingConfig) else set[Role]()
-    if run_.method.starts_from != "target" or not trained.isdisjoint(SEEING):
-        return []
+    return run_.method.starts_from == "target" and trained.isdisjoint(SEEING)
+
+
+def _pools_of(run_: Run) -> list[tuple[PoolRole, PoolModality]]:
     try:
         return [(role, run_.method.modality_of(role)) for role in run_.method.pools]
     # A plugin's own words; its run will put on record what is wrong with them.
@@ -174,7 +178,7 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
         perceptions=known.perceptions,
     )
     known.enter("train")
-    known.pools = load_pools(run_)
+    known.pools = load_pools(run_, shared.pools)
     known.artifact = train(
         run_, pools=known.pools, loaded=loaded, reporter=reporter, begun=known.begun.append
     )
@@ -233,7 +237,24 @@ def _base(of: Known, reporter: Reporter, shared: Shared) -> Known:
 
 def _untouched(base: Known) -> Untouched:
     assert base.run and base.artifact
-    return Untouched(run=base.run, artifact=base.artifact, loaded=_loaded(base))
+    return Untouched(
+        run=base.run, artifact=base.artifact, loaded=_loaded(base), own=_own_words(base)
+    )
+
+
+def _own_words(base: Known) -> OwnWords | None:
+    """None while the untouched model is on its way to be judged itself."""
+    if base.answered is None or base.judged is None:
+        return None
+    return OwnWords(
+        answers={name: said.text for name, said in base.answered.responses.items()},
+        perplexities={
+            row.sample_id: row.score
+            for row in base.judged.rows
+            if row.judge == COHERENCE and row.score is not None
+        },
+        cost=base.judged.costs[COHERENCE],
+    )
 
 
 def _loaded(known: Known) -> Loaded:

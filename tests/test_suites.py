@@ -15,7 +15,7 @@ from benchmark.data import samples
 from benchmark.data.cards import load_card
 from benchmark.data.images import ImageStore
 from benchmark.data.leaks import find_leaks
-from benchmark.data.pools import load_pool
+from benchmark.data.pools import Pools, load_pool
 from benchmark.models import ModelCard, ModelSource
 from benchmark.models import load_card as load_model
 from benchmark.stages.judge import suite_judges
@@ -167,6 +167,16 @@ def test_pools_hold_the_modality_that_was_asked_for(images):
     assert len({pool.sha256 for pool in pools.values()}) == 3
     again = load_pool(suite, "train", "forget", "text", images=images)
     assert again == pools["text"]
+
+
+def test_a_pool_is_made_once_for_each_folder_of_images(images, tmp_path):
+    suite, known = load_suite("testbed-safety"), Pools()
+    first = known.load(suite, "forget", "image", images=images)
+    assert known.load(suite, "forget", "image", images=images) is first
+    assert known.load(suite, "forget", "both", images=images) is not first
+    elsewhere = known.load(suite, "forget", "image", images=ImageStore(tmp_path / "elsewhere"))
+    assert elsewhere.sha256 == first.sha256
+    assert elsewhere.samples[0].images[0].path.is_relative_to(tmp_path / "elsewhere")
 
 
 def test_a_pool_that_a_suite_lacks_is_one_line(images):

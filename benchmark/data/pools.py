@@ -60,6 +60,23 @@ def load_pool(
     )  # fmt: skip
 
 
+class Pools:
+    """Training pools that were loaded before: thousands of pictures take seconds to draw, or to
+    find drawn. Whoever is handed one may not change it."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[object, ...], Pool] = {}
+
+    def load(
+        self, suite: Suite, role: PoolRole, modality: PoolModality, *, images: ImageStore
+    ) -> Pool:
+        """The training pool of a role; raises as `load_pool` does."""
+        name = (suite.sha256, role, modality, images.folder)
+        if name not in self._loaded:
+            self._loaded[name] = load_pool(suite, "train", role, modality, images=images)
+        return self._loaded[name]
+
+
 def _parts(suite: Suite, name: PoolName, role: PoolRole, kind: Modality) -> Iterable[PoolPart]:
     parts = suite.pools.get(name, {}).get(role)
     return getattr(parts, kind) if parts else ()

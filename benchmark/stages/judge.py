@@ -9,30 +9,18 @@ from benchmark.api import Judge
 from benchmark.core import registry
 from benchmark.core.records import JudgeInfo, Response, StageCost, Verdict, VerdictRow
 from benchmark.core.samples import Sample
-from benchmark.core.store import (
-    REPOSITORY,
-    JsonLines,
-    StageFolder,
-    digest,
-    digest_file,
-    digest_folder,
-)
-from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
+from benchmark.core.store import JsonLines, StageFolder, digest
+from benchmark.cost.meter import LEDGER, Begun, Meter, ignore, total
 from benchmark.data.cards import load_card
-from benchmark.data.pools import load_pool
-from benchmark.engines.perplexity import BaseScorer
-from benchmark.judges import gold_file, measure
-from benchmark.judges.coherence import perplexity_bar
+from benchmark.judges import measure, source_of
 from benchmark.progress import Reporter
-from benchmark.stages.answer import Answered, answer
-from benchmark.stages.artifact import Artifact
-from benchmark.stages.loaded import Loaded
+from benchmark.stages.answer import Answered
+from benchmark.stages.coherence import Perplexities, Untouched, coherence_bar
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run
 from benchmark.stages.samples import split_of
 
 VERDICTS = "verdicts.jsonl"
-BAR = "bar"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +30,8 @@ class Judged:
     key: str
     rows: list[VerdictRow]
     judges: list[JudgeInfo]
-    cost: list[StageCost]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Untouched:
-    """The base model that coherence is measured by."""
-
-    run: Run
-    artifact: Artifact
-    loaded: Loaded
+    costs: Mapping[str, StageCost]
+    """By judge; and what the bar of coherence took."""
 
 
 def judge(
@@ -64,32 +44,34 @@ def judge(
     begun: Begun = ignore,
 ) -> Judged:
     """Verdicts of the suite's judges and of coherence; found by the judge's identity, or made."""
-    coherence, calibration = coherence_judge(base, reporter=reporter, begun=begun)
+    scorer = Perplexities(base.loaded.base, own=base.own)
+    bar, costs = coherence_bar(base, scorer, reporter=reporter, begun=begun)
+    coherence = registry.load("judge", COHERENCE)(scorer=scorer, bar=bar)
     judges = [*suite_judges(run, samples), (COHERENCE, coherence)]
-    rows, infos, costs, keys = [], [], calibration, []
+    rows, infos, keys = [], [], []
     for name, judge_ in judges:
         pairs = [
             (sample, answered.responses[sample.id])
             for sample in samples
             if sample.purpose in judge_.purposes
         ]
-        key = digest({"answers": answered.key, "judge": [name, judge_.identity, *_source(name)]})
+        key = digest({"answers": answered.key, "judge": [name, judge_.identity, *source_of(name)]})
         verdicts, info, cost = _verdicts(
             run,
             name,
             judge_,
             pairs,
             key=key,
-            base=base if name == COHERENCE else None,
+            asking=scorer if name == COHERENCE else None,
             reporter=reporter,
             begun=begun,
         )
         truncated = {s.id: response.truncated for s, response in pairs}
         rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
         infos.append(info)
-        costs.append(cost)
+        costs[name] = cost
         keys.append(key)
-    return Judged(key=digest([*keys]), rows=rows, judges=infos, cost=costs)
+    return Judged(key=digest([*keys]), rows=rows, judges=infos, costs=costs)
 
 
 def suite_judges(run: Run, samples: Sequence[Sample]) -> list[tuple[str, Judge]]:
@@ -100,58 +82,6 @@ def suite_judges(run: Run, samples: Sequence[Sample]) -> list[tuple[str, Judge]]
     return [(name, registry.load("judge", name)(metrics=metrics)) for name in run.suite.judges]
 
 
-def coherence_judge(
-    base: Untouched, *, reporter: Reporter, begun: Begun = ignore
-) -> tuple[Judge, list[StageCost]]:
-    """Coherence under the base model, its bar the base's own 99th percentile on validation; and
-    what it took to find the bar.
-
-    All runs on the base share the bar: each is charged for it as if it were alone, but none for
-    what a killed attempt at it wasted.
-    """
-    run = base.run
-    pool = load_pool(run.suite, "validation", "keep", "both", images=run.images)
-    said = answer(
-        run,
-        base.artifact,
-        pool.samples,
-        loaded=base.loaded,
-        reporter=reporter,
-        label="calibrate",
-        begun=begun,
-    )
-
-    def scorer(samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
-        return BaseScorer(base.loaded.base())(samples, answers)
-
-    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, *_source(COHERENCE)]))
-    with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
-        from_cache = stage.is_done()
-        if not from_cache:
-            begun(stage.path)
-            meter = Meter(
-                stage.path / LEDGER,
-                device=run.spec.device,
-                lendings=base.loaded.base().lendings,
-            )
-            spoken = [(s, said.responses[s.id].text) for s in pool.samples]
-            kept = [(sample, text) for sample, text in spoken if text]
-            with meter.running():
-                bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
-            stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
-    manifest = stage.manifest()
-    judge_ = registry.load("judge", COHERENCE)(scorer=scorer, bar=float(str(manifest[BAR])))
-    found = StageCost.model_validate(manifest["cost"]).model_copy(update={"from_cache": from_cache})
-    return judge_, [cost.model_copy(update={"wasted_s": 0.0}) for cost in (said.cost, found)]
-
-
-def _source(name: str) -> tuple[str, str, str]:
-    """What a judge's verdicts and its measured errors depend on, beside its identity: its file,
-    its gold cases, and what judges share."""
-    shared = digest_folder(REPOSITORY / "benchmark/judges", pattern="_*.py")
-    return registry.entry("judge", name).source_sha256, digest_file(gold_file(name)), shared
-
-
 def _verdicts(
     run: Run,
     name: str,
@@ -159,12 +89,12 @@ def _verdicts(
     pairs: Sequence[tuple[Sample, Response]],
     *,
     key: str,
-    base: Untouched | None,
+    asking: Perplexities | None,
     reporter: Reporter,
     begun: Begun,
 ) -> tuple[Mapping[str, Verdict], JudgeInfo, StageCost]:
-    """Verdicts by sample id, how good the judge is on its gold cases, and what both took; `base`
-    is the model that the judge asks, if it asks one."""
+    """Verdicts by sample id, how good the judge is on its gold cases, and what both took; `asking`
+    is how the judge asks a model, if it asks one."""
     stage = StageFolder(run.results.root, "judge", key)
     log = JsonLines(stage.path / VERDICTS)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is judging with {name}")):
@@ -173,18 +103,21 @@ def _verdicts(
         from_cache = stage.is_done()
         if not from_cache:
             begun(stage.path)
-            lendings = base.loaded.base().lendings if base is not None else ()
+            lendings = asking.lendings if asking is not None else ()
             meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=lendings)
             with meter.running():
                 made = judge_.judge(pairs)
                 info = measure(judge_, name=name)
+            cost = meter.cost()
+            if asking is not None:
+                cost = total([cost, asking.owed])
             assert [v.sample_id for v in made] == [s.id for s, _ in pairs], f"{name}: wrong order"
             log.path.unlink(missing_ok=True)
             log.append(made)
             stage.finish(
                 {
                     "judge": info.model_dump(mode="json"),
-                    "cost": meter.cost().model_dump(mode="json"),
+                    "cost": cost.model_dump(mode="json"),
                 }
             )
         manifest = stage.manifest()

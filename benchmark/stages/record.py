@@ -274,7 +274,7 @@ def _cost(known: Known) -> Cost | None:
     if known.answered:
         stages["generate"] = known.answered.cost
     if known.judged:
-        stages["judge"] = total(known.judged.cost)
+        stages["judge"] = total(known.judged.costs.values())
     unfinished = [cost for folder in known.begun if (cost := spent(folder)) is not None]
     if unfinished and known.stage not in stages:
         stages[known.stage] = total(unfinished)

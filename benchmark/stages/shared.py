@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmark.core.samples import Sample
+from benchmark.data.pools import Pools
 from benchmark.stages.record import Known
 from benchmark.stages.resolve import Run, RunRequest
 from benchmark.stages.samples import evaluation_samples
@@ -19,6 +20,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.perceptions = Perceptions()
+        self.pools = Pools()
         self._samples: dict[tuple[object, ...], list[Sample]] = {}
         self._bases: dict[tuple[object, ...], Known] = {}
 

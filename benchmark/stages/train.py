@@ -10,7 +10,7 @@ from benchmark.api import LossMethod, Unlearned
 from benchmark.core.records import StageCost, StepLog, TrainingLog
 from benchmark.core.store import JsonLines, StageFolder, digest
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
-from benchmark.data.pools import Pool, load_pool
+from benchmark.data.pools import Pool, Pools
 from benchmark.progress import Advance, Reporter
 from benchmark.stages.artifact import Artifact, ArtifactInfo, files_of, found, save
 from benchmark.stages.attempt import Before, unlearn
@@ -25,11 +25,11 @@ from benchmark.vlm.model import VisionLanguageModel
 CURVE_POINTS = 50
 
 
-def load_pools(run: Run) -> dict[str, Pool]:
-    """The pools that the method declared, in the modality it wants of each."""
-    method = run.method
+def load_pools(run: Run, pools: Pools | None = None) -> dict[str, Pool]:
+    """The pools that the method declared, in the modality it wants of each; `pools` are there."""
+    method, known = run.method, pools or Pools()
     return {
-        role: load_pool(run.suite, "train", role, method.modality_of(role), images=run.images)
+        role: known.load(run.suite, role, method.modality_of(role), images=run.images)
         for role in method.pools
     }
 

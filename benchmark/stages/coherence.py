@@ -1,0 +1,131 @@
+"""How likely answers are under the untouched model, and the bar that its own answers set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmark.core.records import StageCost
+from benchmark.core.samples import Sample
+from benchmark.core.store import StageFolder, digest
+from benchmark.cost.lending import Lending
+from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
+from benchmark.data.pools import load_pool
+from benchmark.engines.perplexity import BaseScorer
+from benchmark.judges import source_of
+from benchmark.judges.coherence import perplexity_bar
+from benchmark.progress import Reporter
+from benchmark.stages.answer import answer
+from benchmark.stages.artifact import Artifact
+from benchmark.stages.loaded import Loaded
+from benchmark.stages.plans import COHERENCE
+from benchmark.stages.resolve import Run
+from benchmark.vlm.model import VisionLanguageModel
+
+BAR = "bar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnWords:
+    """What the untouched model answered to the run's samples, by sample id; how perplexing it found
+    that, where it said anything; and what finding out took."""
+
+    answers: Mapping[str, str | None]
+    perplexities: Mapping[str, float]
+    cost: StageCost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untouched:
+    """The base model that coherence is measured by; `own` once it has been judged itself."""
+
+    run: Run
+    artifact: Artifact
+    loaded: Loaded
+    own: OwnWords | None = None
+
+
+class Perplexities:
+    """A judge's scorer: perplexity under the base model, which is loaded when it must be asked.
+
+    An answer that the base model gave as well has the perplexity that was found when that model was
+    judged: most of a mild method's answers are such. Its last digits are those of the batch that it
+    stood in then. The stage is charged for it as if it had been found anew.
+    """
+
+    def __init__(self, base: Callable[[], VisionLanguageModel], *, own: OwnWords | None) -> None:
+        self._base = base
+        self._own = own
+        self._n_borrowed = 0
+
+    @property
+    def lendings(self) -> tuple[Lending, ...]:
+        """Of the model that is asked."""
+        return self._base().lendings
+
+    @property
+    def owed(self) -> StageCost:
+        """For all that was borrowed so far: the mean of what one perplexity took, for each."""
+        if self._own is None or not self._n_borrowed:
+            return StageCost(wall_s=0.0, device_s=0.0)
+        share = self._n_borrowed / len(self._own.perplexities)
+        cost = self._own.cost
+        return StageCost(wall_s=share * cost.wall_s, device_s=share * cost.device_s)
+
+    def __call__(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
+        """One per pair of a sample and an answer."""
+        pairs = list(zip(samples, answers, strict=True))
+        known = [self._known(sample, said) for sample, said in pairs]
+        rest = [pair for pair, value in zip(pairs, known, strict=True) if value is None]
+        self._n_borrowed += len(pairs) - len(rest)
+        found = iter(self._find(rest))
+        return [next(found) if value is None else value for value in known]
+
+    def _known(self, sample: Sample, answer: str) -> float | None:
+        if self._own is None or self._own.answers.get(sample.id) != answer:
+            return None
+        return self._own.perplexities.get(sample.id)
+
+    def _find(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        if not pairs:
+            return []
+        scorer = BaseScorer(self._base())
+        return scorer([sample for sample, _ in pairs], [said for _, said in pairs])
+
+
+def coherence_bar(
+    base: Untouched, scorer: Perplexities, *, reporter: Reporter, begun: Begun = ignore
+) -> tuple[float, dict[str, StageCost]]:
+    """The base model's own 99th percentile of perplexity on validation, and what it took to find.
+
+    All runs on the base share the bar: each is charged for it as if it were alone, but none for
+    what a killed attempt at it wasted.
+    """
+    run = base.run
+    pool = load_pool(run.suite, "validation", "keep", "both", images=run.images)
+    said = answer(
+        run,
+        base.artifact,
+        pool.samples,
+        loaded=base.loaded,
+        reporter=reporter,
+        label="calibrate",
+        begun=begun,
+    )
+    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, *source_of(COHERENCE)]))
+    with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
+        from_cache = stage.is_done()
+        if not from_cache:
+            begun(stage.path)
+            meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=scorer.lendings)
+            spoken = [(s, said.responses[s.id].text) for s in pool.samples]
+            kept = [(sample, text) for sample, text in spoken if text]
+            with meter.running():
+                bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
+            stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
+    manifest = stage.manifest()
+    found = StageCost.model_validate(manifest["cost"]).model_copy(update={"from_cache": from_cache})
+    costs = {"bar, answers": said.cost, "bar": found}
+    return float(str(manifest[BAR])), {
+        name: cost.model_copy(update={"wasted_s": 0.0}) for name, cost in costs.items()
+    }
