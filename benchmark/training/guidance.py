@@ -77,10 +77,10 @@ class AlignmentConfig(GuidedConfig):
     trains: Mapping[Role, Tuning] = field(
         default_factory=lambda: {"projector": "full", "language": "full"}
     )
-    steps: Count = 200
+    steps: Count = 100
     batch_size: Count = 16
     learning_rate: Positive = 1e-3
-    projector_steps: Count = 80
+    projector_steps: Count = 40
     projector_batch_size: Count = 24
     projector_learning_rate: Positive = 1e-2
 
