@@ -5,11 +5,11 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m benchmark
 READY := .venv/.ready
 
-export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG JOBS
+export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG JOBS ONLY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench search check new-method called named test lint table list doctor testbed testbed-gold clean
+.PHONY: help setup bench search check new-method called named-bench named-search named-check test lint table list doctor testbed testbed-gold clean
 
 help: ## List the targets
 	@echo "make bench METHOD=textual_unlearning   is the first thing to try. All targets:"
@@ -29,28 +29,28 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 # A misspelt LIMIT would start a full run without a word.
-TAKEN := PYTHON METHOD MODEL SUITE SEEDS LIMIT SET CONFIG FORCE JOBS
+TAKES_bench := METHOD MODEL SUITE SEEDS LIMIT SET CONFIG FORCE JOBS
+TAKES_search := METHOD MODEL SUITE JOBS
+TAKES_check := METHOD ONLY
 GIVEN := $(foreach name,$(filter-out -%,$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 
-bench: named $(READY) ## Run a method or all: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= FORCE=1 JOBS=]
+bench: named-bench $(READY) ## Run a method or all: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= FORCE=1 JOBS=]
 	@$(RUN) run --method "$$METHOD" $(if $(MODEL),--model "$$MODEL") $(if $(SUITE),--suite "$$SUITE") \
 		$(if $(SEEDS),--seeds "$$SEEDS") $(if $(LIMIT),--limit "$$LIMIT") $(if $(SET),--set "$$SET") \
 		$(if $(CONFIG),--config "$$CONFIG") $(if $(FORCE),--force) $(if $(JOBS),--jobs "$$JOBS")
 
-search: named $(READY) ## Choose settings on validation: METHOD=name, or all [MODEL= SUITE= JOBS=]
-	@test -z "$(SEEDS)$(LIMIT)$(SET)$(CONFIG)$(FORCE)" \
-		|| { echo "error: make search takes METHOD MODEL SUITE JOBS" >&2; exit 2; }
+search: named-search $(READY) ## Choose settings on validation: METHOD=name, or all [MODEL= SUITE= JOBS=]
 	@$(RUN) search --method "$$METHOD" $(if $(MODEL),--model "$$MODEL") $(if $(SUITE),--suite "$$SUITE") \
 		$(if $(JOBS),--jobs "$$JOBS")
 
-named:
-	@test -z "$(filter-out $(TAKEN) MAKE%,$(GIVEN))" \
-		|| { echo "error: unknown: $(filter-out $(TAKEN) MAKE%,$(GIVEN)); make bench takes $(wordlist 2,10,$(TAKEN))" >&2; exit 2; }
+named-bench named-search named-check: named-%:
+	@test -z "$(filter-out $(TAKES_$*) PYTHON MAKE%,$(GIVEN))" \
+		|| { echo "error: unknown: $(filter-out $(TAKES_$*) PYTHON MAKE%,$(GIVEN)); make $* takes $(TAKES_$*)" >&2; exit 2; }
 	@test -n "$$METHOD" \
-		|| { echo "error: METHOD is missing, such as make bench METHOD=textual_unlearning; make list shows the names" >&2; exit 2; }
+		|| { echo "error: METHOD is missing, such as make $* METHOD=textual_unlearning; make list shows the names" >&2; exit 2; }
 
-check: named $(READY) ## Check that a method keeps the contract: METHOD=name, or METHOD=all
-	@$(RUN) check method "$$METHOD"
+check: named-check $(READY) ## Check that a method keeps the contract: METHOD=name, or all [ONLY=one of the checks]
+	@$(RUN) check method "$$METHOD" $(if $(ONLY),--only "$$ONLY")
 
 new-method: called $(READY) ## Write the file of a new method: NAME=name
 	@$(RUN) new-method "$$NAME"

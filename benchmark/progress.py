@@ -1,4 +1,4 @@
-"""Progress bars with rates and time left; silent where the output is no terminal."""
+"""Progress bars with rates and time left; a line for each where the output is no terminal."""
 
 from __future__ import annotations
 
@@ -47,6 +47,9 @@ class Reporter:
     def bar(self, label: str, *, total: int, done: int = 0) -> Iterator[Advance]:
         """A bar for `total` units of which `done` were there before."""
         if not self.console.is_terminal:
+            # Whoever reads a log wants to know that it goes on, and with what.
+            if total:
+                self.note(label)
             yield lambda _done, _words, _total=None: None
             return
         columns = (

@@ -96,8 +96,8 @@ def prepare(requests: Sequence[RunRequest], *, reporter: Reporter, shared: Share
     for role, modality in sorted({pool for one in runs for pool in _pools_of(one)}):
         try:
             pool = shared.pools.load(run_.suite, role, modality, images=run_.images)
-        # The run that needs it will say what is wrong.
-        except UserError:
+        # The run that needs it will say what is wrong; a plugin may ask for anything.
+        except Exception:
             continue
         if (role, modality) in seen:
             _look(loaded, pool.samples)
@@ -128,7 +128,8 @@ def _sees_as_untouched(run_: Run) -> bool:
 
 def _pools_of(run_: Run) -> list[tuple[PoolRole, PoolModality]]:
     try:
-        return [(role, run_.method.modality_of(role)) for role in run_.method.pools]
+        pools = [(role, run_.method.modality_of(role)) for role in run_.method.pools]
+        return [pool for pool in pools if all(isinstance(word, str) for word in pool)]
     # A plugin's own words; its run will put on record what is wrong with them.
     except Exception:
         return []
@@ -247,13 +248,15 @@ def _own_words(base: Known) -> OwnWords | None:
     if base.answered is None or base.judged is None:
         return None
     return OwnWords(
+        key=base.answered.key,
+        samples={sample.id: sample for sample in base.samples},
         answers={name: said.text for name, said in base.answered.responses.items()},
         perplexities={
             row.sample_id: row.score
             for row in base.judged.rows
             if row.judge == COHERENCE and row.score is not None
         },
-        cost=base.judged.costs[COHERENCE],
+        each=base.judged.each,
     )
 
 

@@ -75,7 +75,8 @@ PLUGINS = {
         IN_LOSSES.replace(
             "BODY", "return {'pushed': nll(model, batch['forget'].answering('bad'))}"
         ),
-        "train", r"loss term 'pushed' has no weight: did you mean 'push'\?",
+        "train",
+        r"loss term 'pushed' has no weight in the config's `weights`: did you mean 'push'\?",
     ),
     "touches_vision": (
         HEAD

@@ -326,6 +326,25 @@ def test_work_at_import_is_named(tmp_path: Path) -> None:
         assert re.search(message, said) if message else not said, name
 
 
+NOT_IMPORTED = {
+    "needs_more": ("import vllm\n", "import an optional package inside the function"),
+    "raises": ("1 / 0\n", "mend that line"),
+    "ends_early": ("", "end it with METHOD = YourMethod"),
+}
+
+
+def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
+    paths = {}
+    for name, (line, _) in NOT_IMPORTED.items():
+        paths[name] = tmp_path / f"{name}.py"
+        source = GOOD.replace("import torch\n", f"import torch\n{line}")
+        paths[name].write_text(source.replace("METHOD = Plugin\n", ""))
+    bench = Workbench(tmp_path / "bench", names=list(map(str, paths.values())))
+    for name, (_, remedy) in NOT_IMPORTED.items():
+        found = outcomes(paths[name], bench, "imports")["imports"]
+        assert found.status == "failed" and (found.remedy or "").startswith(remedy), found.seen
+
+
 class Known:
     """A method that declares its failing check, and one that declares a passing one."""
 

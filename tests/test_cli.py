@@ -237,7 +237,8 @@ def test_make_help_lists_every_target():
     shown = re.findall(r"^  ([a-z-]+) ", done.stdout, flags=re.MULTILINE)
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert phony is not None
-    assert set(shown) == set(phony.group(1).split()) - {"named", "called"}
+    guards = {"called", "named-bench", "named-search", "named-check"}
+    assert set(shown) == set(phony.group(1).split()) - guards
 
 
 def test_make_passes_everything_on():
@@ -274,3 +275,23 @@ def test_a_misspelt_variable_of_make_starts_nothing():
     )  # fmt: skip
     assert done.returncode == 2
     assert "error: unknown: LIMT; make bench takes METHOD" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "message"),
+    [
+        ("check", "SEEDS=3", "error: unknown: SEEDS; make check takes METHOD ONLY\n"),
+        ("search", "SEEDS=3", "error: unknown: SEEDS; make search takes METHOD MODEL SUITE JOBS\n"),
+        ("check", "ONLY=runs", "error: METHOD is missing, such as make check METHOD="),
+    ],
+)
+def test_make_speaks_of_the_target_that_was_called(target, given, message):
+    method = [] if given == "ONLY=runs" else ["METHOD=original"]
+    # Whoever calls the tests by make hands its own variables on.
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "METHOD"))}
+    done = subprocess.run(
+        ["make", target, *method, given],
+        cwd=ROOT, capture_output=True, text=True, check=False, env=plain,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert message in done.stderr

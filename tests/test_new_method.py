@@ -58,7 +58,7 @@ def test_a_fresh_file_keeps_the_contract_and_changes_nothing(tmp_path: Path) -> 
     assert (record.canary.n > 0, record.canary.n_changed) == (True, 0)
 
 
-@pytest.mark.parametrize("name", ["tensor", "loss_method", "training", "x2", "keep__it_"])
+@pytest.mark.parametrize("name", ["tensor", "loss_method", "training", "x2", "keep__it_", "none"])
 def test_whatever_the_name_the_file_works(name: str, tmp_path: Path) -> None:
     method = registry.load("method", str(write(name, tmp_path)))
     assert issubclass(method, LossMethod) and method is not LossMethod

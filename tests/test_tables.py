@@ -13,7 +13,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from benchmark.core.records import Canary, DataUse, Git, Leaks, RunRecord, VerdictRow
+from benchmark.core.records import Canary, DataUse, Git, Leaks, RunRecord, Score, VerdictRow
 from benchmark.scoring.plan import Plan
 from benchmark.tables import cells, long_table, markdown
 from benchmark.tables.board import Board
@@ -278,13 +278,15 @@ def test_the_terminal_fits_80_columns(full: Board) -> None:
     print_rows(console, full, titles=["hasty"], published=full)
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= 80
-    assert "hasty is not ranked: 1 of 3 seeds" in text
+    assert "hasty is not ranked:\n  - 1 of 3 seeds" in text
     assert "100.0 -> 0.0" in text
     assert "published:" in text
 
 
 def test_cells() -> None:
     assert cells.percent(None) == "n/a"
+    nearly_none = Score.model_construct(value=-0.0004, void=False, n_unscored=0)
+    assert cells.percent(nearly_none) == "0.0"
     assert cells.rank((1, 2)) == "1-2"
     assert cells.rank((3, 3)) == "3"
     assert cells.number(0.00194444) == "0.00194"

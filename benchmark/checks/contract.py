@@ -134,9 +134,9 @@ def _failure(error: BaseException, check: Check, subject: Subject) -> CheckFaile
         return error
     where = deepest_line(error, subject.entry.path)
     return CheckFailed(
-        expected=check.about[0].lower() + check.about[1:].rstrip("."),
+        expected="no exception",
         seen=f"{type(error).__name__}: {error} ({where})",
-        remedy=f"mend it; --only {check.name} repeats this check",
+        remedy=f'mend it; make check METHOD="{subject.name}" ONLY={check.name} repeats this check',
     )
 
 

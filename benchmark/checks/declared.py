@@ -55,7 +55,7 @@ def imports(subject: Subject) -> None:
         raise CheckFailed(
             expected="an import without a GPU and without optional packages",
             seen=report.problem,
-            remedy="import an optional package inside the function that needs it",
+            remedy=report.remedy or "do less while the file is imported",
         )
     if report.work:
         raise CheckFailed(

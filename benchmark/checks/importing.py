@@ -30,9 +30,11 @@ _CODE = "from benchmark.checks.importing import main; main()"
 
 @dataclass(frozen=True, kw_only=True)
 class ImportReport:
-    """`problem` is why it could not be imported, `work` what the import did beside defining."""
+    """`problem` is why it could not be imported and `remedy` what to do, `work` what the import
+    did beside defining."""
 
     problem: str | None = None
+    remedy: str | None = None
     work: list[str] = field(default_factory=list)
 
 
@@ -122,18 +124,30 @@ def _report(name: str) -> ImportReport:
     sys.addaudithook(lambda event, arguments: _watch(event, arguments, work))
     # What a plugin prints would get between the reports.
     sys.stdout = sys.stderr
-    problem = None
+    problem, remedy = None, None
     try:
         registry.load("method", name)
     except (UserError, RunFailed) as error:
-        problem = str(error)
+        problem, remedy = str(error), _remedy(error)
     seen = list(dict.fromkeys(work))
     seen += [f"changes {change}" for change in before.changes()]
     if states != _random_states():
         seen.append("draws random numbers")
     if torch.cuda.is_initialized():
         seen.append("initialises CUDA")
-    return ImportReport(problem=problem, work=seen)
+    return ImportReport(problem=problem, remedy=remedy, work=seen)
+
+
+def _remedy(error: Exception) -> str:
+    cause = error.__cause__
+    if isinstance(cause, ModuleNotFoundError):
+        package = (cause.name or "").partition(".")[0]
+        is_optional = package in sys.modules and sys.modules[package] is None
+        inside = "import an optional package inside the function that needs it"
+        return inside if is_optional else "mend that import, or install the package"
+    if str(error).endswith("does not define METHOD"):
+        return "end it with METHOD = YourMethod"
+    return "mend that line"
 
 
 def _watch(event: str, arguments: tuple[Any, ...], work: list[str]) -> None:

@@ -49,10 +49,12 @@ def new_method(
 
 
 def _class_name(name: str, text: str) -> str:
-    """In capitals, and none of those that the file imports: `tensor` becomes `TensorMethod`."""
+    """In capitals, and no word of Python's nor one that the file imports: `tensor` becomes
+    `TensorMethod`, `none` `NoneMethod`."""
     cls = "".join(word.capitalize() for word in name.split("_"))
     taken = set(re.findall(r"\w+", text))
-    return f"{cls}Method" if {cls, f"{cls}Config"} & taken else cls
+    cannot = keyword.iskeyword(cls) or {cls, f"{cls}Config"} & taken
+    return f"{cls}Method" if cannot else cls
 
 
 def _check_name(name: str) -> None:

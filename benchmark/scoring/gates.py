@@ -96,7 +96,7 @@ def _twins(scores: Sequence[Score], base: Sequence[Score], plan: Plan) -> list[s
 
 
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.1f} %"
+    return f"{100 * rate:z.1f} %"
 
 
 def _points(rate: float) -> str:

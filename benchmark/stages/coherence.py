@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from benchmark.core.records import StageCost
 from benchmark.core.samples import Sample
-from benchmark.core.store import StageFolder, digest
+from benchmark.core.store import REPOSITORY, StageFolder, digest, digest_file
+from benchmark.cost.clock import Stopwatch
 from benchmark.cost.lending import Lending
-from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
+from benchmark.cost.meter import LEDGER, Begun, Meter, ignore, total
 from benchmark.data.pools import load_pool
 from benchmark.engines.perplexity import BaseScorer
 from benchmark.judges import source_of
@@ -23,16 +25,25 @@ from benchmark.stages.resolve import Run
 from benchmark.vlm.model import VisionLanguageModel
 
 BAR = "bar"
+CODE = (
+    "benchmark/engines/perplexity.py",
+    "benchmark/engines/plan.py",
+    "benchmark/stages/coherence.py",
+    "benchmark/training/losses.py",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnWords:
-    """What the untouched model answered to the run's samples, by sample id; how perplexing it found
-    that, where it said anything; and what finding out took."""
+    """What the untouched model answered to the run's samples, all by sample id; how perplexing it
+    found that, where it said anything; and what one perplexity took it (None: nobody knows).
+    `key` is of its answers."""
 
+    key: str
+    samples: Mapping[str, Sample]
     answers: Mapping[str, str | None]
     perplexities: Mapping[str, float]
-    cost: StageCost
+    each: StageCost | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +57,23 @@ class Untouched:
 
 
 class Perplexities:
-    """A judge's scorer: perplexity under the base model, which is loaded when it must be asked.
+    """A judge's scorer: perplexity under the base model.
 
     An answer that the base model gave as well has the perplexity that was found when that model was
-    judged: most of a mild method's answers are such. Its last digits are those of the batch that it
-    stood in then. The stage is charged for it as if it had been found anew.
+    judged: most of a mild method's answers are such. It differs in its last digits from what the
+    other answers, asked in batches of their own, would leave it. The stage is charged for it as if
+    it had been found anew.
     """
 
-    def __init__(self, base: Callable[[], VisionLanguageModel], *, own: OwnWords | None) -> None:
+    def __init__(
+        self, base: Callable[[], VisionLanguageModel], *, own: OwnWords | None, device: str
+    ) -> None:
         self._base = base
         self._own = own
+        self._device = device
         self._n_borrowed = 0
+        self._n_asked = 0
+        self._took = StageCost(wall_s=0.0, device_s=0.0)
 
     @property
     def lendings(self) -> tuple[Lending, ...]:
@@ -64,13 +81,18 @@ class Perplexities:
         return self._base().lendings
 
     @property
-    def owed(self) -> StageCost:
-        """For all that was borrowed so far: the mean of what one perplexity took, for each."""
-        if self._own is None or not self._n_borrowed:
-            return StageCost(wall_s=0.0, device_s=0.0)
-        share = self._n_borrowed / len(self._own.perplexities)
-        cost = self._own.cost
-        return StageCost(wall_s=share * cost.wall_s, device_s=share * cost.device_s)
+    def each(self) -> StageCost | None:
+        """What one perplexity took of those that were asked for, else of the base model's own."""
+        if not self._n_asked:
+            return self._own.each if self._own is not None else None
+        return _times(self._took, 1 / self._n_asked)
+
+    @property
+    def owed(self) -> StageCost | None:
+        """For all that was borrowed so far; None where nothing was, or nobody knows."""
+        if self._own is None or self._own.each is None or not self._n_borrowed:
+            return None
+        return _times(self._own.each, self._n_borrowed)
 
     def __call__(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float]:
         """One per pair of a sample and an answer."""
@@ -82,15 +104,33 @@ class Perplexities:
         return [next(found) if value is None else value for value in known]
 
     def _known(self, sample: Sample, answer: str) -> float | None:
-        if self._own is None or self._own.answers.get(sample.id) != answer:
+        own = self._own
+        if own is None or own.answers.get(sample.id) != answer:
             return None
-        return self._own.perplexities.get(sample.id)
+        return own.perplexities.get(sample.id) if own.samples.get(sample.id) == sample else None
 
     def _find(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         if not pairs:
             return []
         scorer = BaseScorer(self._base())
-        return scorer([sample for sample, _ in pairs], [said for _, said in pairs])
+        watch = Stopwatch(self._device)
+        found = scorer([sample for sample, _ in pairs], [said for _, said in pairs])
+        wall_s, device_s = watch.read()
+        self._n_asked += len(pairs)
+        self._took = total([self._took, StageCost(wall_s=wall_s, device_s=device_s)])
+        return found
+
+
+def _times(cost: StageCost, n: float) -> StageCost:
+    """As long n times; as much memory as once."""
+    return cost.model_copy(update={"wall_s": n * cost.wall_s, "device_s": n * cost.device_s})
+
+
+@cache
+def source_of_coherence() -> str:
+    """What perplexities and their bar depend on, beside the judge's identity."""
+    files = [digest_file(REPOSITORY / name) for name in CODE]
+    return digest([*source_of(COHERENCE), *files])
 
 
 def coherence_bar(
@@ -112,7 +152,7 @@ def coherence_bar(
         label="calibrate",
         begun=begun,
     )
-    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, *source_of(COHERENCE)]))
+    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, source_of_coherence()]))
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
         from_cache = stage.is_done()
         if not from_cache:

@@ -15,7 +15,7 @@ from benchmark.data.cards import load_card
 from benchmark.judges import measure, source_of
 from benchmark.progress import Reporter
 from benchmark.stages.answer import Answered
-from benchmark.stages.coherence import Perplexities, Untouched, coherence_bar
+from benchmark.stages.coherence import Perplexities, Untouched, coherence_bar, source_of_coherence
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run
 from benchmark.stages.samples import split_of
@@ -32,6 +32,8 @@ class Judged:
     judges: list[JudgeInfo]
     costs: Mapping[str, StageCost]
     """By judge; and what the bar of coherence took."""
+    each: StageCost | None
+    """What one perplexity took."""
 
 
 def judge(
@@ -44,34 +46,29 @@ def judge(
     begun: Begun = ignore,
 ) -> Judged:
     """Verdicts of the suite's judges and of coherence; found by the judge's identity, or made."""
-    scorer = Perplexities(base.loaded.base, own=base.own)
+    scorer = Perplexities(base.loaded.base, own=base.own, device=run.spec.device)
     bar, costs = coherence_bar(base, scorer, reporter=reporter, begun=begun)
     coherence = registry.load("judge", COHERENCE)(scorer=scorer, bar=bar)
     judges = [*suite_judges(run, samples), (COHERENCE, coherence)]
-    rows, infos, keys = [], [], []
+    rows, infos, keys, each = [], [], [], None
     for name, judge_ in judges:
         pairs = [
             (sample, answered.responses[sample.id])
             for sample in samples
             if sample.purpose in judge_.purposes
         ]
-        key = digest({"answers": answered.key, "judge": [name, judge_.identity, *source_of(name)]})
-        verdicts, info, cost = _verdicts(
-            run,
-            name,
-            judge_,
-            pairs,
-            key=key,
-            asking=scorer if name == COHERENCE else None,
-            reporter=reporter,
-            begun=begun,
+        asking = scorer if name == COHERENCE else None
+        source = [source_of_coherence(), base.own and base.own.key] if asking else source_of(name)
+        key = digest({"answers": answered.key, "judge": [name, judge_.identity, *source]})
+        verdicts, info, cost, each = _verdicts(
+            run, name, judge_, pairs, key=key, asking=asking, reporter=reporter, begun=begun
         )
         truncated = {s.id: response.truncated for s, response in pairs}
         rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
         infos.append(info)
         costs[name] = cost
         keys.append(key)
-    return Judged(key=digest([*keys]), rows=rows, judges=infos, costs=costs)
+    return Judged(key=digest([*keys]), rows=rows, judges=infos, costs=costs, each=each)
 
 
 def suite_judges(run: Run, samples: Sequence[Sample]) -> list[tuple[str, Judge]]:
@@ -92,9 +89,9 @@ def _verdicts(
     asking: Perplexities | None,
     reporter: Reporter,
     begun: Begun,
-) -> tuple[Mapping[str, Verdict], JudgeInfo, StageCost]:
-    """Verdicts by sample id, how good the judge is on its gold cases, and what both took; `asking`
-    is how the judge asks a model, if it asks one."""
+) -> tuple[Mapping[str, Verdict], JudgeInfo, StageCost, StageCost | None]:
+    """Verdicts by sample id, how good the judge is on its gold cases, what both took, and what one
+    perplexity took; `asking` is how the judge asks a model, if it asks one."""
     stage = StageFolder(run.results.root, "judge", key)
     log = JsonLines(stage.path / VERDICTS)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is judging with {name}")):
@@ -108,9 +105,10 @@ def _verdicts(
             with meter.running():
                 made = judge_.judge(pairs)
                 info = measure(judge_, name=name)
-            cost = meter.cost()
-            if asking is not None:
-                cost = total([cost, asking.owed])
+            owed, each = (asking.owed, asking.each) if asking is not None else (None, None)
+            cost = total([meter.cost(), *filter(None, [owed])])
+            if each is not None:
+                each = each.model_copy(update={"peak_memory_bytes": cost.peak_memory_bytes})
             assert [v.sample_id for v in made] == [s.id for s, _ in pairs], f"{name}: wrong order"
             log.path.unlink(missing_ok=True)
             log.append(made)
@@ -118,14 +116,17 @@ def _verdicts(
                 {
                     "judge": info.model_dump(mode="json"),
                     "cost": cost.model_dump(mode="json"),
+                    "each": each.model_dump(mode="json") if each is not None else None,
                 }
             )
         manifest = stage.manifest()
         cost = StageCost.model_validate(manifest["cost"])
+        of_one = manifest.get("each")
         return (
             {verdict.sample_id: verdict for verdict in log.read(Verdict)},
             JudgeInfo.model_validate(manifest["judge"]),
             cost.model_copy(update={"from_cache": from_cache}),
+            StageCost.model_validate(of_one) if of_one is not None else None,
         )
 
 

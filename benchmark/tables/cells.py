@@ -21,7 +21,7 @@ def percent(score: Score | None) -> str:
         return VOID
     if score.value is None:
         return f"{MISSING} ({score.n_unscored} unscored)" if score.n_unscored else MISSING
-    return f"{100 * score.value:.1f}" + ("*" if score.n_unscored else "")
+    return f"{100 * score.value:z.1f}" + ("*" if score.n_unscored else "")
 
 
 def percent_interval(score: Score | None) -> str:
@@ -29,9 +29,9 @@ def percent_interval(score: Score | None) -> str:
     judged also what it would be were they all 0, or all 1: `; 8 unscored: 11.0-19.0`."""
     if score is None or score.value is None:
         return percent(score)
-    text = f"{100 * score.value:.1f}"
+    text = f"{100 * score.value:z.1f}"
     if score.low is not None and score.high is not None:
-        text += f" [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+        text += f" [{100 * score.low:z.1f}, {100 * score.high:z.1f}]"
     if score.bound_low is not None and score.bound_high is not None:
         bounds = f"{100 * score.bound_low:.1f}-{100 * score.bound_high:.1f}"
         text += f"; {score.n_unscored} unscored: {bounds}"
@@ -40,7 +40,7 @@ def percent_interval(score: Score | None) -> str:
 
 def points(value: float, low: float, high: float) -> str:
     """A difference of rates in points: `-40.0 [-51.2, -28.8]`."""
-    return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * value:+z.1f} [{100 * low:+z.1f}, {100 * high:+z.1f}]"
 
 
 def probability(p: float) -> str:

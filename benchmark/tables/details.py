@@ -136,9 +136,11 @@ def seed_table(board: Board) -> str:
             continue
         interval = MISSING
         if spread.low is not None and spread.high is not None:
-            interval = f"{100 * spread.low:.1f} to {100 * spread.high:.1f}"
-        cells = [row.name, str(spread.n_seeds), f"{100 * spread.mean:.1f}"]
-        rows.append([*cells, f"{100 * spread.lowest:.1f} to {100 * spread.highest:.1f}", interval])
+            interval = f"{100 * spread.low:z.1f} to {100 * spread.high:z.1f}"
+        cells = [row.name, str(spread.n_seeds), f"{100 * spread.mean:z.1f}"]
+        rows.append(
+            [*cells, f"{100 * spread.lowest:z.1f} to {100 * spread.highest:z.1f}", interval]
+        )
     if not rows:
         return "No method has run with more than one seed yet."
     caption = (

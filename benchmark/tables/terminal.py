@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -40,8 +41,10 @@ def print_rows(
             continue
         if row.scores and len(titles) <= MOST_FORM_TABLES:
             console.print(form_table(board, row))
+        if row.reasons:
+            console.print(Text(f"{row.name} is not ranked:"))
         for reason in row.reasons:
-            console.print(Text(f"{row.name} is not ranked: {reason}"))
+            console.print(Padding(Text(f"- {reason}"), (0, 0, 0, 2)))
 
 
 def row_against(board: Board, *, titles: Sequence[str], published: Board | None = None) -> Table:
@@ -55,15 +58,15 @@ def row_against(board: Board, *, titles: Sequence[str], published: Board | None 
     mine = [row for title in titles if (row := board.row(title)) is not None]
     bases = {base.name: base for row in mine if (base := board.base_of(row)) is not None}
     for row in mine:
-        table.add_row(_rank(row), row.name, *_figures(board, row), style="bold")
+        table.add_row(_rank(row), _folded(row.name), *_figures(board, row), style="bold")
     for base in bases.values():
         if base not in mine:
-            table.add_row(_rank(base), base.name, *_figures(board, base))
+            table.add_row(_rank(base), _folded(base.name), *_figures(board, base))
     if published is not None and published.rows:
         table.add_section()
         table.add_row("", "published:", style="dim")
         for row in published.rows:
-            table.add_row(_rank(row), row.name, *_figures(published, row), style="dim")
+            table.add_row(_rank(row), _folded(row.name), *_figures(published, row), style="dim")
     return table
 
 
@@ -105,6 +108,11 @@ def _table(title: str) -> Table:
         title=title, title_justify="left", padding=(0, 1, 0, 0), box=None, width=80,
         pad_edge=False,
     )  # fmt: skip
+
+
+def _folded(name: str) -> str:
+    """Each setting on a line of its own: a long name is cut anywhere else."""
+    return name.replace("+", "\n+")
 
 
 def _rank(row: BoardRow) -> str:

@@ -30,16 +30,9 @@ def weigh(
 
     Raises `RunFailed` for terms other than the declared ones and `NonFiniteLoss` for a NaN.
     """
-    for name in terms:
-        if name not in weights:
-            raise RunFailed(f"loss term '{name}' has no weight: {nearest(name, weights)}")
-    for name in weights:
-        if name not in terms:
-            raise RunFailed(f"declared loss term '{name}' was not returned by losses()")
+    _check(terms, weights, step=step)
     total: Tensor | None = None
     for name, term in terms.items():
-        if term.ndim:
-            raise RunFailed(f"loss term '{name}' is {tuple(term.shape)} at step {step}, no scalar")
         weight = weight_at(weights[name], step / max(1, n_steps - 1))
         value = float(term.detach())
         if weight and not math.isfinite(value):
@@ -47,6 +40,28 @@ def weigh(
         if weight:
             total = weight * term if total is None else total + weight * term
     return total if total is not None else torch.zeros((), requires_grad=True)
+
+
+def _check(terms: Mapping[str, object], weights: Mapping[str, float | Ramp], *, step: int) -> None:
+    for name in terms:
+        if name not in weights:
+            raise RunFailed(
+                f"loss term '{name}' has no weight in the config's `weights`: "
+                f"{nearest(name, weights)}"
+            )
+    for name in weights:
+        if name not in terms:
+            raise RunFailed(f"declared loss term '{name}' was not returned by losses()")
+    for name, term in terms.items():
+        if not isinstance(term, Tensor):
+            raise RunFailed(
+                f"loss term '{name}' is a {type(term).__name__} at step {step}, not a tensor: "
+                "compute it from the model's own tensors, without .item()"
+            )
+        if term.ndim:
+            raise RunFailed(
+                f"loss term '{name}' has shape {tuple(term.shape)} at step {step}, not a scalar"
+            )
 
 
 def take_step(
