@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -124,11 +125,19 @@ def test_at_once_is_the_same_as_one_after_another(tmp_path: Path) -> None:
     assert sum(": done after " in line for line in lines) == 4
 
 
-def start(results: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command(results, jobs=2, steps=4000),
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Two runs at once that take far longer than a test; nothing of them is left afterwards."""
+    started = subprocess.Popen(
+        command(tmp_path, jobs=2, steps=4000),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # What a shell starts in the background ignores Ctrl-C, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
+    yield started
+    with suppress(ProcessLookupError):
+        os.killpg(started.pid, signal.SIGKILL)
+    started.communicate()
 
 
 def n_lines(results: Path) -> int:
@@ -150,8 +159,9 @@ def gone(workers: list[psutil.Process]) -> bool:
     return not alive
 
 
-def test_a_killed_worker_is_on_record_and_the_others_go_on(tmp_path: Path) -> None:
-    process = start(tmp_path)
+def test_a_killed_worker_is_on_record_and_the_others_go_on(
+    process: subprocess.Popen[str], tmp_path: Path
+) -> None:
     killed, other = workers_of(process, lambda: n_lines(tmp_path) == 2)
     killed.kill()
     failed = "local/records/*/*/textual*/*.failed.json"
@@ -168,8 +178,9 @@ def test_a_killed_worker_is_on_record_and_the_others_go_on(tmp_path: Path) -> No
     assert process.returncode == 130
 
 
-def test_ctrl_c_ends_every_worker_and_leaves_what_can_go_on(tmp_path: Path) -> None:
-    process = start(tmp_path)
+def test_ctrl_c_ends_every_worker_and_leaves_what_can_go_on(
+    process: subprocess.Popen[str], tmp_path: Path
+) -> None:
     workers = workers_of(process, lambda: n_lines(tmp_path) == 2)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=DEADLINE_S)
@@ -183,8 +194,9 @@ def test_ctrl_c_ends_every_worker_and_leaves_what_can_go_on(tmp_path: Path) -> N
     assert n_lines(tmp_path) == 2
 
 
-def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    process = start(tmp_path)
+def test_workers_do_not_outlive_a_killed_parent(
+    process: subprocess.Popen[str], tmp_path: Path
+) -> None:
     workers = workers_of(process, lambda: n_lines(tmp_path) == 2)
     process.kill()
     process.communicate(timeout=DEADLINE_S)
