@@ -10,7 +10,8 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
@@ -146,7 +147,8 @@ def _at_once(queue: Queue, *, n_jobs: int, reporter: Reporter, shared: Shared) -
     try:
         while True:
             while len(workers) < n_jobs and (request := queue.next()) is not None:
-                workers.append(_fork(request, shared))
+                with interrupted_later():
+                    workers.append(_fork(request, shared))
             if not workers:
                 return
             wait([end for one in workers for end in (one.reader, one.process.sentinel)])
@@ -155,6 +157,24 @@ def _at_once(queue: Queue, *, n_jobs: int, reporter: Reporter, shared: Shared) -
                 queue.close(worker.outcome())
     finally:
         _end(workers)
+
+
+@contextmanager
+def interrupted_later() -> Iterator[None]:
+    """Ctrl-C waits until the block is done. Hooks of libraries run at a fork, and what is raised in
+    one of them is swallowed: the wish to stop would be lost, and the new worker not be known."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield
+        return
+    wishes: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: wishes.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if wishes:
+        raise KeyboardInterrupt
 
 
 def _fork(request: RunRequest, shared: Shared) -> _Worker:

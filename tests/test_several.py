@@ -21,6 +21,7 @@ from benchmark.core.records import RunRecord
 from benchmark.core.store import StorageError
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest
+from benchmark.several import interrupted_later
 from benchmark.turns import Outcome, Queue
 from tests.run_records import record
 
@@ -152,6 +153,19 @@ def workers_of(process: subprocess.Popen[str], reached: Callable[[], bool]) -> l
         assert process.poll() is None and time.monotonic() < deadline, "it did not get that far"
         time.sleep(0.02)
     return parent.children()
+
+
+def test_ctrl_c_waits_until_a_worker_is_known() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    workers = []
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupted_later():
+            os.kill(os.getpid(), signal.SIGINT)
+            workers.append("forked")
+        assert workers == ["forked"]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def gone(workers: list[psutil.Process]) -> bool:
