@@ -158,14 +158,19 @@ def workers_of(process: subprocess.Popen[str], reached: Callable[[], bool]) -> l
 def test_ctrl_c_waits_until_a_worker_is_known() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     workers = []
-    try:
-        with pytest.raises(KeyboardInterrupt), interrupted_later():
+
+    def fork() -> None:
+        with interrupted_later():
             os.kill(os.getpid(), signal.SIGINT)
             workers.append("forked")
-        assert workers == ["forked"]
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fork()
     finally:
-        signal.signal(signal.SIGINT, before)
+        now = signal.signal(signal.SIGINT, before)
+    assert workers == ["forked"]
+    assert now is signal.default_int_handler
 
 
 def gone(workers: list[psutil.Process]) -> bool:
