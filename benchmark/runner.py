@@ -92,8 +92,9 @@ def prepare(requests: Sequence[RunRequest], *, reporter: Reporter, shared: Share
     if any(request.upto != "train" for request in requests):
         _base(_begun(run_.request, shared), reporter, shared)
         _look(loaded, shared.samples(run_))
-    seen = {pool for one in runs if _sees_as_untouched(one) for pool in _pools_of(one)}
-    for role, modality in sorted({pool for one in runs for pool in _pools_of(one)}):
+    wanted = [(pool, _sees_as_untouched(one)) for one in runs for pool in _pools_of(one)]
+    seen = {pool for pool, as_untouched in wanted if as_untouched}
+    for role, modality in sorted({pool for pool, _ in wanted}):
         try:
             pool = shared.pools.load(run_.suite, role, modality, images=run_.images)
         # The run that needs it will say what is wrong; a plugin may ask for anything.

@@ -7,6 +7,7 @@ computed from the published records and never written.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -59,9 +60,9 @@ class _Guarded(_Described):
         return self
 
     @property
+    @abstractmethod
     def flattered(self) -> tuple[str, ...]:
         """The rows whose collapse would make the claim look true."""
-        raise NotImplementedError
 
     @property
     def guarded(self) -> tuple[str, ...]:

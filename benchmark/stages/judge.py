@@ -60,13 +60,14 @@ def judge(
         asking = scorer if name == COHERENCE else None
         source = [source_of_coherence(), base.own and base.own.key] if asking else source_of(name)
         key = digest({"answers": answered.key, "judge": [name, judge_.identity, *source]})
-        verdicts, info, cost, each = _verdicts(
+        verdicts, info, cost, of_one = _verdicts(
             run, name, judge_, pairs, key=key, asking=asking, reporter=reporter, begun=begun
         )
         truncated = {s.id: response.truncated for s, response in pairs}
         rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
         infos.append(info)
         costs[name] = cost
+        each = of_one if asking else each
         keys.append(key)
     return Judged(key=digest([*keys]), rows=rows, judges=infos, costs=costs, each=each)
 
