@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from benchmark.checks import declared, kept, terms, trained
-from benchmark.checks.outcome import Blocked, Check, CheckFailed, NotApplicable, Outcome, Status
+from benchmark.checks.outcome import Blocked, CheckFailed, NotApplicable, Outcome, Status
 from benchmark.checks.subject import Subject
 from benchmark.checks.workbench import Workbench
 from benchmark.core.errors import nearest, unknown
 from benchmark.core.registry import deepest_line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One part of the contract. `run` returns for a method that keeps it and raises otherwise."""
+
+    name: str
+    about: str
+    run: Callable[[Subject], None]
+
 
 EXCEPTIONS = "exceptions"
 ABOUT_EXCEPTIONS = "Every exception that the method declares names a check and gives a reason."

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from benchmark.checks.subject import Subject
+from typing import Literal
 
 Status = Literal["passed", "failed", "expected", "not_applicable", "blocked"]
 
@@ -32,15 +28,6 @@ class Blocked(Exception):
     def __init__(self, check: str) -> None:
         super().__init__(f"see `{check}`")
         self.check = check
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One part of the contract. `run` returns for a method that keeps it and raises otherwise."""
-
-    name: str
-    about: str
-    run: Callable[[Subject], None]
 
 
 @dataclass(frozen=True, kw_only=True)
