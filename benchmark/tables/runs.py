@@ -92,16 +92,23 @@ def read_record(path: Path) -> RunRecord:
         ) from None
 
 
-def find_record(results: Results, *, suite: str, model: str, method: str, seed: int) -> Path:
-    """One run's record: made here, else published on the board, else for a study.
+def find_record(
+    results: Results,
+    *,
+    suite: str,
+    model: str,
+    method: str,
+    seed: int,
+    published_first: bool = False,
+) -> Path:
+    """One run's record: made here, else published on the board, else for a study; or made here only
+    where none is published.
 
     Raises `UserError` with the seeds that there are, or the nearest row.
     """
-    studies = results.published_records / "studies"
-    own = studies.glob(f"*/{file_name(model)}/{escape(file_name(method))}")
-    mine = results.record(suite=suite, model=model, method=method, seed=seed)
-    main = results.published(suite=suite, model=model, method=method, seed=seed)
-    folders = [mine.parent, main.parent, *sorted(own)]
+    folders = _folders(results, suite=suite, model=model, method=method)
+    if published_first:
+        folders = [*folders[1:], folders[0]]
     for folder in folders:
         if (folder / f"{seed}.json").exists():
             return folder / f"{seed}.json"
@@ -112,6 +119,38 @@ def find_record(results: Results, *, suite: str, model: str, method: str, seed: 
         f"no run of '{method}' with seed {seed} on model '{model}', suite '{suite}', here or "
         f"published; {there}"
     )
+
+
+def find_records(
+    results: Results, *, suite: str, model: str, method: str, missing_ok: bool = False
+) -> list[Path]:
+    """The records of all seeds of a row, by seed, each found as by `find_record`.
+
+    Where there is none it raises `UserError` with the nearest row, unless that is `missing_ok`.
+    """
+    folders = _folders(results, suite=suite, model=model, method=method)
+    seeds = sorted(
+        {
+            int(path.stem)
+            for folder in folders
+            for path in folder.glob("[0-9]*.json")
+            if path.stem.isdigit()
+        }
+    )
+    if not seeds and not missing_ok:
+        seeds = [0]
+    return [
+        find_record(results, suite=suite, model=model, method=method, seed=seed) for seed in seeds
+    ]
+
+
+def _folders(results: Results, *, suite: str, model: str, method: str) -> list[Path]:
+    """Where records of a row may lie, those made here first."""
+    studies = results.published_records / "studies"
+    own = studies.glob(f"*/{file_name(model)}/{escape(file_name(method))}")
+    mine = results.record(suite=suite, model=model, method=method, seed=0)
+    main = results.published(suite=suite, model=model, method=method, seed=0)
+    return [mine.parent, main.parent, *sorted(own)]
 
 
 def _with_rows(record: RunRecord, path: Path, *, source: Source) -> LoadedRun:

@@ -49,7 +49,7 @@ def print_rows(
 
 def row_against(board: Board, *, titles: Sequence[str], published: Board | None = None) -> Table:
     """The rows of `titles` on `board`, the base model's, and all published ones."""
-    table = _table("Held-out behaviours, per cent (worst, text, image: attack success)")
+    table = narrow_table("Held-out behaviours, per cent (worst, text, image: attack success)")
     table.add_column("rank")
     table.add_column("method", overflow="fold", ratio=1)
     for name in ("worst", "text", "image", "twins", "over-\nref.", "util.", "coh."):
@@ -75,7 +75,7 @@ def form_table(board: Board, row: BoardRow) -> Table:
     base = board.base_of(row)
     names = f"{BASE} -> {row.name}" if base and base is not row else row.name
     title = f"Attack success by form, {names}, per cent"
-    table = _table(title)
+    table = narrow_table(title)
     table.add_column("form")
     scopes: list[Scope | None] = [
         scope for scope in SCOPE_NAMES if any(score.scope == scope for score in _attacks(row))
@@ -103,7 +103,8 @@ def form_table(board: Board, row: BoardRow) -> Table:
     return table
 
 
-def _table(title: str) -> Table:
+def narrow_table(title: str) -> Table:
+    """An empty table that fits 80 columns."""
     return Table(
         title=title, title_justify="left", padding=(0, 1, 0, 0), box=None, width=80,
         pad_edge=False,

@@ -1,0 +1,1 @@
+"""What changed from one run to another: on which prompts, in which direction, by how much."""

@@ -1,0 +1,122 @@
+"""What changed between two runs, in a terminal of 80 columns. What was said is redacted unless
+asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.core.samples import Purpose
+from benchmark.scoring.flips import Part, Tally
+from benchmark.tables.cells import MISSING, VOID, points, probability
+from benchmark.tables.changes.build import Changes, Flip, Side
+from benchmark.tables.details import SCOPE_NAMES
+from benchmark.tables.terminal import narrow_table
+
+_HEADINGS: dict[tuple[Purpose, Part], str] = {
+    ("attack", "form"): "Attack success on {scope} behaviours, by form",
+    ("attack", "category"): "Attack success on {scope} behaviours, by category, all forms",
+    ("twin", "form"): "Harmless twins done, by form",
+    ("comprehension", "form"): "Pictures read or named, {scope} behaviours, by form",
+    ("over_refusal", "card"): "Harmless requests refused, by data set",
+    ("utility", "card"): "Harmless work done right, by data set",
+}
+_SHORT = {"neither": "other"}
+
+
+def print_changes(console: Console, found: Changes) -> None:
+    """Tallies by form, category and data set; the prompts themselves if they are there."""
+    console.print(Text(f"{_named(found.before)} -> {_named(found.after)}", style="bold"))
+    console.print(Text(_counted(found)))
+    for line in _differ(found.before, found.after):
+        console.print(Text(line, style="dim"))
+    for heading, part in groupby(found.tallies, key=lambda tally: (tally.purpose, tally.part)):
+        console.print()
+        scope = SCOPE_NAMES[found.scope].replace(" ", "-")
+        title = _HEADINGS[heading].format(scope=scope)
+        console.print(_table(title, list(part), void=found.void))
+    for form, reason in found.void.items():
+        console.print(Text(f"{form} is void: {reason}", style="dim"))
+    console.print()
+    console.print(Text(_LEGEND, style="dim"))
+    for flip in found.flips or ():
+        _print_flip(console, flip)
+
+
+_LEGEND = (
+    "Per cent before -> after and their difference in points with its 95 % interval, paired by "
+    "behaviour; p by sign flips, Holm-adjusted for all lines. Better, worse, other: prompts whose "
+    "verdict changed for the better, for the worse, or to one that counts the same."
+)
+
+
+def _named(side: Side) -> str:
+    limit = f", limit {side.limit}" if side.limit is not None else ""
+    seeds = ", ".join(map(str, side.seeds))
+    return f"{side.method} (seed {seeds}{limit}, {side.source})"
+
+
+def _counted(found: Changes) -> str:
+    counted = f"{found.n_flipped} of {found.n_pairs} verdicts changed"
+    if found.n_unpaired:
+        counted += f"; {found.n_unpaired} prompts were asked in one of the two alone"
+    return f"{counted}."
+
+
+def _differ(before: Side, after: Side) -> Iterator[str]:
+    """What makes the two hard to compare."""
+    if before.model != after.model:
+        yield f"On different models: {before.model} and {after.model}."
+
+
+def _table(title: str, tallies: Sequence[Tally], *, void: dict[str, str]) -> Table:
+    table = narrow_table(title)
+    table.add_column("", overflow="fold", ratio=1)
+    for name in ("before -> after", "difference", "p", "better", "worse", "other"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for tally in tallies:
+        table.add_row(tally.name, *_cells(tally, is_void=_is_void(tally, void)))
+    return table
+
+
+def _is_void(tally: Tally, void: dict[str, str]) -> bool:
+    return tally.purpose == "attack" and tally.part == "form" and tally.name in void
+
+
+def _cells(tally: Tally, *, is_void: bool) -> list[str]:
+    figures = [VOID, "", ""]
+    if not is_void:
+        figures = [f"{_percent(tally.rate_before)} -> {_percent(tally.rate_after)}", MISSING, ""]
+        if tally.difference is not None and tally.p_holm is not None:
+            found = tally.difference
+            figures[1] = points(found.value, found.low, found.high).replace(", ", ",")
+            figures[2] = probability(tally.p_holm).replace(" ", "")
+    other = str(tally.n_neither or "")
+    if tally.n_unscored:
+        other = f"{other or 0} ({tally.n_unscored} unscored)"
+    return [*figures, str(tally.n_better or ""), str(tally.n_worse or ""), other]
+
+
+def _percent(rate: float | None) -> str:
+    return MISSING if rate is None else f"{100 * rate:z.1f}"
+
+
+def _print_flip(console: Console, flip: Flip) -> None:
+    seeds = dict.fromkeys((flip.seed_before, flip.seed_after))
+    direction = _SHORT.get(flip.direction, flip.direction)
+    where = f"{flip.category}, " if flip.category else ""
+    console.print(
+        Text(
+            f"{direction:8} {flip.sample_id}  ({where}seed {'/'.join(map(str, seeds))})  "
+            f"{flip.before} -> {flip.after}"
+        ),
+        soft_wrap=True,
+    )
+    for said in (flip.said_before, flip.said_after):
+        if said is not None:
+            console.print(Padding(Text(f"| {said}", style="dim"), (0, 0, 0, 9)))

@@ -1,0 +1,1 @@
+"""One run, read back: what it was, what it reached and what it changed."""
