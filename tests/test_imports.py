@@ -44,6 +44,8 @@ LAYERS = {
     "benchmark.turns": 4,
     "benchmark.grids": 4,
     "benchmark.search": 4,
+    "benchmark.reproduce": 5,
+    "benchmark.export": 5,
     "benchmark.testbed.recipe": 5,
     "benchmark.commands": 6,
     "benchmark.cli": 6,

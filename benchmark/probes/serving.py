@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from benchmark.core.errors import UserError, unknown
 from benchmark.core.samples import Sample
 from benchmark.engines.local import LocalEngine
 from benchmark.progress import Reporter
 from benchmark.stages.answer import engine_of
+from benchmark.stages.artifact import Artifact
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
@@ -14,8 +17,17 @@ from benchmark.stages.train import load_pools, train
 from benchmark.vlm.perception import Perceptions
 
 
-def serving(request: RunRequest, *, reporter: Reporter) -> tuple[Run, LocalEngine]:
-    """The resolved run and the engine of its artifact, which is found finished or made now."""
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A resolved run, what it left behind, and where its model is loaded."""
+
+    run: Run
+    artifact: Artifact
+    loaded: Loaded
+
+
+def trained(request: RunRequest, *, reporter: Reporter) -> Trained:
+    """The artifact of this run, which is found finished or made now."""
     run = resolve(request)
     loaded = Loaded(
         run.model_card,
@@ -24,7 +36,13 @@ def serving(request: RunRequest, *, reporter: Reporter) -> tuple[Run, LocalEngin
         perceptions=Perceptions(),
     )
     artifact = train(run, pools=load_pools(run), loaded=loaded, reporter=reporter)
-    return run, engine_of(run, artifact, loaded)
+    return Trained(run=run, artifact=artifact, loaded=loaded)
+
+
+def serving(request: RunRequest, *, reporter: Reporter) -> tuple[Run, LocalEngine]:
+    """The resolved run and the engine of its artifact."""
+    made = trained(request, reporter=reporter)
+    return made.run, engine_of(made.run, made.artifact, made.loaded)
 
 
 def asked_with_images(run: Run) -> list[Sample]:
@@ -34,11 +52,17 @@ def asked_with_images(run: Run) -> list[Sample]:
 
 
 def sample_of(run: Run, sample_id: str) -> Sample:
-    """The sample of the evaluation with this id. Raises `UserError` for one without a picture."""
+    """The sample of the evaluation with this id. Raises `UserError` for one that it lacks."""
     samples = evaluation_samples(run.suite.evaluation, images=run.images, limit=None)
     by_id = {sample.id: sample for sample in samples}
     if sample_id not in by_id:
         unknown(f"sample of suite '{run.suite.name}'", sample_id, by_id)
-    if not by_id[sample_id].images:
-        raise UserError(f"sample '{sample_id}' is asked without a picture: there are no tokens")
     return by_id[sample_id]
+
+
+def pictured_sample_of(run: Run, sample_id: str) -> Sample:
+    """The same; raises `UserError` also for one without a picture."""
+    found = sample_of(run, sample_id)
+    if not found.images:
+        raise UserError(f"sample '{sample_id}' is asked without a picture: there are no tokens")
+    return found

@@ -1,0 +1,146 @@
+"""What commands find, as `--json` prints it: plain facts for programs, one type per command.
+
+What is a board, a record or a comparison has a type of its own elsewhere; `schema` knows them all.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from benchmark.core.records import Score, Selection, Stage, Status, Stored
+
+
+class Headline(Stored):
+    """One of a run's main figures, over held-out behaviours where attacks are meant."""
+
+    title: str
+    score: Score
+
+
+class RunEnded(Stored):
+    """How one run ended. `record` is None where none was written: scoring was not asked for, or a
+    mistake stopped it before it began, which `error` then says."""
+
+    method: str
+    model: str
+    suite: str
+    seed: int
+    limit: int | None
+    status: Status | Literal["refused", "left_out"]
+    failed_stage: Stage | None
+    error: str | None
+    record: str | None
+    figures: list[Headline]
+
+
+class RunsEnded(Stored):
+    """`run`, `train`, `generate`, `judge`, `score` and, with its page, `study`."""
+
+    runs: list[RunEnded]
+    files: list[str]
+    exit_code: int
+
+
+class Trial(Stored):
+    """One trial of a search; what it did not reach is None."""
+
+    settings: dict[str, JsonValue]
+    status: str
+    error: str | None
+    objective: float | None
+    worst_asr: float | None
+    device_s: float | None
+
+
+class Searched(Stored):
+    """`search`, one row of it; `chosen` is None where there was none, for the reason in `error`."""
+
+    method: str
+    model: str
+    chosen: dict[str, JsonValue] | None
+    selection: Selection | None
+    trials: list[Trial]
+    error: str | None
+
+
+class Boards(Stored):
+    """`table`. With `--check` nothing is written, and `stale` names what records would change."""
+
+    files: list[str]
+    stale: list[str]
+    warnings: list[str]
+
+
+class PublishedRow(Stored):
+    """One row that was published; `below` are reasons why it will stand below the line."""
+
+    method: str
+    records: list[str]
+    below: list[str]
+
+
+class Publication(Stored):
+    """`publish`. `left_out` are rows that `all` does not publish, with the reason."""
+
+    rows: list[PublishedRow]
+    left_out: dict[str, str]
+    boards: Boards | None
+
+
+class NewMethod(Stored):
+    """`new-method`."""
+
+    path: str
+    next: list[str]
+
+
+class Drawn(Stored):
+    """`plot`: the files, and what the picture says in words."""
+
+    files: list[str]
+    lines: list[str]
+
+
+class Cleaned(Stored):
+    """`clean`."""
+
+    folder: str
+    freed_bytes: int
+    n_in_use: int
+
+
+class TestbedTrained(Stored):
+    """`testbed`: the checkpoint and its training record, or the file of retrieved texts."""
+
+    output: str
+    record: str | None
+    figures: dict[str, JsonValue]
+
+
+class Asked(Stored):
+    """`ask`: one request and its two answers; truncated ones reached the token limit."""
+
+    prompt: str
+    image: str | None
+    method: str
+    before: str
+    after: str
+    before_truncated: bool
+    after_truncated: bool
+
+
+class Exported(Stored):
+    """`export`: what was written. `n_alike` of `n_checked` prompts are answered to the last
+    character as by the run's own model; `record` is where the card's figures come from."""
+
+    folder: str
+    form: Literal["checkpoint", "adapter"]
+    method: str
+    model: str
+    seed: int
+    n_bytes: int
+    n_checked: int
+    n_alike: int
+    record: str | None

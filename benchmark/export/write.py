@@ -1,0 +1,172 @@
+"""Writes what a method left behind as an ordinary transformers checkpoint or PEFT adapter.
+
+What was written is loaded again by the libraries themselves and must answer like the run's own
+model; only then does it take its name.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from peft import PeftModel
+from transformers import AutoProcessor
+
+from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.found import Exported
+from benchmark.core.records import RunRecord
+from benchmark.core.rows import BASE
+from benchmark.core.samples import Sample
+from benchmark.core.store import write_atomic, writing
+from benchmark.engines.local import LocalEngine
+from benchmark.export.card import model_card
+from benchmark.models import load_card
+from benchmark.probes.serving import Trained
+from benchmark.stages.answer import engine_of
+from benchmark.stages.loaded import folder_of
+from benchmark.stages.resolve import Run
+from benchmark.stages.samples import evaluation_samples
+from benchmark.vlm.artifacts import ADAPTER, ADAPTER_CONFIG, WeightsDelta
+from benchmark.vlm.loading import DTYPES, load_model
+from benchmark.vlm.model import VisionLanguageModel
+
+Form = Literal["checkpoint", "adapter"]
+N_CHECKED = 32
+
+
+def export(
+    trained: Trained, *, to: Path, form: Form, record: tuple[Path, RunRecord] | None
+) -> Exported:
+    """Write it to `to`, which must not be there yet, and return what was written.
+
+    Raises `UserError` for what no such files can hold: hooks, an unchanged model, an adapter of
+    weights that were trained in full, 4-bit weights merged.
+    """
+    run, delta = trained.run, _delta(trained, form=form)
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UserError(f"--to {to}: there is something already; name a folder that is not there")
+    base = run.model_card if delta.checkpoint is None else load_card(delta.checkpoint)
+    partial = to.with_name(f".{to.name}.partial")
+    with writing(to):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if form == "checkpoint":
+            _write_checkpoint(partial, delta, base=folder_of(base), precision=run.spec.precision)
+        else:
+            _write_adapter(partial, trained.artifact.folder, base=str(base.checkpoint()))
+    samples = _samples(run)
+    alike = _alike(trained, partial, samples, form=form, base=folder_of(base))
+    write_atomic(
+        partial / "README.md",
+        model_card(
+            run.spec, card=run.model_card, form=form, base=base.name,
+            artifact=trained.artifact.info, record=record[1] if record else None,
+        ),
+    )  # fmt: skip
+    with writing(to):
+        if to.exists():
+            to.rmdir()
+        partial.rename(to)
+    return Exported(
+        folder=str(to),
+        form=form,
+        method=run.spec.method,
+        model=run.spec.model,
+        seed=run.spec.seed,
+        n_bytes=sum(path.stat().st_size for path in to.iterdir()),
+        n_checked=len(samples),
+        n_alike=alike,
+        record=str(record[0]) if record else None,
+    )
+
+
+def _delta(trained: Trained, *, form: Form) -> WeightsDelta:
+    """The weights that are to be written; refuses what cannot be."""
+    run, info = trained.run, trained.artifact.info
+    name = run.spec.method
+    if info.hooks:
+        raise UserError(
+            f"'{name}' answers through {', '.join(info.hooks)}, which no checkpoint or adapter can "
+            f"hold; `ask --method {name}` and `run` serve it"
+        )
+    delta = trained.artifact.delta()
+    if delta is None:
+        where = "" if name == BASE else ", its settings have no effect"
+        raise UserError(
+            f"'{name}' changes no weight{where}: the model is in {run.model_card.checkpoint()}"
+        )
+    if form == "adapter" and (delta.adapter is None or delta.full or delta.checkpoint):
+        trains = ", ".join(f"{role} ({how})" for role, how in info.trained_roles.items())
+        raise UserError(
+            f"'{name}' is no adapter: it trained {trains or 'another checkpoint'}; "
+            "write it with --as checkpoint"
+        )
+    if form == "checkpoint" and delta.precision not in DTYPES:
+        raise UserError(
+            f"'{name}' was trained over {delta.precision} weights, which are never merged "
+            "silently; write it with --as adapter"
+        )
+    return delta
+
+
+def _write_checkpoint(folder: Path, delta: WeightsDelta, *, base: Path, precision: str) -> None:
+    model = load_model(base, name="base", precision=precision).hf
+    parameters = dict(model.named_parameters())
+    for name, value in delta.full.items():
+        parameters[name].data.copy_(value)
+    if delta.adapter is not None:
+        model = delta.adapter.attach(model).merge_and_unload()
+    model.save_pretrained(folder)
+    AutoProcessor.from_pretrained(base, local_files_only=True).save_pretrained(folder)
+
+
+def _write_adapter(folder: Path, artifact: Path, *, base: str) -> None:
+    """PEFT's own two files, which are what an artifact holds."""
+    shutil.copyfile(artifact / ADAPTER, folder / ADAPTER)
+    config = json.loads((artifact / ADAPTER_CONFIG).read_text())
+    write_atomic(
+        folder / ADAPTER_CONFIG,
+        json.dumps(config | {"base_model_name_or_path": base}, indent=2, sort_keys=True) + "\n",
+    )
+
+
+def _samples(run: Run) -> list[Sample]:
+    """The first prompts of the evaluation of every kind and form, pictures among them."""
+    groups: dict[tuple[str, str | None], list[Sample]] = {}
+    for sample in evaluation_samples(run.suite.evaluation, images=run.images, limit=2):
+        groups.setdefault((sample.purpose, sample.attack or sample.card), []).append(sample)
+    rounds = max(map(len, groups.values()))
+    ordered = [group[n] for n in range(rounds) for group in groups.values() if n < len(group)]
+    return ordered[:N_CHECKED]
+
+
+def _alike(
+    trained: Trained, folder: Path, samples: Sequence[Sample], *, form: Form, base: Path
+) -> int:
+    """How many prompts are answered as by the run's own model; none at all is a fault of ours."""
+    run = trained.run
+    own = engine_of(run, trained.artifact, trained.loaded)
+    if form == "checkpoint":
+        model = load_model(folder, name="exported", precision=run.spec.precision)
+    else:
+        model = load_model(base, name="exported", precision=run.spec.precision)
+        _put_on(model, folder)
+    written = LocalEngine(model, hooks=(), max_new_tokens=run.spec.max_new_tokens)
+    alike = sum(
+        mine.text == other.text
+        for mine, other in zip(own.answer(samples), written.answer(samples), strict=True)
+    )
+    if alike < len(samples) / 2:
+        raise RunFailed(
+            f"what was written to {folder} answers {alike} of {len(samples)} prompts as the run's "
+            "own model does: it is not the same model, and is not handed out"
+        )
+    return alike
+
+
+def _put_on(model: VisionLanguageModel, folder: Path) -> None:
+    """The adapter as PEFT itself reads it, on the bare base."""
+    model.hf = PeftModel.from_pretrained(model.hf, str(folder)).base_model.model

@@ -1,0 +1,60 @@
+"""Does a published run come out again? Everything is done anew, in a folder of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.records import RunRecord
+from benchmark.models import load_card
+from benchmark.progress import Reporter
+from benchmark.runner import RunRequest, run
+from benchmark.stages.resolve import resolve
+from benchmark.suites import load_suite
+from benchmark.tables.reproduced import Reproduced, reproduced
+
+
+def reproduce(
+    path: Path, record: RunRecord, *, request: RunRequest, reporter: Reporter
+) -> Reproduced:
+    """Run what the record says, as `as_recorded` asks for it, and compare.
+
+    Raises `UserError` for a record that is not of a finished run, and `RunFailed` where the run
+    does not finish now.
+    """
+    if record.status != "done":
+        raise UserError(f"{path}: this run {record.status}; there is nothing to reproduce")
+    again = run(request, reporter=reporter)
+    if again.status != "done":
+        raise RunFailed(f"{record.spec.method} {again.status} this time: {again.error}")
+    return reproduced(record, again, path=str(path), folder=str(request.results))
+
+
+def as_recorded(
+    record: RunRecord, *, folder: Path, device: str | None, suite: str, model: str | None
+) -> RunRequest:
+    """The same row, in `folder`, where nothing is found done but an earlier attempt of this. Where
+    its settings have been chosen anew since, they are the recorded ones.
+
+    A record knows suite and model by their names. One that is a file or a folder of the user's own
+    must be given again; `UserError` where it is not the same one.
+    """
+    spec = record.spec
+    if load_suite(suite).name != spec.suite:
+        suite = spec.suite
+    model = model or spec.model
+    if load_card(model).name != spec.model:
+        raise UserError(f"--model {model} is not '{spec.model}', on which this run was made")
+    asked = RunRequest(
+        method=spec.method.partition("@")[0],
+        model=model,
+        suite=suite,
+        seed=spec.seed,
+        limit=spec.limit,
+        device=device or spec.device,
+        results=folder,
+    )
+    if resolve(asked).spec.config == spec.config:
+        return asked
+    return replace(asked, method=record.method.name, overrides=spec.config, tuned=False)

@@ -1,0 +1,121 @@
+"""A run done once more, beside its record: which figures are the same, how far others are off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmark.core.records import RunRecord, Score, Stored
+
+
+class Deviation(Stored):
+    """A figure that came out otherwise, or in one of the two alone."""
+
+    metric_id: str
+    recorded: float | None
+    again: float | None
+    low: float | None
+    high: float | None
+    """The recorded figure's 95 % interval."""
+
+    @property
+    def size(self) -> float | None:
+        """How far apart the two are; None where one of them is missing."""
+        if self.recorded is None or self.again is None:
+            return None
+        return abs(self.again - self.recorded)
+
+    @property
+    def within_interval(self) -> bool:
+        """Does the new figure lie in the recorded one's interval?"""
+        if self.again is None or self.low is None or self.high is None:
+            return False
+        return self.low <= self.again <= self.high
+
+
+class Reproduced(Stored):
+    """A run beside its record. It agrees where every figure is the same or at least lies within
+    the recorded one's 95 % interval. `differs` names what was not alike to begin with."""
+
+    record: str
+    again: str
+    method: str
+    model: str
+    suite: str
+    seed: int
+    same_answers: bool
+    same_verdicts: bool
+    n_figures: int
+    n_equal: int
+    deviations: list[Deviation]
+    largest: float
+    agrees: bool
+    differs: list[str]
+    training_s: float | None
+    training_again_s: float | None
+
+
+def reproduced(record: RunRecord, again: RunRecord, *, path: str, folder: str) -> Reproduced:
+    """Every figure of the run at `path` beside that of the one done anew in `folder`."""
+    deviations = list(_deviations(record, again))
+    n_figures = len({score.metric_id for score in (*record.scores, *again.scores)})
+    return Reproduced(
+        record=path,
+        again=folder,
+        method=record.spec.method,
+        model=record.spec.model,
+        suite=record.spec.suite,
+        seed=record.spec.seed,
+        same_answers=again.digests.get("answers") == record.digests.get("answers"),
+        same_verdicts=again.digests.get("verdicts") == record.digests.get("verdicts"),
+        n_figures=n_figures,
+        n_equal=n_figures - len(deviations),
+        deviations=deviations,
+        largest=max((found.size for found in deviations if found.size is not None), default=0.0),
+        agrees=all(found.within_interval for found in deviations),
+        differs=list(_differs(record, again)),
+        training_s=_training_s(record),
+        training_again_s=_training_s(again),
+    )
+
+
+def _deviations(record: RunRecord, again: RunRecord) -> Iterator[Deviation]:
+    recorded = {score.metric_id: score for score in record.scores}
+    found = {score.metric_id: score for score in again.scores}
+    for name in dict.fromkeys((*recorded, *found)):
+        was, now = recorded.get(name), found.get(name)
+        if was is None or now is None or _figure(was) != _figure(now):
+            yield Deviation(
+                metric_id=name,
+                recorded=was.value if was else None,
+                again=now.value if now else None,
+                low=was.low if was else None,
+                high=was.high if was else None,
+            )
+
+
+def _figure(score: Score) -> tuple[object, ...]:
+    return score.value, score.low, score.high, score.n_total, score.n_unscored, score.void
+
+
+def _differs(record: RunRecord, again: RunRecord) -> Iterator[str]:
+    """What may explain a deviation, in words."""
+    if record.spec.config != again.spec.config:
+        yield "settings"
+    if record.method.source_sha256 != again.method.source_sha256:
+        yield "the method's code"
+    if record.model_sha256 != again.model_sha256:
+        yield "the model's weights"
+    for name, was in record.packages.items():
+        now = again.packages.get(name)
+        if now != was:
+            yield f"{name} {was} there, {now or 'none'} here"
+    if record.git.commit != again.git.commit:
+        yield f"commit {(record.git.commit or 'unknown')[:10]} there, " \
+            f"{(again.git.commit or 'unknown')[:10]} here"  # fmt: skip
+    if record.system.device_name != again.system.device_name:
+        yield f"{record.system.device_name} there, {again.system.device_name} here"
+
+
+def _training_s(record: RunRecord) -> float | None:
+    stage = record.cost.stages.get("train") if record.cost else None
+    return stage.device_s if stage else None
