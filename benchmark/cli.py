@@ -1,5 +1,7 @@
 """The commands of `python -m benchmark`: parse, call, print. Nothing heavy is imported up here.
 
+`vlm-bench` is the same by a name that a shell can complete.
+
 Exit codes: 0 done, 1 a run failed (recorded), 2 user error, 3 something asked for is missing
 (`doctor`; or a method that was named needs what its target or suite does not offer), 4 budget stop,
 130 interrupted and resumable. Bugs keep their traceback.
@@ -16,19 +18,25 @@ from typer.exceptions import TyperException
 
 from benchmark.commands import (
     adding,
+    asking,
     boards,
     checking,
+    exporting,
     listing,
     mechanisms,
     plotting,
+    reproducing,
     running,
+    schemas,
     searching,
+    showing,
     studying,
     upkeep,
 )
 from benchmark.core.errors import RunFailed, UserError, nearest
 
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
+SCRIPT = "vlm-bench"
 _FOR_THE_USER = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 app = typer.Typer(
@@ -37,7 +45,6 @@ app = typer.Typer(
     epilog="First steps: `python -m benchmark list methods`, then "
     "`python -m benchmark run --method textual_unlearning`.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,18 +55,33 @@ for _module in (
     adding,
     checking,
     boards,
+    showing,
+    asking,
+    exporting,
+    reproducing,
     plotting,
     mechanisms,
     listing,
+    schemas,
     upkeep,
 ):
     _module.add_to(app)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def script() -> None:
+    """The console script `vlm-bench`; `vlm-bench --install-completion` lets the shell complete."""
+    sys.exit(main(prog_name=SCRIPT))
+
+
+def main(arguments: Sequence[str] | None = None, *, prog_name: str = "python -m benchmark") -> int:
     """Run one command and return its exit code."""
+    asked = sys.argv[1:] if arguments is None else arguments
+    if prog_name != SCRIPT and any(one.endswith("-completion") for one in asked[:1]):
+        return _say(
+            f"a shell completes `{SCRIPT}` alone: .venv/bin/{SCRIPT} {asked[0]}", USER_ERROR
+        )
     try:
-        code = app(args=arguments, prog_name="python -m benchmark", standalone_mode=False)
+        code = app(args=arguments, prog_name=prog_name, standalone_mode=False)
     except TyperException as error:
         return _usage(error)
     except UserError as error:

@@ -295,3 +295,33 @@ def test_make_speaks_of_the_target_that_was_called(target, given, message):
     )  # fmt: skip
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("sho", ["show"]),
+        ("run --method simn", ["simnpo"]),
+        ("run --method npo,simn", ["npo,simnpo"]),
+        ("run --model testbed-llava-un", ["testbed-llava-unaligned"]),
+        ("compare npo refusal_", ["refusal_tuning"]),
+        ("study loss", ["loss_terms"]),
+        ("schema comp", ["compare"]),
+    ],
+)
+def test_a_shell_completes_names(typed, offered):
+    words = f"vlm-bench {typed}"
+    done = subprocess.run(
+        [sys.executable, "-c", "from benchmark.cli import script; script()"],
+        capture_output=True, text=True, cwd=ROOT,
+        env=os.environ | {
+            "_VLM_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        },
+    )  # fmt: skip
+    assert done.stdout.split() == offered, done.stderr
+
+
+def test_what_no_shell_can_complete_says_what_it_can(capsys):
+    assert main(["--install-completion"]) == 2
+    assert "a shell completes `vlm-bench` alone" in _only_line(capsys)

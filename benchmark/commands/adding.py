@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.output import show
+from benchmark.commands.output import JsonOption, report
 from benchmark.core import registry
 from benchmark.core.errors import UserError
+from benchmark.core.found import NewMethod
 from benchmark.core.store import REPOSITORY, write_atomic
 
 TEMPLATE = Path(__file__).with_name("new_method.txt")
@@ -30,6 +31,7 @@ def new_method(
     to: Annotated[
         Path | None, typer.Option("--to", help="Another folder than the clone's methods/.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> int:
     """Write the file of a new method: complete, checked, and without any effect yet."""
     _check_name(name)
@@ -44,8 +46,15 @@ def new_method(
     words = Template(text).substitute(title=title, cls=_class_name(name, text))
     write_atomic(path, words)
     asked = name if to is None else str(path)
-    show(f"{path}\nnext: edit it, then\n  make check METHOD={asked}\n  make bench METHOD={asked}")
+    found = NewMethod(
+        path=str(path), next=[f"make check METHOD={asked}", f"make bench METHOD={asked}"]
+    )
+    report("new-method", found, _words, as_json=as_json)
     return 0
+
+
+def _words(found: NewMethod) -> str:
+    return "\n  ".join([f"{found.path}\nnext: edit it, then", *found.next])
 
 
 def _class_name(name: str, text: str) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.commands.completing import several_of
 from benchmark.commands.options import read_methods
-from benchmark.commands.output import show
+from benchmark.commands.output import JsonOption, report, show
 from benchmark.core.rows import split_row
 
 if TYPE_CHECKING:
@@ -45,9 +44,12 @@ def check(
     kind: Annotated[Checked, typer.Argument(help="What to check: method.", metavar="KIND")],
     name: Annotated[
         str,
-        typer.Argument(help="A name from `list methods`, a file, several with commas, or `all`."),
+        typer.Argument(
+            help="A name from `list methods`, a file, several with commas, or `all`.",
+            autocompletion=several_of("method"),
+        ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     only: Annotated[
         list[str], typer.Option("--only", help="This check only; may be given several times.")
     ] = [],  # noqa: B006 (typer reads the default, nobody changes it)
@@ -64,7 +66,7 @@ def check(
         if not as_json:
             show(_as_text(outcome, is_first=not found or found[-1].method != outcome.method))
         found.append(outcome)
-    show(json.dumps([asdict(outcome) for outcome in found], indent=2) if as_json else _sum(found))
+    report("check", found, _sum, as_json=as_json)
     return 0 if all(outcome.is_well for outcome in found) else FAILED
 
 

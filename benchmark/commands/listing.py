@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from benchmark.commands.output import show
+from benchmark.commands.output import JsonOption, report
 from benchmark.core import registry
 from benchmark.core.registry import Entry, Kind
 from benchmark.core.store import REPOSITORY
@@ -52,19 +52,15 @@ def list_entries(
     load: Annotated[
         bool, typer.Option("--load", help="Import each in a process of its own and say what fails.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """List methods, attacks, judges, datasets, models, suites, studies; why one is broken."""
     found = list(registry.entries(kind.kind).values())
     if load:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             found = list(pool.map(_tried, found))
-    show(_as_json(found) if as_json else _as_text(found, kind))
+    report("list", found, partial(_as_text, kind=kind), as_json=as_json)
     return 0
-
-
-def _as_json(found: list[Entry]) -> str:
-    return json.dumps([{**asdict(entry), "path": str(entry.path)} for entry in found], indent=2)
 
 
 def _as_text(found: list[Entry], kind: Listed) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.commands.completing import one_of
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     OneModelOption,
@@ -17,8 +18,8 @@ from benchmark.commands.options import (
     read_overrides,
     results_at,
 )
-from benchmark.commands.output import show
-from benchmark.commands.plotting import ToOption, plot
+from benchmark.commands.output import JsonOption, report
+from benchmark.commands.plotting import ToOption, drawn_in, plot, words
 from benchmark.commands.running import (
     ConfigOption,
     DefaultsOption,
@@ -32,7 +33,10 @@ from benchmark.core.store import check_writable, file_name, write_atomic
 if TYPE_CHECKING:
     from benchmark.stages.resolve import Run, RunRequest
 
-OneMethodOption = Annotated[str, typer.Option("--method", help="A name from `list methods`.")]
+OneMethodOption = Annotated[
+    str,
+    typer.Option("--method", help="A name from `list methods`.", autocompletion=one_of("method")),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Which seed of the method.")]
 
 
@@ -55,6 +59,7 @@ def plot_alignment(
     model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     device: DeviceOption = "auto",
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Draw how near images stand to their captions inside the language model, layer by layer.
@@ -79,7 +84,7 @@ def plot_alignment(
     found = nearness_of_rows(requests, reporter=Reporter())
     write_picture(target, picture_of(found, title=f"Images and captions in {on}, seed {seed}"))
     write_atomic(target.with_suffix(".csv"), as_csv(found))
-    show(f"{target}\n{target.with_suffix('.csv')}")
+    report("plot alignment", drawn_in(target, target.with_suffix(".csv")), words, as_json=as_json)
     return 0
 
 
@@ -94,21 +99,22 @@ def plot_tokens(
     config: ConfigOption = None,
     defaults: DefaultsOption = False,
     device: DeviceOption = "auto",
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Draw what a method goes by on each visual token of one request; trains it if need be."""
-    request = _request(
+    request = one_request(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
         defaults=defaults, device=device, results=results,
     )  # fmt: skip
-    from benchmark.probes.serving import sample_of, serving
+    from benchmark.probes.serving import pictured_sample_of, serving
     from benchmark.probes.tokens import explained_images
     from benchmark.progress import Reporter
     from benchmark.tables.figures.canvas import write_picture
     from benchmark.tables.figures.tokens import TokenPicture
 
     run, engine = serving(request, reporter=Reporter())
-    asked = sample_of(run, sample)
+    asked = pictured_sample_of(run, sample)
     target = to or _place(run, f"tokens-{file_name(sample)}")
     write_picture(
         target,
@@ -118,7 +124,7 @@ def plot_tokens(
             images=explained_images(engine, asked),
         ),
     )
-    show(str(target))
+    report("plot tokens", drawn_in(target), words, as_json=as_json)
     return 0
 
 
@@ -132,10 +138,11 @@ def plot_gate(
     config: ConfigOption = None,
     defaults: DefaultsOption = False,
     device: DeviceOption = "auto",
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Draw how well a method's gate tells attacked pictures from their harmless twins."""
-    request = _request(
+    request = one_request(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
         defaults=defaults, device=device, results=results,
     )  # fmt: skip
@@ -164,13 +171,12 @@ def plot_gate(
     table = pd.DataFrame(csv_rows(curves), columns=list(COLUMNS))
     behind = target.with_suffix(".csv")
     write_atomic(behind, table.to_csv(index=False, lineterminator="\n"))
-    for curve in curves:
-        show(curve.line)
-    show(f"{target}\n{behind}")
+    found = drawn_in(target, behind, lines=[curve.line for curve in curves])
+    report("plot gate", found, words, as_json=as_json)
     return 0
 
 
-def _request(
+def one_request(
     method: str,
     *,
     seed: int,
@@ -182,7 +188,7 @@ def _request(
     device: str,
     results: Path | None,
 ) -> RunRequest:
-    """Names and settings are read before torch is imported."""
+    """What one run of one method is asked for; read before torch is imported."""
     names = read_methods(method)
     if len(names) != 1:
         raise UserError(f"--method '{method}': one method is drawn at a time")

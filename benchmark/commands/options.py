@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.commands.completing import one_of, several_of
 from benchmark.core.config import merge, parse_overrides, read_yaml
 from benchmark.core.errors import UserError
 from benchmark.core.rows import split_row
@@ -26,6 +27,7 @@ ModelOption = Annotated[
         "--model",
         help="A name from `list models` or a checkpoint's folder, several with commas; if not "
         "given, the suite's first target, and with `--method all` every target.",
+        autocompletion=several_of("model"),
     ),
 ]
 OneModelOption = Annotated[
@@ -33,6 +35,7 @@ OneModelOption = Annotated[
     typer.Option(
         "--model",
         help="A name or a checkpoint's folder; if not given, the suite's first target.",
+        autocompletion=one_of("model"),
     ),
 ]
 JobsOption = Annotated[
@@ -42,7 +45,12 @@ JobsOption = Annotated[
     ),
 ]
 SuiteOption = Annotated[
-    str, typer.Option("--suite", help="A name from `list suites`, or a YAML file.")
+    str,
+    typer.Option(
+        "--suite",
+        help="A name from `list suites`, or a YAML file.",
+        autocompletion=one_of("suite"),
+    ),
 ]
 ResultsOption = Annotated[
     Path | None,

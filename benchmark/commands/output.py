@@ -1,9 +1,99 @@
-"""Printing that survives a reader who leaves (`... | head`)."""
+"""Printing for people and for programs; it survives a reader who leaves (`... | head`).
+
+What a command found is printed as JSON through the very type that `schema` describes it by.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from rich.console import Console
+
+    FoundT = TypeVar("FoundT")
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON; `schema` says what is in it.")
+]
+_RUNS = "benchmark.core.found:RunsEnded"
+_DRAWN = "benchmark.core.found:Drawn"
+# Where the type of each command's output lies; of a list, that of its items.
+TYPES = {
+    "run": _RUNS,
+    "train": _RUNS,
+    "generate": _RUNS,
+    "judge": _RUNS,
+    "score": _RUNS,
+    "study": _RUNS,
+    "search": "list of benchmark.core.found:Searched",
+    "check": "list of benchmark.checks.outcome:Outcome",
+    "new-method": "benchmark.core.found:NewMethod",
+    "table": "benchmark.core.found:Boards",
+    "publish": "benchmark.core.found:Publication",
+    "show": "benchmark.tables.one_run.build:RunShown",
+    "compare": "benchmark.tables.changes.build:Changes",
+    "ask": "benchmark.core.found:Asked",
+    "export": "benchmark.core.found:Exported",
+    "reproduce": "benchmark.tables.reproduced:Reproduced",
+    "plot run": _DRAWN,
+    "plot tokens": _DRAWN,
+    "plot gate": _DRAWN,
+    "plot alignment": _DRAWN,
+    "list": "list of benchmark.core.registry:Entry",
+    "doctor": "list of benchmark.doctor:Check",
+    "clean": "benchmark.core.found:Cleaned",
+    "testbed": "benchmark.core.found:TestbedTrained",
+    # Not a command, but what most programs want to read.
+    "record": "benchmark.core.records:RunRecord",
+}
+
+
+def report(command: str, found: FoundT, words: Callable[[FoundT], str], *, as_json: bool) -> None:
+    """Print what a command found, for a program or in words."""
+    if as_json:
+        show_json(command, found)
+    else:
+        show(words(found))
+
+
+def show_json(command: str, found: object) -> None:
+    """Print what a command found as JSON."""
+    show(adapter_of(command).dump_json(found, indent=2).decode())
+
+
+def drawn(printing: Callable[[Console, FoundT], None]) -> Callable[[FoundT], str]:
+    """As text, what prints itself on a console of the terminal's width."""
+
+    def words(found: FoundT) -> str:
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        with console.capture() as said:
+            printing(console, found)
+        return said.get().rstrip("\n")
+
+    return words
+
+
+def adapter_of(command: str) -> TypeAdapter[Any]:
+    """What reads and writes the output of a command."""
+    from pydantic import TypeAdapter
+
+    place = TYPES[command].removeprefix("list of ")
+    module, name = place.split(":")
+    item: Any = getattr(import_module(module), name)
+    return TypeAdapter(item if place == TYPES[command] else _list_of(item))
+
+
+def _list_of(item: Any) -> Any:
+    return list[item]
 
 
 def show(text: str) -> None:

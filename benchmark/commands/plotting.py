@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +13,12 @@ from benchmark.commands.options import (
     OneModelOption,
     ResultsOption,
     SuiteOption,
-    read_model,
     results_at,
 )
-from benchmark.commands.output import show
+from benchmark.commands.output import JsonOption, report
+from benchmark.commands.showing import RowArgument, run_of, untouched
 from benchmark.core.errors import UserError
+from benchmark.core.found import Drawn
 
 if TYPE_CHECKING:
     from benchmark.core.records import RunRecord
@@ -40,44 +42,56 @@ def add_to(app: typer.Typer) -> None:
 
 @plot.command("run", epilog="Example: plot run textual_unlearning --seed 1")
 def plot_run(
-    run: Annotated[
-        str, typer.Argument(help="A record's JSON file, or a row: yours, else the published one.")
-    ],
+    run: RowArgument,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which seed of the row.")] = 0,
     to: ToOption = None,
     model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
-    """Draw every loss term of a run and the weighted total, phase by phase."""
+    """Draw every loss term of a run, phase by phase, and its attack success by form.
+
+    Attack success goes into a file of its own beside the losses; what a run does not have is not
+    drawn.
+    """
     from benchmark.tables.figures.canvas import write_picture
-    from benchmark.tables.figures.curves import LossCurves, curves_of
-    from benchmark.tables.runs import find_record, read_record
+    from benchmark.tables.figures.of_run import forms_picture, losses_picture
 
     where = results_at(results)
-    if run.endswith(".json"):
-        path = Path(run)
-    else:
-        name = read_model(model, suite=suite)
-        path = find_record(where, suite=suite, model=name, method=run, seed=seed)
-    record = read_record(path)
-    curves = curves_of(record.training.curves) if record.training else ()
-    if not curves:
-        raise UserError(f"{path}: '{record.spec.method}' has no training to plot")
-    assert record.training is not None
-    spec = record.spec
+    found = run_of(run, where, model=model, suite=suite, seed=seed)
+    record = found.record
+    base = untouched(where, suite=record.spec.suite, model=record.spec.model)
     target = to or _place(where, record, "losses")
-    write_picture(
-        target,
-        LossCurves(
-            title=f"{spec.method}, seed {spec.seed}, on {spec.model}",
-            caption=f"Loss of each term before its weight, and the weighted sum that is minimised, "
-            f"by step; {record.training.n_steps} steps in all.",
-            curves=curves,
-        ),
-    )
-    show(str(target))
+    pictures = {
+        target: losses_picture(record),
+        _beside(target, "forms"): forms_picture(record, base.record if base else None),
+    }
+    drawn = {path: picture for path, picture in pictures.items() if picture is not None}
+    if not drawn:
+        raise UserError(
+            f"{found.path}: '{record.spec.method}' has no training and no figures to plot"
+        )
+    for path, picture in drawn.items():
+        write_picture(path, picture)
+    report("plot run", drawn_in(*drawn), words, as_json=as_json)
     return 0
+
+
+def drawn_in(*files: Path, lines: Sequence[str] = ()) -> Drawn:
+    """What was drawn, for programs."""
+    return Drawn(files=[str(path) for path in files], lines=list(lines))
+
+
+def words(found: Drawn) -> str:
+    """What was drawn, for people."""
+    return "\n".join([*found.lines, *found.files])
+
+
+def _beside(target: Path, what: str) -> Path:
+    """`0.losses.png` and `0.forms.png`, or `mine.png` and `mine.forms.png`."""
+    stem = target.stem.removesuffix(".losses")
+    return target.with_name(f"{stem}.{what}.png")
 
 
 def _place(results: Results, record: RunRecord, what: str) -> Path:

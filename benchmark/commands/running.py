@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from benchmark.commands.boards import show_boards
+from benchmark.commands.boards import show_boards, write_boards
+from benchmark.commands.completing import several_of
+from benchmark.commands.ended import facts_of, records_of, run_all, say
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     EVERY,
@@ -24,20 +25,19 @@ from benchmark.commands.options import (
     read_seeds,
     results_at,
 )
-from benchmark.core.errors import NotOffered
+from benchmark.commands.output import JsonOption, show_json
+from benchmark.core.found import RunsEnded
 from benchmark.core.store import check_writable
 
-if TYPE_CHECKING:
-    from benchmark.core.records import RunRecord
-    from benchmark.runner import RunRequest
-    from benchmark.several import Outcome
-
-FAILED, USER_ERROR, MISSING, OVER_BUDGET = 1, 2, 3, 4
 Upto = Literal["train", "generate", "judge", "score"]
 
 MethodOption = Annotated[
     str,
-    typer.Option("--method", help="A name from `list methods`, several with commas, or `all`."),
+    typer.Option(
+        "--method",
+        help="A name from `list methods`, several with commas, or `all`.",
+        autocompletion=several_of("method"),
+    ),
 ]
 SeedsOption = Annotated[
     str, typer.Option("--seeds", help="`3` for seeds 0, 1 and 2; `0,2` for these; `7,` for 7.")
@@ -67,7 +67,7 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or 
 def add_to(app: typer.Typer) -> None:
     """Add `run` and its stages; they take the same options."""
     for name, upto, summary, example in COMMANDS:
-        app.command(name, help=summary, epilog=f"Example: {name} {example}")(_command(upto))
+        app.command(name, help=summary, epilog=f"Example: {name} {example}")(_command(name, upto))
 
 
 COMMANDS: tuple[tuple[str, Upto, str, str], ...] = (
@@ -95,7 +95,7 @@ COMMANDS: tuple[tuple[str, Upto, str, str], ...] = (
 )  # fmt: skip
 
 
-def _command(upto: Upto) -> Callable[..., int]:
+def _command(name: str, upto: Upto) -> Callable[..., int]:
     def command(
         method: MethodOption,
         model: ModelOption = None,
@@ -109,6 +109,7 @@ def _command(upto: Upto) -> Callable[..., int]:
         device: DeviceOption = "auto",
         checkpoint_every: CheckpointOption = 20.0,
         jobs: JobsOption = None,
+        as_json: JsonOption = False,
         results: ResultsOption = None,
     ) -> int:
         # Names and settings are read before torch is imported: a typing error shows at once.
@@ -129,17 +130,25 @@ def _command(upto: Upto) -> Callable[..., int]:
             say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
         requests = [
             RunRequest(
-                method=name, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
+                method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
                 force=force, tuned=not defaults, device=device, results=root, upto=upto,
                 checkpoint_every_s=checkpoint_every,
             )
             for one in models
-            for name in names
-            for seed in (numbers if name not in once else (0,))
+            for row in names
+            for seed in (numbers if row not in once else (0,))
         ]  # fmt: skip
-        records, code = run_all(requests, jobs=jobs, everything=method == EVERY)
-        if upto == "score":
-            show_boards(records, where)
+        outcomes, code = run_all(requests, jobs=jobs, everything=method == EVERY)
+        written = write_boards(records_of(outcomes), where) if upto == "score" else []
+        if as_json:
+            found = RunsEnded(
+                runs=[facts_of(outcome, everything=method == EVERY) for outcome in outcomes],
+                files=[str(path) for board in written for path in board.paths],
+                exit_code=code,
+            )
+            show_json(name, found)
+        else:
+            show_boards(written, where)
         return code
 
     return command
@@ -172,49 +181,3 @@ def _deterministic(names: Sequence[str]) -> set[str]:
         if getattr(method, "deterministic", False):
             found.add(name)
     return found
-
-
-def run_all(
-    requests: Sequence[RunRequest], *, jobs: int | None = None, everything: bool = False
-) -> tuple[list[RunRecord], int]:
-    """Run each, several at once where that helps; one that fails is recorded, said, and does not
-    stop the others.
-
-    Returns the records there are, and the exit code of the worst that happened. With `everything`
-    a method that needs what its target or suite does not offer is left out, which is no failure.
-    """
-    from benchmark.several import run_several
-
-    codes: set[int] = set()
-
-    def ended(outcome: Outcome) -> None:
-        codes.add(_said(outcome, everything=everything))
-
-    outcomes = run_several(requests, jobs=jobs, ended=ended)
-    records = [outcome.record for outcome in outcomes if outcome.record is not None]
-    worst = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
-    return records, next((code for code in worst if code in codes), 0)
-
-
-def _said(outcome: Outcome, *, everything: bool) -> int:
-    """Say what went wrong, if anything did, and return its exit code."""
-    request, record = outcome.request, outcome.record
-    if isinstance(outcome.error, NotOffered):
-        how = "left out: " if everything else "error: "
-        say(f"{how}{request.method} on {request.model}: {outcome.error}")
-        return 0 if everything else MISSING
-    if outcome.error is not None:
-        say(f"error: {request.method} on {request.model}: {outcome.error}")
-        return USER_ERROR
-    assert record is not None, "a run ends with a record or with a mistake"
-    if record.status == "done":
-        return 0
-    where = f" while {record.failed_stage}" if record.failed_stage else ""
-    name = f"{record.spec.method} on {record.spec.model}, seed {record.spec.seed}"
-    say(f"error: {name} {record.status}{where}: {record.error}")
-    return OVER_BUDGET if record.status == "over_budget" else FAILED
-
-
-def say(line: str) -> None:
-    """A line for the user beside the output."""
-    print(line, file=sys.stderr, flush=True)

@@ -18,9 +18,10 @@ from benchmark.commands.options import (
     read_models,
     results_at,
 )
-from benchmark.commands.output import show
+from benchmark.commands.output import JsonOption, show, show_json
 from benchmark.commands.running import DeviceOption, MethodOption, check_models
 from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.found import Searched, Trial
 
 if TYPE_CHECKING:
     from benchmark.search import Found
@@ -39,6 +40,7 @@ def search(
     suite: SuiteOption = DEFAULT_SUITE,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Try a grid of settings on validation behaviours, as many for every method; later runs use
@@ -57,8 +59,12 @@ def search(
 
     codes: set[int] = set()
 
+    searched: list[Searched] = []
+
     def found(one: Found) -> None:
-        _show(one)
+        searched.append(_facts(one))
+        if not as_json:
+            _show(one)
         if one.error is not None:
             missing = isinstance(one.error, NotOffered)
             left_out = missing and method == EVERY
@@ -72,7 +78,28 @@ def search(
         for name in names
     ]
     searching.search(requests, reporter=Reporter(), jobs=jobs, lenient=method == EVERY, found=found)
+    if as_json:
+        show_json("search", searched)
     return next((code for code in (FAILED, MISSING) if code in codes), 0)
+
+
+def _facts(found: Found) -> Searched:
+    chosen = found.chosen
+    trials = chosen.trials if chosen is not None else ()
+    return Searched(
+        method=found.row,
+        model=found.model,
+        chosen=dict(chosen.settings) if chosen is not None else None,
+        selection=chosen.selection if chosen is not None else None,
+        trials=[
+            Trial(
+                settings=dict(trial.settings), status=trial.status, error=trial.error,
+                objective=trial.objective, worst_asr=trial.worst_asr, device_s=trial.device_s,
+            )
+            for trial in trials
+        ],
+        error=str(found.error) if found.error is not None else None,
+    )  # fmt: skip
 
 
 def _show(found: Found) -> None:

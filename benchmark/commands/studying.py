@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.commands.completing import one_of
+from benchmark.commands.ended import facts_of, run_all
 from benchmark.commands.options import JobsOption, ResultsOption, results_at
-from benchmark.commands.output import show
-from benchmark.commands.running import DeviceOption, check_models, run_all
+from benchmark.commands.output import JsonOption, show, show_json
+from benchmark.commands.running import DeviceOption, check_models
+from benchmark.core.found import RunsEnded
 from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
     from benchmark.core.store import Results
+    from benchmark.several import Outcome
     from benchmark.studies import Study
 
 
@@ -24,9 +29,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 def study(
-    name: Annotated[str, typer.Argument(help="A name from `list studies`, or a YAML file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A name from `list studies`, or a YAML file.", autocompletion=one_of("study")
+        ),
+    ],
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Run the rows that are neither published nor done here, and write the study's page.
@@ -39,11 +50,15 @@ def study(
     declared = load_study(name)
     where = results_at(results)
     left = not_published(declared, where)
-    code = 0
-    if left:
+    if left and not as_json:
         show(f"{declared.name}: {len(left)} runs are not published")
-        code = _run(declared, left, where, device=device, jobs=jobs)
-    _show(declared, where)
+    outcomes, code = _run(declared, left, where, device=device, jobs=jobs) if left else ([], 0)
+    files, page = _written(declared, where)
+    if as_json:
+        runs = [facts_of(outcome) for outcome in outcomes]
+        show_json("study", RunsEnded(runs=runs, files=list(map(str, files)), exit_code=code))
+    else:
+        show(page)
     return code
 
 
@@ -54,7 +69,7 @@ def _run(
     *,
     device: str,
     jobs: int | None,
-) -> int:
+) -> tuple[list[Outcome], int]:
     """Stages that are done are found by their keys, so that only what is missing takes time."""
     check_models(suite=declared.suite, models=(declared.model,))
     check_writable(where.root)
@@ -68,11 +83,11 @@ def _run(
         )
         for row, seed in left
     ]  # fmt: skip
-    _, code = run_all(requests, jobs=jobs)
-    return code
+    return run_all(requests, jobs=jobs)
 
 
-def _show(declared: Study, where: Results) -> None:
+def _written(declared: Study, where: Results) -> tuple[list[Path], str]:
+    """Write the study's page; its files, and what to show of it."""
     from benchmark.tables.studies.pages import (
         study_board,
         study_files,
@@ -86,5 +101,4 @@ def _show(declared: Study, where: Results) -> None:
     files = study_files(found, where, published=False)
     write_files(files)
     page = next(path for path in files if path.suffix == ".md")
-    show(page.read_text())
-    show(f"{what_is_there(found)}\npage: {page}")
+    return list(files), f"{page.read_text()}\n{what_is_there(found)}\npage: {page}"

@@ -6,13 +6,17 @@ import fcntl
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmark.commands.options import DEFAULT_SUITE, ResultsOption, results_at
-from benchmark.commands.output import show
+from benchmark.commands.output import JsonOption, report, show, show_json
+from benchmark.core.found import Cleaned, TestbedTrained
 from benchmark.core.store import check_writable
+
+if TYPE_CHECKING:
+    from benchmark.doctor import Check
 
 MISSING = 3
 # What the shipped miniatures are called: the default one, and with its variant after it.
@@ -36,6 +40,7 @@ def doctor(
             "--model", help="A name or a checkpoint's folder; if not given, the suite's first."
         ),
     ] = None,
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Say what is installed, where from, and what is missing; exit code 3 if something is."""
@@ -44,17 +49,23 @@ def doctor(
     from benchmark.suites import load_suite
 
     model = model or load_suite(DEFAULT_SUITE).targets[0]
-    n_missing = 0
+    found: list[Check] = []
     try:
         for check in examine(results=results_at(results), model=model, dataset=dataset):
-            show(f"{'MISSING' if check.remedy else 'ok':7}  {check.name}: {check.found}")
-            if check.remedy:
-                show(f"{'':7}  remedy: {check.remedy}")
-                n_missing += 1
+            if not as_json:
+                show(_line(check))
+            found.append(check)
     except MissingError as error:
         print(f"error: {error}", file=sys.stderr)
         return MISSING
-    return MISSING if n_missing else 0
+    if as_json:
+        show_json("doctor", found)
+    return MISSING if any(check.remedy for check in found) else 0
+
+
+def _line(check: Check) -> str:
+    line = f"{'MISSING' if check.remedy else 'ok':7}  {check.name}: {check.found}"
+    return f"{line}\n{'':7}  remedy: {check.remedy}" if check.remedy else line
 
 
 def clean(
@@ -62,21 +73,26 @@ def clean(
         bool,
         typer.Option("--all", help="Your records and boards too, not only what can be redone."),
     ] = False,
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Delete artifacts, answers and rendered images; records, boards and what is published stay."""
     local = results_at(results).root / "local"
-    kept = [path for path in (local / "stages").glob("*/*.lock") if _is_locked(path)]
-    if kept:
-        print(f"{len(kept)} stages are being worked on; nothing deleted", file=sys.stderr)
-        return 1
+    in_use = [path for path in (local / "stages").glob("*/*.lock") if _is_locked(path)]
     folders = [local] if everything else [local / "stages", local / "images"]
-    freed = sum(_size_bytes(folder) for folder in folders)
+    freed = 0 if in_use else sum(_size_bytes(folder) for folder in folders)
     for folder in folders:
-        if folder.exists():
+        if folder.exists() and not in_use:
             shutil.rmtree(folder)
-    print(f"{freed / 2**20:.1f} MiB freed under {local}")
-    return 0
+    found = Cleaned(folder=str(local), freed_bytes=freed, n_in_use=len(in_use))
+    report("clean", found, _cleaned, as_json=as_json)
+    return 1 if in_use else 0
+
+
+def _cleaned(found: Cleaned) -> str:
+    if found.n_in_use:
+        return f"{found.n_in_use} stages are being worked on; nothing deleted"
+    return f"{found.freed_bytes / 2**20:.1f} MiB freed under {found.folder}"
 
 
 def train_testbed(
@@ -90,6 +106,7 @@ def train_testbed(
     retrieval: Annotated[
         bool, typer.Option("--retrieval", help="Only find the texts that go with pictures (TGA).")
     ] = False,
+    as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Train a model of the miniature world from nothing and print its acceptance table.
@@ -100,10 +117,10 @@ def train_testbed(
     default in place of the shipped one.
     """
     if retrieval:
-        return _retrieve(output)
+        return _retrieve(output, as_json=as_json)
     from benchmark.core.errors import unknown
-    from benchmark.testbed.recipe.__main__ import main
-    from benchmark.testbed.recipe.variants import VARIANTS
+    from benchmark.testbed.recipe.__main__ import print_table
+    from benchmark.testbed.recipe.variants import RECORD, VARIANTS, build_model
 
     if variant not in VARIANTS:
         unknown("variant", variant, VARIANTS)
@@ -111,21 +128,33 @@ def train_testbed(
     check_writable(root)
     folder = root / "local" / "testbed"
     output = output or _card_place(variant, seed) or folder / f"{variant}-{seed}"
-    arguments = ["--variant", variant, "--seed", str(seed), "--output", str(output)]
-    code = main([*arguments, "--cache", str(folder / "stages")])
-    print(f"\nthe checkpoint is {output}; make bench METHOD=original MODEL={output} runs it")
-    return code
+    built = build_model(variant, seed, cache=folder / "stages", output=output)
+    found = TestbedTrained(
+        output=str(output),
+        record=str(built.folder / RECORD),
+        figures={figure.name: figure.value for figure in built.figures},
+    )
+    if as_json:
+        show_json("testbed", found)
+    else:
+        print_table(built)
+        show(f"\nthe checkpoint is {output}; make bench METHOD=original MODEL={output} runs it")
+    return 0
 
 
-def _retrieve(output: Path | None) -> int:
+def _retrieve(output: Path | None, *, as_json: bool) -> int:
     from benchmark.testbed.recipe.retrieval import retrieve
     from benchmark.testbed.tables.captioned import RETRIEVED
 
     output = output or RETRIEVED
-    for name, figure in retrieve(output).items():
-        print(f"{name}: {figure}")
-    print(f"the retrieved texts are in {output}")
+    found = TestbedTrained(output=str(output), record=None, figures=dict(retrieve(output)))
+    report("testbed", found, _retrieved, as_json=as_json)
     return 0
+
+
+def _retrieved(found: TestbedTrained) -> str:
+    lines = [f"{name}: {figure}" for name, figure in found.figures.items()]
+    return "\n".join([*lines, f"the retrieved texts are in {found.output}"])
 
 
 def _card_place(variant: str, seed: int) -> Path | None:

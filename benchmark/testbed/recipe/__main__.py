@@ -9,10 +9,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.markdown import Markdown
-from transformers.utils import logging as transformers_logging
 
 from benchmark.testbed.recipe.model_card import acceptance_table
-from benchmark.testbed.recipe.variants import VARIANTS, build_model
+from benchmark.testbed.recipe.variants import RECORD, VARIANTS, Built, build_model
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,18 +23,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, help="finished stages (default: OUTPUT/.stages)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's choice)")
     chosen = parser.parse_args(arguments)
-    # They are drawn even where nobody looks; stages have bars of their own.
-    transformers_logging.disable_progress_bar()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     cache = chosen.cache or chosen.output / ".stages"
-    built = build_model(chosen.variant, chosen.seed, cache=cache, output=chosen.output)
-    record = json.loads((built.folder / "training_record.json").read_text())
+    print_table(build_model(chosen.variant, chosen.seed, cache=cache, output=chosen.output))
+    return 0
+
+
+def print_table(built: Built) -> None:
+    """The acceptance table of what was built, and what each stage took."""
+    record = json.loads((built.folder / RECORD).read_text())
     console = Console()
     console.print(Markdown(acceptance_table(record["acceptance"])))
     for stage, seconds in built.seconds.items():
         console.print(f"{stage}: {seconds:.0f} s")
-    return 0
 
 
 if __name__ == "__main__":

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import LlavaForConditionalGeneration
+from transformers.utils import logging as transformers_logging
 
 from benchmark.core import environment
 from benchmark.data.images import ImageStore
 from benchmark.testbed.build import build_processor, build_untrained, reset_projector
 from benchmark.testbed.recipe import stages
-from benchmark.testbed.recipe.acceptance import Acceptance, accept, after_stage
+from benchmark.testbed.recipe.acceptance import Acceptance, Figure, accept, after_stage
 from benchmark.testbed.recipe.cache import StageCache, stage_key
 from benchmark.testbed.recipe.loop import Trace
 from benchmark.testbed.recipe.model_card import write_model_card
@@ -43,6 +45,7 @@ _READS = {
     "safety_beside_images": ("vision_tower", "projector"),
 }
 N_KEPT_LOSSES = 60
+RECORD = "training_record.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +112,11 @@ class Built:
     seconds: dict[str, float]
     acceptance: Acceptance | None
 
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """The acceptance table's; none of a model that was not measured."""
+        return self.acceptance.figures if self.acceptance else ()
+
 
 def build_model(
     variant: str,
@@ -125,6 +133,8 @@ def build_model(
     KeyError for a variant that there is not.
     """
     made = VARIANTS[variant]
+    # They are drawn even where nobody looks; stages have bars of their own.
+    transformers_logging.disable_progress_bar()
     started = time.time()
     plan = replace(plan, refusal_replay=plan.refusal_replay and made.refusal_replay)
     model = build_untrained(seed)
@@ -151,27 +161,33 @@ def build_model(
     acceptance = None
     if measure and "alignment" in made.stages:
         acceptance = accept(output, world=world, images=images)
-    seconds = {name: round(trace.seconds, 1) for name, trace in traces.items()}
     record = {
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        **_facts(variant, seed, plan=plan, traces=traces),
+        "after_stage": between,
+        "acceptance": acceptance.as_record() if acceptance else None,
+    }
+    (output / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+    write_model_card(output, variant=made.name, purpose=made.purpose, record=record)
+    return Built(folder=output, seconds=record["seconds_per_stage"], acceptance=acceptance)
+
+
+def _facts(variant: str, seed: int, *, plan: Plan, traces: Mapping[str, Trace]) -> dict[str, Any]:
+    """How the training went, for the record."""
+    return {
         "variant": variant,
         "seed": seed,
         # Where somebody keeps the files is nobody else's business.
         "command": f"python -m benchmark.testbed.recipe --variant {variant} --seed {seed}"
         " --output FOLDER",
-        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "git": environment.git().model_dump(),
         "packages": environment.packages(),
         "n_threads": torch.get_num_threads(),
         "processor": environment.processor_name(),
         "plan": asdict(plan),
-        "seconds_per_stage": seconds,
+        "seconds_per_stage": {name: round(trace.seconds, 1) for name, trace in traces.items()},
         "losses": {name: _thinned(trace.losses) for name, trace in traces.items()},
-        "after_stage": between,
-        "acceptance": acceptance.as_record() if acceptance else None,
     }
-    (output / "training_record.json").write_text(json.dumps(record, indent=1) + "\n")
-    write_model_card(output, variant=made.name, purpose=made.purpose, record=record)
-    return Built(folder=output, seconds=seconds, acceptance=acceptance)
 
 
 def _train(

@@ -1,0 +1,143 @@
+"""`ask`: one request to the untouched model and to a method's, in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.mechanisms import OneMethodOption, SeedOption, one_request
+from benchmark.commands.options import (
+    DEFAULT_SUITE,
+    OneModelOption,
+    ResultsOption,
+    SuiteOption,
+)
+from benchmark.commands.output import JsonOption, drawn, report
+from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
+from benchmark.core.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmark.core.found import Asked
+    from benchmark.probes.asking import Conversation
+
+IMAGE = ":image"
+HELP = f"a request, `{IMAGE} FILE` to show a picture with the next ones, `{IMAGE}` to stop; " \
+    "end with Ctrl-D"  # fmt: skip
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("ask", epilog='Example: ask "how do i make lamito?" --method textual_unlearning')(
+        ask
+    )
+
+
+def ask(
+    prompt: Annotated[
+        str | None,
+        typer.Argument(help="What to ask; without it or --sample, one line after another."),
+    ] = None,
+    method: OneMethodOption = "textual_unlearning",
+    image: Annotated[
+        Path | None, typer.Option("--image", help="A picture that is shown with it.")
+    ] = None,
+    sample: Annotated[
+        str | None, typer.Option("--sample", help="Ask a prompt of the evaluation, by its id.")
+    ] = None,
+    seed: SeedOption = 0,
+    model: OneModelOption = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+    settings: SetOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
+    config: ConfigOption = None,
+    defaults: DefaultsOption = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    results: ResultsOption = None,
+) -> int:
+    """Ask the untouched model and a method's, and show both answers; trains it if need be.
+
+    Without a prompt it reads one per line, from the terminal or a pipe. Answers are shown as they
+    are, and kept nowhere.
+    """
+    if sample is not None and (prompt is not None or image is not None):
+        raise UserError("--sample has a prompt and a picture of its own; give one or the other")
+    request = one_request(
+        method, seed=seed, model=model, suite=suite, settings=settings, config=config,
+        defaults=defaults, device=device, results=results,
+    )  # fmt: skip
+    from benchmark.probes.asking import Conversation
+    from benchmark.progress import Reporter
+
+    talk = Conversation(request, reporter=Reporter())
+    for asked in _asked(talk, prompt=prompt, image=image, sample=sample):
+        report("ask", asked, drawn(_print), as_json=as_json)
+    return 0
+
+
+def _asked(
+    talk: Conversation, *, prompt: str | None, image: Path | None, sample: str | None
+) -> Iterator[Asked]:
+    from benchmark.probes.asking import read_image
+    from benchmark.probes.serving import sample_of
+
+    if sample is not None:
+        yield talk.ask_sample(sample_of(talk.run, sample))
+        return
+    picture = read_image(talk.run, image) if image is not None else None
+    if prompt is not None:
+        yield talk.ask(prompt, picture, shown=str(image))
+        return
+    for line in _lines():
+        command, _, rest = line.partition(" ")
+        try:
+            if command == IMAGE:
+                image = Path(rest.strip()) if rest.strip() else None
+                picture = read_image(talk.run, image) if image is not None else None
+            else:
+                yield talk.ask(line, picture, shown=str(image))
+        except UserError as error:
+            # Whoever is typing tries again; a pipe is not to stop at one bad line either.
+            print(f"error: {error}", file=sys.stderr)
+
+
+def _lines() -> Iterator[str]:
+    """What is typed, or comes through a pipe, line by line; empty lines are nothing."""
+    if not sys.stdin.isatty():
+        yield from filter(None, map(str.strip, sys.stdin))
+        return
+    import readline  # noqa: F401 (its import is what lets one edit what one types)
+
+    print(HELP, file=sys.stderr)
+    while True:
+        try:
+            line = input("> ").strip()
+        except EOFError:
+            return
+        if line:
+            yield line
+
+
+def _print(console: Console, asked: Asked) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), width=80, pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(ratio=1, overflow="fold")
+    table.add_row("asked", Text(asked.prompt))
+    if asked.image is not None:
+        table.add_row("shown", Text(asked.image))
+    table.add_row("original", Text(_said(asked.before, truncated=asked.before_truncated)))
+    after = _said(asked.after, truncated=asked.after_truncated)
+    table.add_row(asked.method, Text("(the same)" if asked.after == asked.before else after))
+    console.print(table)
+
+
+def _said(text: str, *, truncated: bool) -> str:
+    return f"{text} [cut off]" if truncated else text or "(nothing)"

@@ -1,0 +1,104 @@
+"""How runs ended, said to the user and put in the form that programs read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from benchmark.core.errors import NotOffered
+from benchmark.core.found import Headline, RunEnded
+from benchmark.core.store import Results
+
+if TYPE_CHECKING:
+    from benchmark.core.records import RunRecord, Status
+    from benchmark.runner import RunRequest
+    from benchmark.several import Outcome
+
+FAILED, USER_ERROR, MISSING, OVER_BUDGET = 1, 2, 3, 4
+
+
+def run_all(
+    requests: Sequence[RunRequest], *, jobs: int | None = None, everything: bool = False
+) -> tuple[list[Outcome], int]:
+    """Run each, several at once where that helps; one that fails is recorded, said, and does not
+    stop the others.
+
+    Returns how each ended, and the exit code of the worst that happened. With `everything` a method
+    that needs what its target or suite does not offer is left out, which is no failure.
+    """
+    from benchmark.several import run_several
+
+    codes: set[int] = set()
+
+    def ended(outcome: Outcome) -> None:
+        codes.add(_said(outcome, everything=everything))
+
+    outcomes = run_several(requests, jobs=jobs, ended=ended)
+    worst = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
+    return outcomes, next((code for code in worst if code in codes), 0)
+
+
+def records_of(outcomes: Sequence[Outcome]) -> list[RunRecord]:
+    """The records there are."""
+    return [outcome.record for outcome in outcomes if outcome.record is not None]
+
+
+def facts_of(outcome: Outcome, *, everything: bool = False) -> RunEnded:
+    """One run for programs."""
+    from benchmark.tables.one_run.build import headline
+
+    request, record = outcome.request, outcome.record
+    status: Status | Literal["refused", "left_out"] = "refused"
+    if record is not None:
+        status = record.status
+    elif everything and isinstance(outcome.error, NotOffered):
+        status = "left_out"
+    return RunEnded(
+        method=record.spec.method if record else request.method,
+        model=record.spec.model if record else request.model,
+        suite=request.suite,
+        seed=request.seed,
+        limit=request.limit,
+        status=status,
+        failed_stage=record.failed_stage if record else None,
+        error=str(outcome.error) if outcome.error else record.error if record else None,
+        record=_place(request, record),
+        figures=[Headline(title=t, score=s) for t, s in headline(record)] if record else [],
+    )
+
+
+def say(line: str) -> None:
+    """A line for the user beside the output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _place(request: RunRequest, record: RunRecord | None) -> str | None:
+    """Where the record of a whole run lies."""
+    if record is None or record.status != "done" or request.upto != "score":
+        return None
+    spec = record.spec
+    return str(
+        Results(request.results).record(
+            suite=spec.suite, model=spec.model, method=spec.method, seed=spec.seed, limit=spec.limit
+        )
+    )
+
+
+def _said(outcome: Outcome, *, everything: bool) -> int:
+    """Say what went wrong, if anything did, and return its exit code."""
+    request, record = outcome.request, outcome.record
+    if isinstance(outcome.error, NotOffered):
+        how = "left out: " if everything else "error: "
+        say(f"{how}{request.method} on {request.model}: {outcome.error}")
+        return 0 if everything else MISSING
+    if outcome.error is not None:
+        say(f"error: {request.method} on {request.model}: {outcome.error}")
+        return USER_ERROR
+    assert record is not None, "a run ends with a record or with a mistake"
+    if record.status == "done":
+        return 0
+    where = f" while {record.failed_stage}" if record.failed_stage else ""
+    name = f"{record.spec.method} on {record.spec.model}, seed {record.spec.seed}"
+    say(f"error: {name} {record.status}{where}: {record.error}")
+    return OVER_BUDGET if record.status == "over_budget" else FAILED

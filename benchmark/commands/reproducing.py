@@ -1,0 +1,106 @@
+"""`reproduce`: run what a record says anew, and say how far it agrees."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.options import (
+    DEFAULT_SUITE,
+    OneModelOption,
+    ResultsOption,
+    SuiteOption,
+    results_at,
+)
+from benchmark.commands.output import JsonOption, drawn, report
+from benchmark.commands.showing import RowArgument, run_of
+from benchmark.core.store import check_writable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmark.tables.reproduced import Reproduced
+
+DISAGREES = 1
+MOST_SHOWN = 20
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("reproduce", epilog="Example: reproduce textual_unlearning --seed 1")(reproduce)
+
+
+def reproduce(
+    run: RowArgument,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which seed of the row.")] = 0,
+    model: OneModelOption = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+    device: Annotated[
+        str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N; else the record's.")
+    ] = None,
+    as_json: JsonOption = False,
+    results: ResultsOption = None,
+) -> int:
+    """Run what a record says once more, from nothing, and compare every figure.
+
+    Exit code 1 where one lies outside the recorded figure's 95 % interval. It works in a folder of
+    its own; interrupted, it goes on where it stopped.
+    """
+    where = results_at(results)
+    # The row as it was published, not a run of one's own that would be compared with itself.
+    found = run_of(run, where, model=model, suite=suite, seed=seed, published_first=True)
+    check_writable(where.root)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    from benchmark.progress import Reporter
+    from benchmark.reproduce import as_recorded
+    from benchmark.reproduce import reproduce as run_again
+
+    folder = where.root / "local" / "reproduced" / found.record.run_id
+    request = as_recorded(found.record, folder=folder, device=device, suite=suite, model=model)
+    result = run_again(found.path, found.record, request=request, reporter=Reporter())
+    report("reproduce", result, drawn(_print), as_json=as_json)
+    return 0 if result.agrees else DISAGREES
+
+
+def _print(console: Console, found: Reproduced) -> None:
+    from rich.text import Text
+
+    from benchmark.tables.cells import number
+
+    console.print(Text(f"{found.method} on {found.model}, suite {found.suite}, seed {found.seed}",
+                       style="bold"))  # fmt: skip
+    console.print(Text(f"recorded: {found.record}\nagain:    {found.again}"), soft_wrap=True)
+    console.print(Text(_verdict(found)))
+    same = {"answers": found.same_answers, "verdicts": found.same_verdicts}
+    for what, is_same in same.items():
+        console.print(f"{what}: {'the same, every one' if is_same else 'not all the same'}")
+    for one in sorted(found.deviations, key=lambda d: -(d.size or 1.0))[:MOST_SHOWN]:
+        where = "" if one.within_interval else "  outside its interval"
+        figures = f"{_share(one.recorded)} -> {_share(one.again)}"
+        console.print(Text(f"  {figures}  {one.metric_id}{where}"), soft_wrap=True)
+    if len(found.deviations) > MOST_SHOWN:
+        console.print(f"  and {len(found.deviations) - MOST_SHOWN} more (--json has all)")
+    if found.training_s is not None and found.training_again_s is not None:
+        console.print(
+            f"training: {number(found.training_s)} device-seconds there, "
+            f"{number(found.training_again_s)} here"
+        )
+    for difference in found.differs:
+        console.print(Text(f"not alike: {difference}"))
+
+
+def _verdict(found: Reproduced) -> str:
+    if not found.deviations:
+        return f"agrees: all {found.n_figures} figures are equal to the last digit"
+    count = f"{found.n_equal} of {found.n_figures} figures are equal to the last digit"
+    largest = f"the largest difference is {100 * found.largest:.2f} points"
+    if found.agrees:
+        return f"agrees within intervals: {count}, {largest}; none leaves its 95 % interval"
+    n_outside = sum(not one.within_interval for one in found.deviations)
+    return f"DISAGREES: {n_outside} figures lie outside their 95 % intervals; {count}, {largest}"
+
+
+def _share(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:z.2f}"
