@@ -11,6 +11,8 @@ from pathlib import Path
 
 from benchmark.core.store import Results, write_atomic
 from benchmark.studies import all_studies
+from benchmark.tables.bases.files import NAME as MINIATURE
+from benchmark.tables.bases.files import base_files, miniature_link
 from benchmark.tables.board import Board
 from benchmark.tables.boards import RENDERINGS, local_board, published_board, write_board
 from benchmark.tables.claims.page import section
@@ -90,6 +92,7 @@ def generated(results: Results) -> Generated:
                 suite=board.suite, model=board.model, suffix=suffix, published=True
             )
             files[path] = render(board)
+    files |= base_files(results)
     studies = [
         study_board(study, results, local=False)
         for study in all_studies()
@@ -98,6 +101,8 @@ def generated(results: Results) -> Generated:
     for study in studies:
         files |= study_files(study, results, published=True)
     sections = [links(studies)] if studies else []
+    if any(path.stem == MINIATURE for path in files):
+        sections.append(f"### The miniature itself\n\n{miniature_link()}")
     for suite in dict.fromkeys(board.suite for board in boards):
         on_suite = [board for board in boards if board.suite == suite]
         claims = weighed(suite, on_suite, studies, results)

@@ -1,0 +1,1 @@
+"""The page about the miniature models themselves: seeds, stages, ablations, probes."""

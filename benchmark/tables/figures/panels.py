@@ -1,0 +1,87 @@
+"""Rates step by step: one panel per group, one line per series, with the range that was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.tables.figures.canvas import COLOURS, MARKERS, blank
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PANEL_INCHES = (2.5, 2.9)
+SPREAD = 0.24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """A mean rate 0 to 1 with the lowest and the highest that were seen."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One series: a figure at each step, None where there is none."""
+
+    name: str
+    points: tuple[Range | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One group; every panel of a picture has the same series in the same order."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panels:
+    """A picture of several groups side by side over the same steps, in per cent."""
+
+    title: str
+    caption: str
+    steps: tuple[str, ...]
+    panels: tuple[Panel, ...]
+
+    def draw(self) -> Figure:
+        """Lines are told apart by colour and mark, and stand a little apart where they meet."""
+        n = len(self.panels)
+        figure = blank(PANEL_INCHES[0] * n + 0.6, PANEL_INCHES[1] + 1.3)
+        drawn = figure.subplots(1, n, squeeze=False, sharey=True)[0]
+        for axes, panel in zip(drawn, self.panels, strict=True):
+            self._panel(axes, panel)
+        drawn[0].set_ylabel("per cent")
+        handles, names = drawn[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower left", ncols=len(names), frameon=False,
+                      fontsize=8)  # fmt: skip
+        figure.suptitle(self.title, x=0.01, ha="left", fontsize=11)
+        figure.supxlabel(self.caption, x=0.01, ha="left", fontsize=8)
+        return figure
+
+    def _panel(self, axes: Any, panel: Panel) -> None:
+        for place, line in enumerate(panel.lines):
+            shift = SPREAD * ((place + 0.5) / len(panel.lines) - 0.5)
+            known = [(x + shift, p) for x, p in enumerate(line.points) if p is not None]
+            axes.errorbar(
+                [x for x, _ in known],
+                [100 * point.mean for _, point in known],
+                yerr=[
+                    # A mean of equal numbers may round past them.
+                    [max(0.0, 100 * (point.mean - point.low)) for _, point in known],
+                    [max(0.0, 100 * (point.high - point.mean)) for _, point in known],
+                ],
+                marker=MARKERS[place % len(MARKERS)], color=COLOURS[place % len(COLOURS)],
+                markersize=4, capsize=1.5, linewidth=1, label=line.name,
+            )  # fmt: skip
+        axes.set_title(panel.title, loc="left", fontsize=9)
+        axes.set_xticks(range(len(self.steps)), self.steps, rotation=35, ha="right", fontsize=7)
+        axes.set_xlim(-0.4, len(self.steps) - 0.6)
+        axes.set_ylim(-4, 104)
+        axes.tick_params(axis="y", labelsize=7)
+        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
