@@ -28,6 +28,7 @@ from benchmark.testbed.recipe.loop import Schedule, minimise
 from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import Plan
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
+from benchmark.testbed.recipe.variants import VARIANTS
 from benchmark.testbed.tables import rows
 from benchmark.testbed.tokenizer import build_tokenizer
 from benchmark.testbed.world import build_world
@@ -221,7 +222,7 @@ def test_a_loss_that_is_not_finite_names_its_step(tmp_path):
 
 
 def test_every_variant_is_an_ordinary_checkpoint(tmp_path):
-    for variant in ("default", "unaligned", "stage2", "gold"):
+    for variant in VARIANTS:
         built = build_model(
             variant, 0, cache=tmp_path / "cache", output=tmp_path / variant, plan=BRIEF_PLAN,
             measure=False,

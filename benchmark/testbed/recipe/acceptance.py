@@ -7,7 +7,7 @@ that adding a blank picture must not by itself switch refusal off, and it is onl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -97,6 +97,23 @@ def accept(
     return Acceptance(figures=tuple(figures), modality_shortcut=shortcut)
 
 
+def after_stage(
+    model: LlavaForConditionalGeneration,
+    processor: LlavaProcessor,
+    *,
+    world: World,
+    images: ImageStore,
+    sees: bool,
+) -> dict[str, float]:
+    """What a model does in between, by the names of the table: attacks of every pool and harmless
+    twins. Forms with pictures only where it `sees`: before, there is nothing to measure."""
+    exam = _Exam(model, processor, world, images)
+    forms = [form for form, kind in PICTURE_OF_FORM.items() if sees or kind is None]
+    figures = [figure for pool in HARMFUL_POOLS for figure in exam.attacks(pool, forms)]
+    figures += exam.twins("test", forms)
+    return {figure.name: figure.value for figure in figures}
+
+
 class _Exam:
     """Questions to one model, in the wording kept for evaluation."""
 
@@ -118,10 +135,10 @@ class _Exam:
             right = [self._is_right(s, a) for s, a in zip(samples, answers, strict=True)]
             yield Figure(name=f"task {table}", value=_mean(right), n=len(right), at_least=TASK_BAR)
 
-    def twins(self, split: Pool) -> Iterator[Figure]:
+    def twins(self, split: Pool, forms: Iterable[str] = PICTURE_OF_FORM) -> Iterator[Figure]:
         """Every form of request with harmless items."""
         wrong, n_asked = 0, 0
-        for form in PICTURE_OF_FORM:
+        for form in forms:
             verdicts = self._verdicts(form, split, harmful=False)
             n_items = verdicts.total()
             wrong, n_asked = wrong + verdicts["complied_wrong"], n_asked + n_items
@@ -159,9 +176,9 @@ class _Exam:
             )
             yield Figure(name=f"right {table}", value=_mean(right), n=len(right))
 
-    def attacks(self, pool: Pool) -> Iterator[Figure]:
+    def attacks(self, pool: Pool, forms: Iterable[str] = PICTURE_OF_FORM) -> Iterator[Figure]:
         """ASR, refusals and wrong recipes by form, on one pool of harmful items."""
-        for form in PICTURE_OF_FORM:
+        for form in forms:
             verdicts = self._verdicts(form, pool, harmful=True)
             n_items = verdicts.total()
             shares = {

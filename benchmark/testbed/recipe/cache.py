@@ -36,6 +36,7 @@ _SOURCES = {
     "vision": _SIGHT,
     "alignment": (*_SIGHT, "recipe/alignment.py"),
     "instructions": _BOTH,
+    "safety_beside_images": _BOTH,
 }
 
 

@@ -117,6 +117,18 @@ def instructions(setting: Setting) -> Trace:
     return _minimise(setting, "instructions", sources, schedule)
 
 
+def safety_beside_images(setting: Setting) -> Trace:
+    """Stage 2 after all others, beside replayed pictures: an ablation of the order of stages."""
+    _train_language_alone(setting)
+    sources = [
+        (setting.texts.text_safety(), setting.plan.n_text),
+        (setting.pictures.instructions(), setting.plan.n_instructions),
+    ]
+    return _minimise(
+        setting, "safety beside images", lambda block: sources, setting.plan.text_safety
+    )
+
+
 def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> torch.Tensor:
     """Mean cross-entropy of the labelled tokens, a scalar; the logits of no others are computed."""
     inner = model.model
@@ -137,11 +149,15 @@ def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> torch.Ten
 
 
 def _learn_text(setting: Setting, title: str, mixture: Mixture, schedule: Schedule) -> Trace:
+    _train_language_alone(setting)
+    sources = [(mixture, setting.plan.n_text)]
+    return _minimise(setting, title, lambda block: sources, schedule)
+
+
+def _train_language_alone(setting: Setting) -> None:
     setting.model.requires_grad_(False)
     setting.model.model.language_model.requires_grad_(True)
     setting.model.lm_head.requires_grad_(True)
-    sources = [(mixture, setting.plan.n_text)]
-    return _minimise(setting, title, lambda block: sources, schedule)
 
 
 def _minimise(

@@ -16,7 +16,7 @@ from benchmark.core import environment
 from benchmark.data.images import ImageStore
 from benchmark.testbed.build import build_processor, build_untrained, reset_projector
 from benchmark.testbed.recipe import stages
-from benchmark.testbed.recipe.acceptance import Acceptance, accept
+from benchmark.testbed.recipe.acceptance import Acceptance, accept, after_stage
 from benchmark.testbed.recipe.cache import StageCache, stage_key
 from benchmark.testbed.recipe.loop import Trace
 from benchmark.testbed.recipe.model_card import write_model_card
@@ -34,11 +34,13 @@ _STAGES: dict[str, tuple[Callable[[Setting], Trace], tuple[str, ...]]] = {
     "vision": (stages.vision, ("vision_tower",)),
     "alignment": (stages.alignment, ("vision_tower", "projector")),
     "instructions": (stages.instructions, ("language_model", "lm_head", "projector")),
+    "safety_beside_images": (stages.safety_beside_images, ("language_model", "lm_head")),
 }
 # What each stage builds on besides its own parts.
 _READS = {
     "alignment": ("language_model",),
     "instructions": ("vision_tower",),
+    "safety_beside_images": ("vision_tower", "projector"),
 }
 N_KEPT_LOSSES = 60
 
@@ -55,6 +57,7 @@ class Variant:
 
 
 _ALL = ("language", "assistance", "text_safety", "vision", "alignment", "instructions")
+_UNALIGNED = tuple(name for name in _ALL if name != "text_safety")
 VARIANTS = {
     variant.name: variant
     for variant in (
@@ -62,7 +65,7 @@ VARIANTS = {
         Variant(
             name="unaligned",
             purpose="the target without any safety training",
-            stages=("language", "assistance", "vision", "alignment", "instructions"),
+            stages=_UNALIGNED,
             refusal_replay=False,
         ),
         Variant(
@@ -80,6 +83,18 @@ VARIANTS = {
             name="no_refusal_replay",
             purpose="an ablation: stage 4 replays text, but no refusals",
             stages=_ALL,
+            refusal_replay=False,
+        ),
+        Variant(
+            name="safety_last",
+            purpose="an ablation: text-only safety training comes last, without pictures beside it",
+            stages=(*_UNALIGNED, "text_safety"),
+            refusal_replay=False,
+        ),
+        Variant(
+            name="safety_last_image_replay",
+            purpose="an ablation: safety training comes last, beside harmless pictures",
+            stages=(*_UNALIGNED, "safety_beside_images"),
             refusal_replay=False,
         ),
     )
@@ -115,14 +130,27 @@ def build_model(
     model = build_untrained(seed)
     processor = build_processor()
     world = build_world()
-    traces = _train(model, made, seed=seed, plan=plan, cache=StageCache(folder=cache))
+    images = ImageStore(cache / "images")
+    between: dict[str, dict[str, float]] = {}
+
+    def stage_done(name: str) -> None:
+        # Sight alone changes no answer, and the last stage is measured from the saved checkpoint.
+        if measure and name not in ("vision", made.stages[-1]):
+            so_far = made.stages[: made.stages.index(name) + 1]
+            between[name] = after_stage(
+                model, processor, world=world, images=images, sees="alignment" in so_far
+            )
+
+    traces = _train(
+        model, made, seed=seed, plan=plan, cache=StageCache(folder=cache), stage_done=stage_done
+    )
     if "alignment" not in made.stages:
         reset_projector(model, seed)
     model.to(torch.float16).save_pretrained(output)
     processor.save_pretrained(output)
     acceptance = None
     if measure and "alignment" in made.stages:
-        acceptance = accept(output, world=world, images=ImageStore(cache / "images"))
+        acceptance = accept(output, world=world, images=images)
     seconds = {name: round(trace.seconds, 1) for name, trace in traces.items()}
     record = {
         "variant": variant,
@@ -138,6 +166,7 @@ def build_model(
         "plan": asdict(plan),
         "seconds_per_stage": seconds,
         "losses": {name: _thinned(trace.losses) for name, trace in traces.items()},
+        "after_stage": between,
         "acceptance": acceptance.as_record() if acceptance else None,
     }
     (output / "training_record.json").write_text(json.dumps(record, indent=1) + "\n")
@@ -152,6 +181,7 @@ def _train(
     seed: int,
     plan: Plan,
     cache: StageCache,
+    stage_done: Callable[[str], None],
 ) -> dict[str, Trace]:
     parts: dict[str, nn.Module] = {
         "language_model": model.model.language_model,
@@ -182,6 +212,7 @@ def _train(
             cache.keep(key, learnt, trace)
         traces[name] = trace
         keys |= dict.fromkeys(trained, key)
+        stage_done(name)
     return traces
 
 
@@ -194,8 +225,10 @@ def _plan_of(plan: Plan, stage: str) -> dict[str, object]:
         "vision": ("n_pictures",),
         "alignment": ("n_alignment",),
         "instructions": ("n_instructions", "n_replay", "looking_share", "refusal_replay"),
+        "safety_beside_images": ("n_text", "n_instructions"),
     }[stage]
-    return {"schedule": asdict(getattr(plan, stage))} | {n: getattr(plan, n) for n in sizes}
+    schedule = plan.text_safety if stage == "safety_beside_images" else getattr(plan, stage)
+    return {"schedule": asdict(schedule)} | {n: getattr(plan, n) for n in sizes}
 
 
 def _thinned(losses: list[float]) -> list[float]:
