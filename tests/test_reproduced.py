@@ -1,0 +1,78 @@
+"""A run beside its record: equal, within intervals, or not; and what may explain it."""
+
+from __future__ import annotations
+
+import pytest
+from run_records import record
+from verdict_rows import model_rows
+
+from benchmark.core.errors import UserError
+from benchmark.core.records import RunRecord, Score
+from benchmark.reproduce import as_recorded
+from benchmark.scoring.plan import Plan
+from benchmark.scoring.run import score_run
+from benchmark.tables.reproduced import reproduced
+
+ROWS = model_rows(text="refused")
+
+
+def run(**changes) -> RunRecord:
+    rows = ROWS
+    scores = score_run(rows, base_rows=rows, plan=Plan(max_new_tokens=32))
+    return record("npo", rows, scores=scores, **changes)
+
+
+def with_figure(made: RunRecord, value: float | None, *, metric: str = "twin") -> RunRecord:
+    def changed(score: Score) -> Score:
+        hit = score.metric == metric and score.form == "all"
+        return score.model_copy(update={"value": value}) if hit else score
+
+    return made.model_copy(update={"scores": [changed(score) for score in made.scores]})
+
+
+def test_the_same_run_agrees_to_the_last_digit():
+    found = reproduced(run(), run(), path="a.json", folder="b")
+    assert found.agrees and found.same_verdicts
+    assert found.deviations == [] and found.differs == [] and found.largest == 0
+    assert found.n_equal == found.n_figures == len({s.metric_id for s in run().scores})
+
+
+def test_a_figure_may_move_within_its_interval_and_no_further():
+    was = run()
+    low, high = next(
+        (score.low, score.high) for score in was.scores if (score.metric, score.form) ==
+        ("twin", "all")
+    )  # fmt: skip
+    assert low is not None and high == 1.0
+    inside = reproduced(was, with_figure(run(), (low + 1) / 2), path="a", folder="b")
+    assert inside.agrees and len(inside.deviations) == 1
+    assert inside.largest == pytest.approx((1 - low) / 2)
+    outside = reproduced(was, with_figure(run(), low - 0.01), path="a", folder="b")
+    assert not outside.agrees and not outside.deviations[0].within_interval
+
+
+def test_a_figure_that_is_missing_never_agrees():
+    fewer = run()
+    fewer = fewer.model_copy(update={"scores": fewer.scores[1:]})
+    for pair in ((run(), fewer), (fewer, run()), (run(), with_figure(run(), None))):
+        found = reproduced(*pair, path="a", folder="b")
+        assert not found.agrees and len(found.deviations) == 1
+
+
+def test_what_was_not_alike_is_named():
+    other = run(packages={"torch": "2"}, git=run().git.model_copy(update={"commit": "b" * 40}))
+    found = reproduced(run(packages={"torch": "1"}), other, path="a", folder="b")
+    assert found.agrees
+    assert found.differs == ["torch 1 there, 2 here", "commit c0ffeec0ff there, bbbbbbbbbb here"]
+
+
+def test_a_record_asks_for_its_own_settings(tmp_path):
+    made = record("npo")
+    made = made.model_copy(update={"spec": made.spec.model_copy(update={"config": {"steps": 7}})})
+    asked = as_recorded(made, folder=tmp_path, device=None, suite="testbed-safety", model=None)
+    # Not those that were chosen for the row since.
+    assert (asked.method, asked.tuned, asked.overrides) == ("npo", False, {"steps": 7})
+    with pytest.raises(UserError, match="--model testbed-llava-gold is not 'testbed-llava'"):
+        as_recorded(
+            made, folder=tmp_path, device=None, suite="testbed-safety", model="testbed-llava-gold"
+        )
