@@ -1,0 +1,96 @@
+"""SIGKILL at forty random moments of a run: after a restart it ends as if nothing had happened.
+
+A moment is a file operation of some stage, drawn by a seed, and a blink after it. Between two such
+operations the disk does not change, so that a kill there is the same as one at the next of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from faults.outcome import Outcome, asked_twice, check_whole, outcome_of
+from faults.product import Product
+from faults.traps import Kill, Trap
+from live_models import untrained_checkpoint
+
+from benchmark.core.store import file_name
+
+SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
+SETTINGS = "steps=6 batch_size=2 learning_rate=1e-2"
+ROW = f"textual_unlearning+{'+'.join(sorted(SETTINGS.split()))}".replace("1e-2", "0.01")
+N_ROUNDS = 5
+# By stage: where its files lie, and how many operations on them there are at the least after a
+# restart, the last of them no later than a blink before the end.
+PLACES = {
+    "training": ("results/local/stages/train/*", 12),
+    "generation": ("results/local/stages/generate/*", 12),
+    "judging": ("results/local/stages/judge/*", 14),
+    "record": ("results/local/records/*", 6),
+    "publishing": ("results/published/*", 12),
+    "table": ("*leaderboard/*", 18),
+}
+WHILE_RUNNING = ("training", "training", "generation", "generation", "judging", "record")
+WHILE_PUBLISHING = ("publishing", "table")
+BLINK_S = 0.002
+
+
+def run() -> list[str]:
+    return [
+        "run", "--method", "textual_unlearning", "--model", str(untrained_checkpoint()),
+        "--suite", str(SUITE), "--device", "cpu", "--checkpoint-every", "0", "--set", SETTINGS,
+    ]  # fmt: skip
+
+
+def publish() -> list[str]:
+    model = file_name(str(untrained_checkpoint()))
+    return ["publish", "--method", f"original,{ROW}", "--model", model, "--suite", SUITE.stem]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    for command in (run(), publish()):
+        ended = product.run(command, folder=folder)
+        assert ended.code == 0, ended.err
+    return outcome_of(folder)
+
+
+def kill_at_random(
+    product: Product, command: list[str], *, stage: str, folder: Path, draw: random.Random
+) -> None:
+    """Start the command and have it killed somewhere in the stage."""
+    pattern, n_operations = PLACES[stage]
+    deed = Kill(after_s=draw.choice((0.0, draw.uniform(0.0, BLINK_S))))
+    trap = Trap(pattern=pattern, nth=draw.randint(1, n_operations), deed=deed)
+    ended = product.run(command, folder=folder, traps=[trap])
+    assert ended.killed, f"{trap} did not spring, {ended.code}: {ended.err}"
+
+
+def test_forty_kills_lose_nothing_and_repeat_nothing(
+    product: Product, undisturbed: Outcome, tmp_path: Path
+) -> None:
+    kills: Counter[str] = Counter()
+    n_lost = n_twice = 0
+    for number in range(N_ROUNDS):
+        folder, draw = tmp_path / str(number), random.Random(number)
+        for command, stages in ((run(), WHILE_RUNNING), (publish(), WHILE_PUBLISHING)):
+            for stage in stages:
+                kill_at_random(product, command, stage=stage, folder=folder, draw=draw)
+                kills[stage] += 1
+                check_whole(folder)
+            ended = product.run(command, folder=folder)
+            assert ended.code == 0, ended.err
+        found = outcome_of(folder)
+        n_lost += undisturbed.n_answers - found.n_answers
+        n_twice += asked_twice(folder)
+        assert found == undisturbed
+    told = ", ".join(f"{stage} {n}" for stage, n in kills.items())
+    print(
+        f"{kills.total()} kills: {told}; {N_ROUNDS} runs finished, {n_lost} answers lost, "
+        f"{n_twice} asked twice, scores and boards equal"
+    )
+    assert kills.total() == 40
+    assert n_lost == n_twice == 0
