@@ -16,7 +16,7 @@ from faults.product import Product
 from faults.traps import Kill, Trap
 from live_models import untrained_checkpoint
 
-from benchmark.core.store import file_name
+from benchmark.core.paths import file_name
 
 SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
 SETTINGS = "steps=6 batch_size=2 learning_rate=1e-2"

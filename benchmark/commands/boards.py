@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +18,7 @@ from benchmark.commands.options import (
     read_seeds,
     results_at,
 )
-from benchmark.commands.output import show
+from benchmark.commands.output import say, show
 from benchmark.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def table(
     if check:
         problems = stale(where)
         for problem in problems:
-            print(problem, file=sys.stderr)
+            say(problem)
         show(
             "the boards are not what the records make" if problems else "the boards are up to date"
         )
@@ -57,7 +56,7 @@ def table(
     for published in (False, True):
         paths, warnings = regenerate(where, published=published)
         for warning in warnings:
-            print(f"warning: {warning}", file=sys.stderr)
+            say(f"warning: {warning}")
         for path in paths:
             if path.suffix == ".md":
                 show(str(path))
@@ -169,7 +168,7 @@ def show_boards(records: Sequence[RunRecord], results: Results) -> None:
         paths = write_board(board, results, published=False)
         published, warnings = generated_board(results, suite=suite, model=model)
         for warning in warnings:
-            print(f"warning: {warning}", file=sys.stderr)
+            say(f"warning: {warning}")
         print_rows(console, board, titles=titles, published=published)
         folder = results.record(suite=suite, model=model, method="x", seed=0).parents[1]
         show(f"records: {folder}\ntable:   {paths[0]}")

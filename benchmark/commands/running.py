@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,7 +24,8 @@ from benchmark.commands.options import (
     read_seeds,
     results_at,
 )
-from benchmark.core.errors import NotOffered
+from benchmark.commands.output import say
+from benchmark.core.errors import NotOffered, UserError
 from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def _command(upto: Upto) -> Callable[..., int]:
         # Names and settings are read before torch is imported: a typing error shows at once.
         names, numbers = read_methods(method), read_seeds(seeds)
         overrides = read_overrides(settings, config)
+        if isnan(checkpoint_every):
+            raise UserError("--checkpoint-every 'nan': expected seconds")
         models = read_models(model, suite=suite, method=method)
         check_models(suite=suite, models=models)
         where = results_at(results)
@@ -160,7 +163,7 @@ def _deterministic(names: Sequence[str]) -> set[str]:
     """Those of the methods whose outcome does not depend on the seed; one that cannot be imported
     says so when it is run."""
     from benchmark.core import registry
-    from benchmark.core.errors import RunFailed, UserError
+    from benchmark.core.errors import RunFailed
     from benchmark.core.rows import split_row
 
     found = set()
@@ -213,8 +216,3 @@ def _said(outcome: Outcome, *, everything: bool) -> int:
     name = f"{record.spec.method} on {record.spec.model}, seed {record.spec.seed}"
     say(f"error: {name} {record.status}{where}: {record.error}")
     return OVER_BUDGET if record.status == "over_budget" else FAILED
-
-
-def say(line: str) -> None:
-    """A line for the user beside the output."""
-    print(line, file=sys.stderr, flush=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmark.commands.options import JobsOption, ResultsOption, results_at
-from benchmark.commands.output import show
+from benchmark.commands.output import say, show
 from benchmark.commands.running import DeviceOption, check_models, run_all
 from benchmark.core.store import check_writable
 
@@ -82,7 +81,7 @@ def _show(declared: Study, where: Results) -> None:
 
     found = study_board(declared, where, local=True)
     for warning in found.board.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}")
     files = study_files(found, where, published=False)
     write_files(files)
     page = next(path for path in files if path.suffix == ".md")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from benchmark.commands.options import DEFAULT_SUITE, ResultsOption, results_at
-from benchmark.commands.output import show
+from benchmark.commands.output import say, show
 from benchmark.core.store import check_writable
 
 MISSING = 3
@@ -52,7 +51,7 @@ def doctor(
                 show(f"{'':7}  remedy: {check.remedy}")
                 n_missing += 1
     except MissingError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return MISSING
     return MISSING if n_missing else 0
 
@@ -68,7 +67,7 @@ def clean(
     local = results_at(results).root / "local"
     kept = [path for path in (local / "stages").glob("*/*.lock") if _is_locked(path)]
     if kept:
-        print(f"{len(kept)} stages are being worked on; nothing deleted", file=sys.stderr)
+        say(f"{len(kept)} stages are being worked on; nothing deleted")
         return 1
     folders = [local] if everything else [local / "stages", local / "images"]
     freed = sum(_size_bytes(folder) for folder in folders)

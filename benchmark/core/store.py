@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from benchmark.core.errors import UserError
+from benchmark.core.paths import file_name, typed_path
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
@@ -225,14 +225,6 @@ def _holder() -> str:
     return f"process {os.getpid()} on {socket.gethostname()} since {now}"
 
 
-def file_name(name: str) -> str:
-    """`name` as a file name; of a path its last part and a digest, so that two paths stay two."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]*", name):
-        return name
-    last = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).stem) or "unnamed"
-    return f"{last}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
 @dataclass(frozen=True)
 class Results:
     """Where everything lies: what a user makes below `root`, what is published in the clone."""
@@ -288,7 +280,7 @@ class Results:
 def results_root() -> Path:
     """The results folder: `VLM_BENCH_RESULTS`, or `results/` in the clone."""
     chosen = os.environ.get(RESULTS_VARIABLE)
-    return Path(chosen).expanduser().resolve() if chosen else REPOSITORY / "results"
+    return typed_path(chosen) if chosen else REPOSITORY / "results"
 
 
 def check_writable(root: Path) -> None:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from benchmark.core import registry
 from benchmark.core.config import error_lines, read_described
 from benchmark.core.errors import MissingError, UserError
-from benchmark.core.store import REPOSITORY, file_name
+from benchmark.core.paths import file_name, typed_path
+from benchmark.core.store import REPOSITORY
 
 # What the recipe of the miniature world writes beside the weights.
 _RECORD = "training_record.json"
@@ -110,7 +111,7 @@ class ModelCard(_Described):
 def load_card(name_or_path: str) -> ModelCard:
     """The card of a model by name, of a YAML card by path, or of a local checkpoint folder."""
     if _is_folder(name_or_path):
-        return _card_of_folder(Path(name_or_path).expanduser().resolve())
+        return _card_of_folder(typed_path(name_or_path))
     found = registry.entry("model", name_or_path)
     card = read_described(found.path, ModelCard)
     if card.name != found.name:
@@ -130,7 +131,7 @@ def _acceptance(path: Path) -> _Acceptance | None:
 
 
 def _is_folder(name_or_path: str) -> bool:
-    path = Path(name_or_path).expanduser()
+    path = typed_path(name_or_path)
     return path.is_dir() and ("/" in name_or_path or (path / "config.json").is_file())
 
 

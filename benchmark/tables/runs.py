@@ -11,8 +11,9 @@ from typing import Literal
 from pydantic import ValidationError
 
 from benchmark.core.errors import UserError, nearest
+from benchmark.core.paths import file_name
 from benchmark.core.records import RunRecord, VerdictRow
-from benchmark.core.store import Results, file_name
+from benchmark.core.store import Results
 from benchmark.tables.verdicts import read_verdicts, verdicts_path
 
 Source = Literal["published", "local"]
