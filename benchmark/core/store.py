@@ -181,18 +181,18 @@ class StageFolder:
         """
         with writing(self._lock_path):
             self.path.mkdir(parents=True, exist_ok=True)
-            stream = self._lock_path.open("a+")
+            # Without a buffer: what a full disk refused would be tried again when it is closed.
+            stream = self._lock_path.open("ab+", buffering=0)
         with stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 stream.seek(0)
-                on_wait(stream.read().strip() or "another process")
+                on_wait(stream.read().decode(errors="replace").strip() or "another process")
                 fcntl.flock(stream, fcntl.LOCK_EX)
             with writing(self._lock_path):
                 stream.truncate(0)
-                stream.write(_holder())
-                stream.flush()
+                stream.write(_holder().encode())
             yield
 
     def is_done(self) -> bool:
