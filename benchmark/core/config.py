@@ -125,6 +125,8 @@ def _field_names(annotation: Any) -> set[str]:
 def _phrase(each: Mapping[str, Any], known: set[str]) -> str:
     field = ".".join(str(part) for part in each["loc"]) or "value"
     kind, given = each["type"], each["input"]
+    if kind == "json_invalid":
+        return f"not JSON: {each['ctx']['error']}"
     if kind in {"missing", "missing_argument"}:
         return f"{field}: missing"
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
