@@ -203,15 +203,22 @@ class StageFolder:
         """Mark the stage done; the last thing written to it."""
         write_atomic(self._manifest_path, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
-    def manifest(self) -> dict[str, JsonValue]:
-        """What `finish` was given; a corrupt one is a `UserError` that says how to mend it."""
+    def manifest(self, *fields: str) -> dict[str, JsonValue]:
+        """What `finish` was given; a corrupt one, or one that lacks one of the fields, is a
+        `UserError` that says how to mend it."""
         try:
-            found = json.loads(self._manifest_path.read_text())
-        except ValueError as error:
-            path = self._manifest_path
-            raise UserError(f"{path}: corrupt ({error}); run again with --force") from None
-        assert isinstance(found, dict)
+            found = json.loads(self._manifest_path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise self._corrupt(str(error)) from None
+        if not isinstance(found, dict):
+            raise self._corrupt("it holds no fields")
+        for name in fields:
+            if name not in found:
+                raise self._corrupt(f"it lacks '{name}'")
         return found
+
+    def _corrupt(self, problem: str) -> UserError:
+        return UserError(f"{self._manifest_path}: corrupt ({problem}); run again with --force")
 
     def clear(self) -> None:
         """Forget all that was done here. The caller holds the lock."""
