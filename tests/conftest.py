@@ -13,6 +13,7 @@ from hypothesis import settings
 from benchmark.core import store
 
 if TYPE_CHECKING:
+    from faults.outcome import Undisturbed
     from faults.product import Product
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -42,3 +43,16 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     made = Product(checkpoint=untrained_checkpoint(), scratch=tmp_path_factory.mktemp("said"))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The small run, published, as it comes out without any fault."""
+    from faults.outcome import Undisturbed, outcome_of
+    from faults.small_run import publish, run
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    for command in (run(), publish()):
+        ended = product.run(command, folder=folder)
+        assert ended.code == 0, ended.err
+    return Undisturbed(folder=folder, outcome=outcome_of(folder))

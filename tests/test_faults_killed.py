@@ -10,17 +10,11 @@ import random
 from collections import Counter
 from pathlib import Path
 
-import pytest
-from faults.outcome import Outcome, asked_twice, check_whole, outcome_of
+from faults.outcome import Undisturbed, asked_twice, check_whole, outcome_of
 from faults.product import Product
+from faults.small_run import publish, run
 from faults.traps import Kill, Trap
-from live_models import untrained_checkpoint
 
-from benchmark.core.paths import file_name
-
-SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
-SETTINGS = "steps=6 batch_size=2 learning_rate=1e-2"
-ROW = f"textual_unlearning+{'+'.join(sorted(SETTINGS.split()))}".replace("1e-2", "0.01")
 N_ROUNDS = 5
 # By stage: where its files lie, and how many operations on them there are at the least after a
 # restart, the last of them no later than a blink before the end.
@@ -37,27 +31,6 @@ WHILE_PUBLISHING = ("publishing", "table")
 BLINK_S = 0.002
 
 
-def run() -> list[str]:
-    return [
-        "run", "--method", "textual_unlearning", "--model", str(untrained_checkpoint()),
-        "--suite", str(SUITE), "--device", "cpu", "--checkpoint-every", "0", "--set", SETTINGS,
-    ]  # fmt: skip
-
-
-def publish() -> list[str]:
-    model = file_name(str(untrained_checkpoint()))
-    return ["publish", "--method", f"original,{ROW}", "--model", model, "--suite", SUITE.stem]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    for command in (run(), publish()):
-        ended = product.run(command, folder=folder)
-        assert ended.code == 0, ended.err
-    return outcome_of(folder)
-
-
 def kill_at_random(
     product: Product, command: list[str], *, stage: str, folder: Path, draw: random.Random
 ) -> None:
@@ -70,7 +43,7 @@ def kill_at_random(
 
 
 def test_forty_kills_lose_nothing_and_repeat_nothing(
-    product: Product, undisturbed: Outcome, tmp_path: Path
+    product: Product, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     kills: Counter[str] = Counter()
     n_lost = n_twice = 0
@@ -84,9 +57,10 @@ def test_forty_kills_lose_nothing_and_repeat_nothing(
             ended = product.run(command, folder=folder)
             assert ended.code == 0, ended.err
         found = outcome_of(folder)
-        n_lost += undisturbed.n_answers - found.n_answers
+        n_lost += undisturbed.outcome.n_answers - found.n_answers
         n_twice += asked_twice(folder)
-        assert found == undisturbed
+        assert found == undisturbed.outcome
+        assert not any(folder.rglob("*.checkpoint.pt*")), "a finished training keeps no checkpoint"
     told = ", ".join(f"{stage} {n}" for stage, n in kills.items())
     print(
         f"{kills.total()} kills: {told}; {N_ROUNDS} runs finished, {n_lost} answers lost, "
@@ -94,3 +68,11 @@ def test_forty_kills_lose_nothing_and_repeat_nothing(
     )
     assert kills.total() == 40
     assert n_lost == n_twice == 0
+
+
+def test_the_same_command_again_repeats_nothing(product: Product, undisturbed: Undisturbed) -> None:
+    again = product.run(run(), folder=undisturbed.folder)
+    assert again.code == 0, again.err
+    stages = [one for one in again.operations if one.path.startswith("results/local/stages/")]
+    assert stages and all(one.path.endswith(".lock") for one in stages)
+    assert outcome_of(undisturbed.folder) == undisturbed.outcome

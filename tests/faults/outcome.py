@@ -40,6 +40,14 @@ class Outcome:
         return sum(map(len, self.answers.values()))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Undisturbed:
+    """A folder in which the small run ended and was published without any fault."""
+
+    folder: Path
+    outcome: Outcome
+
+
 def outcome_of(folder: Path) -> Outcome:
     """Read it all; a file that is not whole raises."""
 

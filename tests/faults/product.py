@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,19 @@ class Running:
     process: int
     said: Path
 
+    @property
+    def err(self) -> str:
+        """What it said so far beside its output."""
+        return (self.said / "err").read_text()
+
+    def freeze(self) -> None:
+        """It does nothing more, and lets go of nothing."""
+        os.killpg(self.process, signal.SIGSTOP)
+
+    def kill(self) -> None:
+        """SIGKILL, for its workers too."""
+        os.killpg(self.process, signal.SIGKILL)
+
     def wait(self, deadline_s: float = DEADLINE_S) -> Ended:
         """Until it has ended, by itself or killed at the deadline."""
         code = self.product.order(Wait(process=self.process, deadline_s=deadline_s))
@@ -60,7 +74,7 @@ class Running:
         return Ended(
             code=code,
             out=(self.said / "out").read_text(),
-            err=(self.said / "err").read_text(),
+            err=self.err,
             operations=[Operation(*line.split(" ", 1)) for line in lines],  # type: ignore[arg-type]
         )
 
