@@ -114,6 +114,7 @@ class Product:
         with traps set, on a small disk of its own if a size is given."""
         said = self._scratch / str(next(self._count))
         said.mkdir(parents=True)
+        (said / "err").touch()
         folder.mkdir(parents=True, exist_ok=True)
         known = {name: os.environ[name] for name in os.environ if name.startswith("HF_")}
         own = {"VLM_BENCH_RESULTS": str(folder / "results"), "TOKENIZERS_PARALLELISM": "false"}

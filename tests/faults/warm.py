@@ -51,18 +51,21 @@ Order = Start | Wait | AskDisks
 
 
 def serve(checkpoint: Path) -> None:
-    """Work off orders until there are no more."""
+    """Work off orders until there are no more; what still runs then is killed."""
     answers = os.fdopen(os.dup(1), "wb")
     # Nothing that a library prints may get between the answers.
     os.dup2(2, 1)
     _warm_up(checkpoint)
+    running: set[int] = set()
     while True:
         try:
             order: Order = pickle.load(sys.stdin.buffer)
         except EOFError:
-            return
-        pickle.dump(_obey(order), answers)
+            break
+        pickle.dump(_obey(order, running), answers)
         answers.flush()
+    for process in running:
+        os.killpg(process, signal.SIGKILL)
 
 
 def _warm_up(checkpoint: Path) -> None:
@@ -75,13 +78,18 @@ def _warm_up(checkpoint: Path) -> None:
 
     assert cli and runner and search and several and pages and publish and canvas and curves
     the_world()
+    # All commands are of one commit, whatever is edited or committed while tests run.
+    runner.git_at_first()
     load_model(checkpoint, name="warm")
 
 
-def _obey(order: Order) -> int | bool:
+def _obey(order: Order, running: set[int]) -> int | bool:
     if isinstance(order, Start):
-        return _fork(order)
+        process = _fork(order)
+        running.add(process)
+        return process
     if isinstance(order, Wait):
+        running.discard(order.process)
         return _wait(order)
     return small_disk.are_allowed()
 
