@@ -15,7 +15,7 @@ from faults.product import Product
 from faults.small_run import publish, run
 from faults.traps import Kill, Trap
 
-N_ROUNDS = 5
+N_ROUNDS = 4
 # By stage: where its files lie, and how many operations on them there are at the least after a
 # restart, the last of them no later than a blink before the end.
 PLACES = {
@@ -26,7 +26,9 @@ PLACES = {
     "publishing": ("results/published/*", 12),
     "table": ("*leaderboard/*", 18),
 }
-WHILE_RUNNING = ("training", "training", "generation", "generation", "judging", "record")
+WHILE_RUNNING = (
+    "training", "training", "generation", "generation", "generation", "judging", "judging", "record",
+)  # fmt: skip
 WHILE_PUBLISHING = ("publishing", "table")
 BLINK_S = 0.002
 
