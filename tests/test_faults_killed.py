@@ -27,7 +27,8 @@ PLACES = {
     "table": ("*leaderboard/*", 18),
 }
 WHILE_RUNNING = (
-    "training", "training", "generation", "generation", "generation", "judging", "judging", "record",
+    "training", "training", "generation", "generation", "generation", "judging", "judging",
+    "record",
 )  # fmt: skip
 WHILE_PUBLISHING = ("publishing", "table")
 BLINK_S = 0.002

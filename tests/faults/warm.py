@@ -71,6 +71,8 @@ def serve(checkpoint: Path) -> None:
 def _warm_up(checkpoint: Path) -> None:
     """Import what any command imports, the parts of the libraries that a model needs among them."""
     from benchmark import cli, runner, search, several
+    from benchmark.core import environment
+    from benchmark.core.records import Git
     from benchmark.data.sources.testbed import the_world
     from benchmark.tables import pages, publish
     from benchmark.tables.figures import canvas, curves
@@ -78,8 +80,8 @@ def _warm_up(checkpoint: Path) -> None:
 
     assert cli and runner and search and several and pages and publish and canvas and curves
     the_world()
-    # All commands are of one commit, whatever is edited or committed while tests run.
-    runner.git_at_first()
+    # A record says which code it is of; here of one, whatever is edited while tests run.
+    environment.git = lambda: Git(commit="f" * 40, dirty=False)
     load_model(checkpoint, name="warm")
 
 
