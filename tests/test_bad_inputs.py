@@ -41,6 +41,7 @@ from benchmark.cli import main
 from benchmark.core import registry
 from benchmark.core.records import RunRecord
 from benchmark.core.store import Results
+from benchmark.progress import Reporter
 from tests.run_records import SUITE as RECORDED_SUITE
 from tests.run_records import record, store
 from tests.verdict_rows import model_rows
@@ -82,6 +83,11 @@ def refused(capsys: pytest.CaptureFixture[str], tally: Counter[str]) -> Refuse:
 def test_a_command_line(refused: Refuse, number: int) -> None:
     arguments, names = COMMAND_LINES[number]
     refused("command lines", arguments, names=names)
+
+
+def test_a_note_says_what_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Reporter().note("x[/y] on [red]m")
+    assert capsys.readouterr().err == "x[/y] on [red]m\n"
 
 
 words = st.text(min_size=1).filter(lambda text: text.strip(" ,") == text and "," not in text)
