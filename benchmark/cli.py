@@ -34,11 +34,16 @@ from benchmark.commands import (
     studying,
     upkeep,
 )
+from benchmark.commands.output import say
 from benchmark.core.errors import RunFailed, UserError, nearest
 
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 SCRIPT = "vlm-bench"
-_FOR_THE_USER = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+# What a disk says of a place that a user chose; that a file is not there may be our own mistake.
+_FOR_THE_USER = {
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
+    errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
+}  # fmt: skip
 
 app = typer.Typer(
     name="benchmark",
@@ -125,5 +130,5 @@ def _option_names(error: TyperException) -> list[str]:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"error: {message}" if code != INTERRUPTED else message, file=sys.stderr)
+    say(f"error: {message}" if code != INTERRUPTED else message)
     return code

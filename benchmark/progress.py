@@ -41,7 +41,8 @@ class Reporter:
 
     def note(self, text: str) -> None:
         """One line, terminal or not."""
-        self.console.print(text, style="dim", highlight=False, soft_wrap=True)
+        # A name may hold brackets, which would be taken for a style.
+        self.console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, label: str, *, total: int, done: int = 0) -> Iterator[Advance]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from benchmark.core import store
+
+if TYPE_CHECKING:
+    from faults.outcome import Undisturbed
+    from faults.product import Product
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
@@ -26,3 +32,27 @@ def results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(store, "PUBLISHED_IN", tmp_path)
     monkeypatch.setenv("VLM_BENCH_RESULTS", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product's commands as processes, forked from one that has imported everything."""
+    from faults.product import Product
+    from live_models import untrained_checkpoint
+
+    made = Product(checkpoint=untrained_checkpoint(), scratch=tmp_path_factory.mktemp("said"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The small run, published, as it comes out without any fault."""
+    from faults.outcome import Undisturbed, outcome_of
+    from faults.small_run import publish, run
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    for command in (run(), publish()):
+        ended = product.run(command, folder=folder)
+        assert ended.code == 0, ended.err
+    return Undisturbed(folder=folder, outcome=outcome_of(folder))

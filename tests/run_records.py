@@ -25,9 +25,8 @@ from benchmark.core.records import (
 from benchmark.core.store import Results, write_atomic
 from benchmark.stages.plans import facts_of
 from benchmark.suites import load_suite
-from benchmark.tables.publish import verdicts_digest
 from benchmark.tables.runs import LoadedRun
-from benchmark.tables.verdicts import verdicts_path, write_verdicts
+from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verdicts
 
 SUITE, MODEL, TOKENS = "testbed-safety", "testbed-llava", 32
 DEVICE = "one small processor"

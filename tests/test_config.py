@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from benchmark.core.config import build, merge, parse_overrides, parse_yaml, read_yaml, to_json
+from benchmark.core.config import build, merge, parse_overrides, read_yaml, to_json
 from benchmark.core.errors import UserError
+from benchmark.core.strict_yaml import parse_yaml
 
 
 @dataclass(frozen=True, kw_only=True)

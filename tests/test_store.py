@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.core.errors import UserError
+from benchmark.core.paths import file_name
 from benchmark.core.records import Verdict
 from benchmark.core.store import (
     TAIL_BYTES,
@@ -27,7 +28,6 @@ from benchmark.core.store import (
     check_writable,
     digest,
     digest_folder,
-    file_name,
     write_atomic,
     writing,
 )

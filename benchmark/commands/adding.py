@@ -14,6 +14,7 @@ from benchmark.commands.output import JsonOption, report
 from benchmark.core import registry
 from benchmark.core.errors import UserError
 from benchmark.core.found import NewMethod
+from benchmark.core.paths import typed_path
 from benchmark.core.store import REPOSITORY, write_atomic
 
 TEMPLATE = Path(__file__).with_name("new_method.txt")
@@ -35,7 +36,7 @@ def new_method(
 ) -> int:
     """Write the file of a new method: complete, checked, and without any effect yet."""
     _check_name(name)
-    folder = REPOSITORY / registry.FOLDERS["method"] if to is None else to.expanduser().resolve()
+    folder = REPOSITORY / registry.FOLDERS["method"] if to is None else typed_path(to)
     if not folder.is_dir():
         raise UserError(f"--to {folder}: there is no such folder")
     path = folder / f"{name}.py"

@@ -16,7 +16,7 @@ from benchmark.commands.options import (
     ResultsOption,
     SuiteOption,
 )
-from benchmark.commands.output import JsonOption, drawn, report
+from benchmark.commands.output import JsonOption, drawn, report, say
 from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
 from benchmark.core.errors import UserError
 
@@ -103,7 +103,7 @@ def _asked(
                 yield talk.ask(line, picture, shown=str(image))
         except UserError as error:
             # Whoever is typing tries again; a pipe is not to stop at one bad line either.
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}")
 
 
 def _lines() -> Iterator[str]:

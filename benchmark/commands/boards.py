@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from benchmark.commands.options import (
     ResultsOption,
     results_at,
 )
-from benchmark.commands.output import JsonOption, report, show
+from benchmark.commands.output import JsonOption, report, say, show
 from benchmark.core.found import Boards
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def regenerated(where: Results) -> Boards:
 def warn(lines: Sequence[str], *, as_json: bool) -> None:
     """Beside the output; a program finds them in it."""
     for line in () if as_json else lines:
-        print(line, file=sys.stderr)
+        say(line)
 
 
 def board_names(found: Boards, *, check: bool) -> str:
@@ -109,7 +108,7 @@ def show_boards(written: Sequence[WrittenBoard], results: Results) -> None:
         suite, model = one.board.suite, one.board.model
         published, warnings = generated_board(results, suite=suite, model=model)
         for warning in warnings:
-            print(f"warning: {warning}", file=sys.stderr)
+            say(f"warning: {warning}")
         print_rows(console, one.board, titles=one.titles, published=published)
         folder = results.record(suite=suite, model=model, method="x", seed=0).parents[1]
         show(f"records: {folder}\ntable:   {one.paths[0]}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from benchmark.commands.output import say
 from benchmark.core.errors import NotOffered
 from benchmark.core.found import Headline, RunEnded
 from benchmark.core.store import Results
@@ -66,11 +66,6 @@ def facts_of(outcome: Outcome, *, everything: bool = False) -> RunEnded:
         record=_place(request, record),
         figures=[Headline(title=t, score=s) for t, s in headline(record)] if record else [],
     )
-
-
-def say(line: str) -> None:
-    """A line for the user beside the output."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def _place(request: RunRequest, record: RunRecord | None) -> str | None:

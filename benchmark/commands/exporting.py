@@ -17,7 +17,7 @@ from benchmark.commands.options import (
 from benchmark.commands.output import JsonOption, drawn, report
 from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
 from benchmark.core.errors import UserError
-from benchmark.core.store import file_name
+from benchmark.core.paths import file_name
 
 if TYPE_CHECKING:
     from rich.console import Console

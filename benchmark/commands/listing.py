@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.commands.output import JsonOption, report
+from benchmark.commands.output import JsonOption, report, say
 from benchmark.core import registry
 from benchmark.core.registry import Entry, Kind
 from benchmark.core.store import REPOSITORY
@@ -108,7 +108,7 @@ def load_one(kind: Kind, name: str) -> int:
     try:
         _load(kind, name)
     except (UserError, RunFailed) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 1
     return 0
 

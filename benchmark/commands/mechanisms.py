@@ -28,7 +28,8 @@ from benchmark.commands.running import (
     SetOption,
 )
 from benchmark.core.errors import UserError
-from benchmark.core.store import check_writable, file_name, write_atomic
+from benchmark.core.paths import file_name
+from benchmark.core.store import check_writable, write_atomic
 
 if TYPE_CHECKING:
     from benchmark.stages.resolve import Run, RunRequest

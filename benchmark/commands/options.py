@@ -12,6 +12,7 @@ import typer
 from benchmark.commands.completing import one_of, several_of
 from benchmark.core.config import merge, parse_overrides, read_yaml
 from benchmark.core.errors import UserError
+from benchmark.core.paths import typed_path
 from benchmark.core.rows import split_row
 from benchmark.core.store import RESULTS_VARIABLE, Results, results_root
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SUITE = "testbed-safety"
 EVERY = "all"
+# Whoever types more than that meant a seed, not a number of seeds.
+MOST_SEEDS = 1000
 
 ModelOption = Annotated[
     str | None,
@@ -63,7 +66,7 @@ ResultsOption = Annotated[
 def results_at(folder: Path | None) -> Results:
     """The results folder that was asked for; child processes see the same one."""
     if folder is not None:
-        os.environ[RESULTS_VARIABLE] = str(folder.expanduser().resolve())
+        os.environ[RESULTS_VARIABLE] = str(typed_path(folder))
     return Results(results_root())
 
 
@@ -77,10 +80,14 @@ def read_overrides(settings: list[str], config: Path | None) -> dict[str, JsonVa
 def read_seeds(text: str) -> tuple[int, ...]:
     """`3` is seeds 0, 1 and 2; `0,2` is these two; `7,` is 7 alone."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(re.fullmatch(r"\d{1,9}", part) for part in parts):
+    if not parts or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
         raise UserError(f"--seeds '{text}': expected a number of seeds (3) or a list (0,1,2)")
     numbers = [int(part) for part in parts]
     if "," not in text:
+        if numbers[0] > MOST_SEEDS:
+            raise UserError(
+                f"--seeds '{text}': that is {numbers[0]} runs; `--seeds {numbers[0]},` is one seed"
+            )
         numbers = list(range(numbers[0]))
     if not numbers:
         raise UserError(f"--seeds '{text}': at least one seed is needed")

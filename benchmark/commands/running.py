@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ import typer
 
 from benchmark.commands.boards import show_boards, write_boards
 from benchmark.commands.completing import several_of
-from benchmark.commands.ended import facts_of, records_of, run_all, say
+from benchmark.commands.ended import facts_of, records_of, run_all
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     EVERY,
@@ -25,7 +26,8 @@ from benchmark.commands.options import (
     read_seeds,
     results_at,
 )
-from benchmark.commands.output import JsonOption, show_json
+from benchmark.commands.output import JsonOption, say, show_json
+from benchmark.core.errors import UserError
 from benchmark.core.found import RunsEnded
 from benchmark.core.store import check_writable
 
@@ -115,6 +117,8 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         # Names and settings are read before torch is imported: a typing error shows at once.
         names, numbers = read_methods(method), read_seeds(seeds)
         overrides = read_overrides(settings, config)
+        if isnan(checkpoint_every):
+            raise UserError("--checkpoint-every 'nan': expected seconds")
         models = read_models(model, suite=suite, method=method)
         check_models(suite=suite, models=models)
         where = results_at(results)
@@ -169,7 +173,7 @@ def _deterministic(names: Sequence[str]) -> set[str]:
     """Those of the methods whose outcome does not depend on the seed; one that cannot be imported
     says so when it is run."""
     from benchmark.core import registry
-    from benchmark.core.errors import RunFailed, UserError
+    from benchmark.core.errors import RunFailed
     from benchmark.core.rows import split_row
 
     found = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,7 +17,7 @@ from benchmark.commands.options import (
     read_models,
     results_at,
 )
-from benchmark.commands.output import JsonOption, show, show_json
+from benchmark.commands.output import JsonOption, say, show, show_json
 from benchmark.commands.running import DeviceOption, MethodOption, check_models
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.found import Searched, Trial
@@ -68,8 +67,7 @@ def search(
         if one.error is not None:
             missing = isinstance(one.error, NotOffered)
             left_out = missing and method == EVERY
-            print(f"{'left out' if left_out else 'error'}: {one.row} on {one.model}: {one.error}",
-                  file=sys.stderr)  # fmt: skip
+            say(f"{'left out' if left_out else 'error'}: {one.row} on {one.model}: {one.error}")
             codes.add(0 if left_out else MISSING if missing else FAILED)
 
     requests = [

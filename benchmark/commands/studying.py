@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ import typer
 from benchmark.commands.completing import one_of
 from benchmark.commands.ended import facts_of, run_all
 from benchmark.commands.options import JobsOption, ResultsOption, results_at
-from benchmark.commands.output import JsonOption, show, show_json
+from benchmark.commands.output import JsonOption, say, show, show_json
 from benchmark.commands.running import DeviceOption, check_models
 from benchmark.core.found import RunsEnded
 from benchmark.core.store import check_writable
@@ -97,7 +96,7 @@ def _written(declared: Study, where: Results) -> tuple[list[Path], str]:
 
     found = study_board(declared, where, local=True)
     for warning in found.board.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}")
     files = study_files(found, where, published=False)
     write_files(files)
     page = next(path for path in files if path.suffix == ".md")

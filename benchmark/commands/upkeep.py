@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmark.commands.options import DEFAULT_SUITE, ResultsOption, results_at
-from benchmark.commands.output import JsonOption, report, show, show_json
+from benchmark.commands.output import JsonOption, report, say, show, show_json
 from benchmark.core.found import Cleaned, TestbedTrained
 from benchmark.core.store import check_writable
 
@@ -56,7 +55,7 @@ def doctor(
                 show(_line(check))
             found.append(check)
     except MissingError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return MISSING
     if as_json:
         show_json("doctor", found)
@@ -85,13 +84,14 @@ def clean(
         if folder.exists() and not in_use:
             shutil.rmtree(folder)
     found = Cleaned(folder=str(local), freed_bytes=freed, n_in_use=len(in_use))
-    report("clean", found, _cleaned, as_json=as_json)
+    if in_use and not as_json:
+        say(f"{len(in_use)} stages are being worked on; nothing deleted")
+    else:
+        report("clean", found, _cleaned, as_json=as_json)
     return 1 if in_use else 0
 
 
 def _cleaned(found: Cleaned) -> str:
-    if found.n_in_use:
-        return f"{found.n_in_use} stages are being worked on; nothing deleted"
     return f"{found.freed_bytes / 2**20:.1f} MiB freed under {found.folder}"
 
 

@@ -1,24 +1,17 @@
-"""Settings: YAML read strictly, overrides from the command line, frozen dataclasses made of both.
-
-PyYAML reads YAML 1.1, where `1e-5` is text, `no` is False, `0123` is octal and a repeated key wins
-silently. The loader here follows YAML 1.2's core types instead, with two differences: digits with a
-leading zero stay text (nothing is lost), and `.nan` and `.inf` are not numbers.
-"""
+"""Settings: YAML files, overrides from the command line, frozen dataclasses made of both."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
 from benchmark.core.errors import UserError, nearest
+from benchmark.core.strict_yaml import parse_yaml
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -27,60 +20,6 @@ if TYPE_CHECKING:
     ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ConfigT = TypeVar("ConfigT")
-
-_BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TAG = "tag:yaml.org,2002:"
-_SCALARS = (
-    ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
-    ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
-    ("int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")),
-    (
-        "float",
-        re.compile(
-            r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"
-        ),
-        list("-+.0123456789"),
-    ),
-)
-
-
-class _StrictLoader(_BaseLoader):
-    """The safe loader with YAML 1.2's scalars and without repeated keys."""
-
-    yaml_implicit_resolvers: typing.ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
-        """A dict with text keys; a repeated or non-text key is a `UserError` with its line."""
-        first_line: dict[str, int] = {}
-        for key_node, _ in node.value:
-            line = key_node.start_mark.line + 1
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise UserError(f"line {line}: key {key!r} is not text; put it in quotes")
-            if key in first_line:
-                raise UserError(f"line {line}: key '{key}' again (first on line {first_line[key]})")
-            first_line[key] = line
-        return super().construct_mapping(node, deep=deep)
-
-
-for _name, _pattern, _first in _SCALARS:
-    _StrictLoader.add_implicit_resolver(f"{_TAG}{_name}", _pattern, _first)
-_StrictLoader.add_constructor(f"{_TAG}int", lambda _, node: int(node.value))
-_StrictLoader.add_constructor(f"{_TAG}float", lambda _, node: float(node.value))
-
-
-def parse_yaml(text: str, *, where: str) -> Json:
-    """The value that `text` writes down; what is not valid YAML is one line `where:line: ...`."""
-    try:
-        return yaml.load(text, Loader=_StrictLoader)
-    except UserError as error:
-        line, _, rest = str(error).removeprefix("line ").partition(": ")
-        raise UserError(f"{where}:{line}: {rest}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise UserError(f"{where}{line}: not valid YAML: {problem}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Json]:
@@ -186,6 +125,8 @@ def _field_names(annotation: Any) -> set[str]:
 def _phrase(each: Mapping[str, Any], known: set[str]) -> str:
     field = ".".join(str(part) for part in each["loc"]) or "value"
     kind, given = each["type"], each["input"]
+    if kind == "json_invalid":
+        return f"not JSON: {each['ctx']['error']}"
     if kind in {"missing", "missing_argument"}:
         return f"{field}: missing"
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:

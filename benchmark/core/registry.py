@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 from benchmark.core.config import read_yaml
 from benchmark.core.errors import RunFailed, UserError, unknown
+from benchmark.core.paths import typed_path
 from benchmark.core.sources import digest_code, digest_package
 from benchmark.core.store import REPOSITORY, digest_file
 
@@ -108,7 +109,7 @@ def _looks_like_path(kind: Kind, name: str) -> bool:
 
 
 def _from_path(kind: Kind, name: str) -> Entry:
-    path = Path(name).expanduser().resolve()
+    path = typed_path(name)
     if not path.is_file():
         raise UserError(f"{kind} '{name}': there is no such file")
     ours = _built_in(kind) if kind == "method" else ()

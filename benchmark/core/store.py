@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from benchmark.core.errors import UserError
+from benchmark.core.paths import file_name, typed_path
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
@@ -181,18 +181,18 @@ class StageFolder:
         """
         with writing(self._lock_path):
             self.path.mkdir(parents=True, exist_ok=True)
-            stream = self._lock_path.open("a+")
+            # Without a buffer: what a full disk refused would be tried again when it is closed.
+            stream = self._lock_path.open("ab+", buffering=0)
         with stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 stream.seek(0)
-                on_wait(stream.read().strip() or "another process")
+                on_wait(stream.read().decode(errors="replace").strip() or "another process")
                 fcntl.flock(stream, fcntl.LOCK_EX)
             with writing(self._lock_path):
                 stream.truncate(0)
-                stream.write(_holder())
-                stream.flush()
+                stream.write(_holder().encode())
             yield
 
     def is_done(self) -> bool:
@@ -203,15 +203,22 @@ class StageFolder:
         """Mark the stage done; the last thing written to it."""
         write_atomic(self._manifest_path, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
-    def manifest(self) -> dict[str, JsonValue]:
-        """What `finish` was given; a corrupt one is a `UserError` that says how to mend it."""
+    def manifest(self, *fields: str) -> dict[str, JsonValue]:
+        """What `finish` was given; a corrupt one, or one that lacks one of the fields, is a
+        `UserError` that says how to mend it."""
         try:
-            found = json.loads(self._manifest_path.read_text())
-        except ValueError as error:
-            path = self._manifest_path
-            raise UserError(f"{path}: corrupt ({error}); run again with --force") from None
-        assert isinstance(found, dict)
+            found = json.loads(self._manifest_path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise self._corrupt(str(error)) from None
+        if not isinstance(found, dict):
+            raise self._corrupt("it holds no fields")
+        for name in fields:
+            if name not in found:
+                raise self._corrupt(f"it lacks '{name}'")
         return found
+
+    def _corrupt(self, problem: str) -> UserError:
+        return UserError(f"{self._manifest_path}: corrupt ({problem}); run again with --force")
 
     def clear(self) -> None:
         """Forget all that was done here. The caller holds the lock."""
@@ -223,14 +230,6 @@ class StageFolder:
 def _holder() -> str:
     now = datetime.now(UTC).strftime("%H:%M:%S UTC")
     return f"process {os.getpid()} on {socket.gethostname()} since {now}"
-
-
-def file_name(name: str) -> str:
-    """`name` as a file name; of a path its last part and a digest, so that two paths stay two."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]*", name):
-        return name
-    last = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).stem) or "unnamed"
-    return f"{last}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -288,7 +287,7 @@ class Results:
 def results_root() -> Path:
     """The results folder: `VLM_BENCH_RESULTS`, or `results/` in the clone."""
     chosen = os.environ.get(RESULTS_VARIABLE)
-    return Path(chosen).expanduser().resolve() if chosen else REPOSITORY / "results"
+    return typed_path(chosen) if chosen else REPOSITORY / "results"
 
 
 def check_writable(root: Path) -> None:

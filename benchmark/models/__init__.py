@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from benchmark.core import registry
 from benchmark.core.config import error_lines, read_described
 from benchmark.core.errors import MissingError, UserError
-from benchmark.core.store import REPOSITORY, file_name
+from benchmark.core.paths import file_name, typed_path
+from benchmark.core.store import REPOSITORY
 
 # What the recipe of the miniature world writes beside the weights.
 _RECORD = "training_record.json"
@@ -39,6 +47,23 @@ class _TrainingRecord(BaseModel):
     """As much of the recipe's record as is needed here."""
 
     acceptance: _Acceptance | None = None
+
+
+class _TextConfig(BaseModel):
+    vocab_size: int = _TESTBED_VOCABULARY
+
+
+class _Config(BaseModel):
+    """As much of a checkpoint's config.json as is needed here."""
+
+    model_type: JsonValue = None
+    text_config: _TextConfig = _TextConfig()
+    vision_config: dict[str, JsonValue] = {}
+
+    @property
+    def n_words(self) -> int:
+        """Of its tokenizer."""
+        return self.text_config.vocab_size
 
 
 class ModelSource(_Described):
@@ -110,7 +135,7 @@ class ModelCard(_Described):
 def load_card(name_or_path: str) -> ModelCard:
     """The card of a model by name, of a YAML card by path, or of a local checkpoint folder."""
     if _is_folder(name_or_path):
-        return _card_of_folder(Path(name_or_path).expanduser().resolve())
+        return _card_of_folder(typed_path(name_or_path))
     found = registry.entry("model", name_or_path)
     card = read_described(found.path, ModelCard)
     if card.name != found.name:
@@ -124,13 +149,13 @@ def _acceptance(path: Path) -> _Acceptance | None:
     if not path.is_file():
         return None
     try:
-        return _TrainingRecord.model_validate_json(path.read_text()).acceptance
+        return _TrainingRecord.model_validate_json(path.read_bytes()).acceptance
     except ValidationError as error:
         raise UserError(f"{path}: {'; '.join(error_lines(error))}") from None
 
 
 def _is_folder(name_or_path: str) -> bool:
-    path = Path(name_or_path).expanduser()
+    path = typed_path(name_or_path)
     return path.is_dir() and ("/" in name_or_path or (path / "config.json").is_file())
 
 
@@ -138,22 +163,20 @@ def _card_of_folder(folder: Path) -> ModelCard:
     """A card made from `config.json` alone."""
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text())
+        config = _Config.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"model folder {folder} has no config.json") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON: {error}") from None
-    family = config.get("model_type")
-    if family != "llava":
-        raise UserError(f"{path}: model_type is {family!r}; known: llava")
-    n_words = config.get("text_config", {}).get("vocab_size", _TESTBED_VOCABULARY)
+    except ValidationError as error:
+        raise UserError(f"{path}: {'; '.join(error_lines(error))}") from None
+    if config.model_type != "llava":
+        raise UserError(f"{path}: model_type is {config.model_type!r}; known: llava")
     return ModelCard(
         name=file_name(str(folder)),
         title=f"Local checkpoint {folder}",
         family="llava",
         source=ModelSource(path=str(folder)),
-        vocabulary="testbed" if n_words < _TESTBED_VOCABULARY else "natural",
-        images="vision_config" in config,
+        vocabulary="testbed" if config.n_words < _TESTBED_VOCABULARY else "natural",
+        images="vision_config" in config.model_fields_set,
         licence="unknown",
         remedy="give another folder",
     )

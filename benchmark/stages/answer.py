@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.core.errors import RunFailed
+from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import Response, StageCost
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, StageFolder, digest
@@ -133,8 +133,12 @@ def engine_of(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
 def _answered(stage: StageFolder, samples: Sequence[Sample], *, from_cache: bool) -> Answered:
     responses = {r.sample_id: r for r in JsonLines(stage.path / ANSWERS).read(Response)}
     missing = [sample.id for sample in samples if sample.id not in responses]
-    assert not missing, f"finished stage {stage.path} lacks an answer to {missing[0]}"
-    cost = StageCost.model_validate(stage.manifest()["cost"])
+    if missing:
+        raise UserError(
+            f"{stage.path / ANSWERS} lacks an answer to '{missing[0]}', and the stage is done; "
+            f"delete {stage.path} and run again"
+        )
+    cost = StageCost.model_validate(stage.manifest("cost")["cost"])
     return Answered(
         key=stage.key,
         folder=stage.path,

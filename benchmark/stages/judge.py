@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.api import Judge
 from benchmark.core import registry
+from benchmark.core.errors import UserError
 from benchmark.core.records import JudgeInfo, Response, StageCost, Verdict, VerdictRow
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, StageFolder, digest
@@ -120,11 +121,18 @@ def _verdicts(
                     "each": each.model_dump(mode="json") if each is not None else None,
                 }
             )
-        manifest = stage.manifest()
+        manifest = stage.manifest("judge", "cost")
+        verdicts = {verdict.sample_id: verdict for verdict in log.read(Verdict)}
+        missing = [sample.id for sample, _ in pairs if sample.id not in verdicts]
+        if missing:
+            raise UserError(
+                f"{log.path} lacks a verdict on '{missing[0]}', and the stage is done; "
+                f"delete {stage.path} and run again"
+            )
         cost = StageCost.model_validate(manifest["cost"])
         of_one = manifest.get("each")
         return (
-            {verdict.sample_id: verdict for verdict in log.read(Verdict)},
+            verdicts,
             JudgeInfo.model_validate(manifest["judge"]),
             cost.model_copy(update={"from_cache": from_cache}),
             StageCost.model_validate(of_one) if of_one is not None else None,

@@ -11,8 +11,9 @@ from pydantic import JsonValue, ValidationError
 
 from benchmark.core.config import error_lines
 from benchmark.core.errors import UserError
+from benchmark.core.paths import file_name
 from benchmark.core.records import Selection, Stored
-from benchmark.core.store import REPOSITORY, file_name, write_atomic
+from benchmark.core.store import REPOSITORY, write_atomic
 
 FOLDER = REPOSITORY / "benchmark" / "suites" / "chosen"
 

@@ -60,12 +60,14 @@ def generated_board(results: Results, *, suite: str, model: str) -> tuple[Board 
     that cannot be read."""
     path = results.board(suite=suite, model=model, suffix="json", published=True)
     try:
-        return Board.model_validate_json(path.read_text()), []
+        return Board.model_validate_json(path.read_bytes()), []
     except FileNotFoundError:
         return None, []
+    except OSError as error:
+        problem = error.strerror
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]["msg"]
-        return None, [f"{path} cannot be read ({first}); make it anew with `make table`"]
+        problem = error.errors(include_url=False)[0]["msg"]
+    return None, [f"{path} cannot be read ({problem}); make it anew with `make table`"]
 
 
 def local_board(results: Results, *, suite: str, model: str) -> Board:

@@ -113,4 +113,6 @@ def generated(results: Results) -> Generated:
 
 
 def _is_current(path: Path, content: Content) -> bool:
-    return path.read_text() == content if isinstance(content, str) else is_of(path, content)
+    if not isinstance(content, str):
+        return is_of(path, content)
+    return path.is_file() and path.read_bytes() == content.encode()

@@ -11,9 +11,10 @@ from typing import Literal
 from pydantic import ValidationError
 
 from benchmark.core.errors import UserError, nearest
-from benchmark.core.records import RunRecord, VerdictRow
-from benchmark.core.store import Results, file_name
-from benchmark.tables.verdicts import read_verdicts, verdicts_path
+from benchmark.core.paths import file_name
+from benchmark.core.records import SCHEMA_VERSION, RunRecord, VerdictRow
+from benchmark.core.store import Results
+from benchmark.tables.verdicts import read_verdicts, verdicts_digest, verdicts_path
 
 Source = Literal["published", "local"]
 
@@ -67,7 +68,7 @@ def read_records(folder: Path) -> tuple[list[tuple[Path, RunRecord]], list[str]]
     found, warnings = [], []
     for path in sorted(folder.glob("*/*.json")):
         try:
-            found.append((path, read_record(path)))
+            found.append((path, _in_its_place(read_record(path), path)))
         except UserError as error:
             warnings.append(f"left out: {error}")
     return found, warnings
@@ -81,15 +82,34 @@ def read_run(path: Path, *, source: Source) -> LoadedRun:
 def read_record(path: Path) -> RunRecord:
     """One record alone; raises `UserError` naming the file if it is damaged or missing."""
     try:
-        return RunRecord.model_validate_json(path.read_bytes())
+        record = RunRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such record") from None
+    except OSError as error:
+        raise UserError(f"{path}: the record cannot be read: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise UserError(
             f"{path}: corrupt record: {place + ': ' if place else ''}{first['msg']}"
         ) from None
+    if record.schema_version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: a record of version {record.schema_version}; version {SCHEMA_VERSION} is read"
+        )
+    return record
+
+
+def _in_its_place(record: RunRecord, path: Path) -> RunRecord:
+    """Of two records of one run a board shows one: a copy under another name would take the
+    other's place, or vanish, without a word."""
+    spec = record.spec
+    wanted = f"{file_name(spec.method)}/{spec.seed}"
+    if f"{path.parent.name}/{path.name.partition('.')[0]}" != wanted:
+        raise UserError(
+            f"{path}: the record of '{spec.method}', seed {spec.seed}, out of its place"
+        )
+    return record
 
 
 def find_record(
@@ -154,7 +174,15 @@ def _folders(results: Results, *, suite: str, model: str, method: str) -> list[P
 
 
 def _with_rows(record: RunRecord, path: Path, *, source: Source) -> LoadedRun:
-    rows = read_verdicts(verdicts_path(path)) if record.status == "done" else []
+    if record.status != "done":
+        return LoadedRun(record=record, rows=[], source=source, path=path)
+    rows = read_verdicts(verdicts_path(path))
+    # A run that is killed between writing the two leaves new verdicts beside an old record.
+    if record.digests.get("verdicts") not in (None, verdicts_digest(rows)):
+        raise UserError(
+            f"{verdicts_path(path)}: not the verdicts that the record was made from; "
+            "score the run again"
+        )
     return LoadedRun(record=record, rows=rows, source=source, path=path)
 
 

@@ -43,18 +43,31 @@ def read_verdicts(path: Path) -> list[VerdictRow]:
         raise UserError(f"{path}: the verdict table is missing") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: corrupt verdict table: {error}") from None
-    reader = csv.DictReader(io.StringIO(text))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise UserError(f"{path}: corrupt verdict table: its columns are not {', '.join(COLUMNS)}")
     try:
-        return _ROWS.validate_python(
-            # Most values recur in every row: one copy of each halves what a board takes.
-            [{name: intern(value) or None for name, value in row.items()} for row in reader]
-        )
+        return _ROWS.validate_python(_rows(text))
+    except (csv.Error, _TornError) as error:
+        raise UserError(f"{path}: corrupt verdict table: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = f"row {first['loc'][0]}, {'.'.join(map(str, first['loc'][1:]))}"
         raise UserError(f"{path}: corrupt verdict table: {where}: {first['msg']}") from None
+
+
+class _TornError(Exception):
+    """A line that is not as long as its header, or no header of ours."""
+
+
+def _rows(text: str) -> list[dict[str, str | None]]:
+    reader = csv.reader(io.StringIO(text), strict=True)
+    if tuple(next(reader, ())) != COLUMNS:
+        raise _TornError(f"its columns are not {', '.join(COLUMNS)}")
+    found = []
+    for values in reader:
+        if len(values) != len(COLUMNS):
+            raise _TornError(f"line {reader.line_num}: {len(values)} values, not {len(COLUMNS)}")
+        # Most values recur in every row: one copy of each halves what a board takes.
+        found.append({name: intern(v) or None for name, v in zip(COLUMNS, values, strict=True)})
+    return found
 
 
 def verdicts_digest(rows: Sequence[VerdictRow]) -> str:

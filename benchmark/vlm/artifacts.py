@@ -94,10 +94,13 @@ class WeightsDelta:
         """Write it; `delta.json` comes last, so that a folder with one is whole."""
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            if self.adapter is not None:
+        if self.adapter is not None:
+            with writing(folder / ADAPTER):
                 save_file(_contiguous(self.adapter.tensors), folder / ADAPTER)
+            with writing(folder / ADAPTER_CONFIG):
                 self.adapter.config.save_pretrained(str(folder))
-            if self.full:
+        if self.full:
+            with writing(folder / FULL):
                 save_file(_contiguous(self.full), folder / FULL)
         about = {
             "base_sha256": self.base_sha256,

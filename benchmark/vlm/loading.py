@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -41,6 +43,41 @@ def is_small(hf: nn.Module) -> bool:
     return sum(parameter.numel() for parameter in hf.parameters()) < SMALL_PARAMETERS
 
 
+def _weights(folder: Path, *, precision: str, device: str) -> Any:
+    """The library's model, every tensor of it from the file."""
+    options: dict = {"dtype": DTYPES.get(precision, torch.float32)}
+    if precision == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.float32 if device == "cpu" else torch.bfloat16,
+            llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+        )
+    hf, found = AutoModelForImageTextToText.from_pretrained(
+        folder, local_files_only=True, device_map={"": device}, output_loading_info=True,
+        ignore_mismatched_sizes=True, **options,
+    )  # fmt: skip
+    _check_whole(hf, found)
+    return hf
+
+
+def _check_whole(hf: nn.Module, found: Mapping[str, Collection[Any]]) -> None:
+    """Raise for what the library passes over: it draws at random what a weights file lacks or has
+    in another shape, and drops what it has no place for."""
+    bent = [name for name, *_shapes in found["mismatched_keys"]]
+    lost = [name for name, p in hf.named_parameters() if not torch.isfinite(p).all()]
+    for names, problem in (
+        (bent, "config.json says another shape for"),
+        (found["missing_keys"], "the weights lack"),
+        (found["unexpected_keys"], "the model has no place for"),
+        (lost, "not all numbers are finite in"),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise ValueError(f"{problem} '{min(names)}'{more}")
+
+
 def load_model(
     folder: Path,
     *,
@@ -61,19 +98,8 @@ def load_model(
         raise MissingError(f"model '{name}': no checkpoint at {folder} (config.json is missing)")
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    options: dict = {"dtype": DTYPES.get(precision, torch.float32)}
-    if precision == "nf4":
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.float32 if device == "cpu" else torch.bfloat16,
-            llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
-        )
     try:
-        hf = AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, device_map={"": device}, **options
-        )
+        hf = _weights(folder, precision=precision, device=device)
         sha256 = digest_checkpoint(folder)
         perception = (perceptions or Perceptions()).of(sha256, precision=precision, device=device)
         if perception.encoder is None:
@@ -81,9 +107,13 @@ def load_model(
             perception.encoder = Encoder(
                 processor, image_token_id=hf.config.image_token_id, lending=Lending(device)
             )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"model '{name}' at {folder} cannot be loaded: {reason}") from error
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    # The libraries answer a damaged file with whatever comes to them.
+    except Exception as error:
+        reason = (str(error).strip() or "no reason given").splitlines()[0]
+        kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
+        raise UserError(f"model '{name}' at {folder} cannot be loaded: {kind}{reason}") from error
     hf.eval().requires_grad_(False)
     if device == "cpu" and is_small(hf):
         torch.set_num_threads(1)

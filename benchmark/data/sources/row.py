@@ -32,7 +32,7 @@ class Row:
             return None
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise UserError(f"{self.where}: column '{self.columns[column]}' is not text")
-        return str(value)
+        return self._written(str(value), column)
 
     def texts(self, column: Column) -> tuple[str, ...]:
         """The column as a tuple: of its items when it is a list, of itself when it is text."""
@@ -40,7 +40,7 @@ class Row:
         if isinstance(value, list | tuple):
             if not all(isinstance(item, str) for item in value):
                 raise UserError(f"{self.where}: column '{self.columns[column]}' is not all text")
-            return tuple(value)
+            return tuple(self._written(item, column) for item in value)
         single = self.text(column)
         return () if single is None else (single,)
 
@@ -55,9 +55,15 @@ class Row:
                 picture.load()
         except FileNotFoundError:
             raise MissingError(f"{self.where}: image {path} is missing") from None
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(f"{self.where}: image {path} cannot be read: {error}") from None
         return ImageFile(path=path, sha256=digest_file(path))
+
+    def _written(self, text: str, column: Column) -> str:
+        """The text, unless it holds half a character (`\\ud800`), which no file can."""
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise UserError(f"{self.where}: column '{self.columns[column]}' is not valid Unicode")
+        return text
 
     def _value(self, column: Column) -> Any:
         if column not in self.columns:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.claims import CostRatio, Difference, Gates, Paper, Untestable
+from benchmark.core.paths import file_name
 from benchmark.core.records import MethodInfo, Score
 from benchmark.core.rows import BASE
-from benchmark.core.store import Results, file_name
+from benchmark.core.store import Results
 from benchmark.scoring.contrast import Measure, Strata, rates
 from benchmark.scoring.gates import COLLAPSE, Gate, failed_gates
 from benchmark.scoring.plan import Plan

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmark.claims import load_papers
-from benchmark.core.store import Results, file_name
+from benchmark.core.paths import file_name
+from benchmark.core.store import Results
 from benchmark.tables.board import Board
 from benchmark.tables.boards import plan_of_board
 from benchmark.tables.claims import page
