@@ -23,6 +23,7 @@ from benchmark.commands import (
     plotting,
     running,
     searching,
+    speeding,
     studying,
     upkeep,
 )
@@ -50,6 +51,7 @@ for _module in (
     boards,
     plotting,
     mechanisms,
+    speeding,
     listing,
     upkeep,
 ):

@@ -44,6 +44,7 @@ LAYERS = {
     "benchmark.turns": 4,
     "benchmark.grids": 4,
     "benchmark.search": 4,
+    "benchmark.speed": 5,
     "benchmark.testbed.recipe": 5,
     "benchmark.commands": 6,
     "benchmark.cli": 6,
