@@ -29,6 +29,7 @@ from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
     from benchmark.core.records import RunRecord
+    from benchmark.progress import Reporter
     from benchmark.runner import RunRequest
     from benchmark.several import Outcome
 
@@ -60,6 +61,13 @@ DefaultsOption = Annotated[
 CheckpointOption = Annotated[
     float,
     typer.Option("--checkpoint-every", min=0.0, help="Seconds between training checkpoints."),
+]
+TimelineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--timeline",
+        help="Add what took how long to this file, as JSON lines; `speed run` reads them.",
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
@@ -109,6 +117,7 @@ def _command(upto: Upto) -> Callable[..., int]:
         device: DeviceOption = "auto",
         checkpoint_every: CheckpointOption = 20.0,
         jobs: JobsOption = None,
+        timeline: TimelineOption = None,
         results: ResultsOption = None,
     ) -> int:
         # Names and settings are read before torch is imported: a typing error shows at once.
@@ -120,11 +129,17 @@ def _command(upto: Upto) -> Callable[..., int]:
         root = where.root
         check_writable(root)
 
-        # It complains at import that an optional kernel is not installed.
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-        from benchmark.runner import RunRequest
+        say(f"{_asked(names, models, suite=suite, seeds=numbers)}; loading ...")
+        from benchmark.cost.timeline import Timeline
+        from benchmark.progress import Reporter
 
-        once = _deterministic(names)
+        reporter = Reporter(timeline=Timeline(timeline))
+        with reporter.timeline.doing("import"):
+            # It complains at import that an optional kernel is not installed.
+            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+            from benchmark.runner import RunRequest
+
+            once = _deterministic(names)
         if once and numbers != (0,):
             say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
         requests = [
@@ -137,9 +152,10 @@ def _command(upto: Upto) -> Callable[..., int]:
             for name in names
             for seed in (numbers if name not in once else (0,))
         ]  # fmt: skip
-        records, code = run_all(requests, jobs=jobs, everything=method == EVERY)
+        records, code = run_all(requests, jobs=jobs, everything=method == EVERY, reporter=reporter)
         if upto == "score":
-            show_boards(records, where)
+            with reporter.timeline.doing("table"):
+                show_boards(records, where)
         return code
 
     return command
@@ -154,6 +170,15 @@ def check_models(*, suite: str, models: Sequence[str]) -> None:
         card = load_card(model)
         check_fits(loaded, card)
         card.checkpoint()
+
+
+def _asked(names: Sequence[str], models: Sequence[str], *, suite: str, seeds: Sequence[int]) -> str:
+    """What was asked for, in a few words: importing torch takes seconds, and nobody should wait
+    for a first line."""
+    rows = names[0] if len(names) == 1 else f"{len(names)} methods"
+    targets = models[0] if len(models) == 1 else f"{len(models)} models"
+    of_seeds = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    return f"{rows} on {targets}, suite {suite}, {of_seeds}"
 
 
 def _deterministic(names: Sequence[str]) -> set[str]:
@@ -175,7 +200,11 @@ def _deterministic(names: Sequence[str]) -> set[str]:
 
 
 def run_all(
-    requests: Sequence[RunRequest], *, jobs: int | None = None, everything: bool = False
+    requests: Sequence[RunRequest],
+    *,
+    jobs: int | None = None,
+    everything: bool = False,
+    reporter: Reporter | None = None,
 ) -> tuple[list[RunRecord], int]:
     """Run each, several at once where that helps; one that fails is recorded, said, and does not
     stop the others.
@@ -190,7 +219,7 @@ def run_all(
     def ended(outcome: Outcome) -> None:
         codes.add(_said(outcome, everything=everything))
 
-    outcomes = run_several(requests, jobs=jobs, ended=ended)
+    outcomes = run_several(requests, jobs=jobs, reporter=reporter, ended=ended)
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     worst = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
     return records, next((code for code in worst if code in codes), 0)
