@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmark.core.garbage import nothing_to_collect
 from benchmark.core.store import JsonLines
 from benchmark.cost.timeline import Span, Timeline
 
@@ -32,6 +34,15 @@ def test_spans_name_what_they_are_part_of_and_own_the_rest(tmp_path):
     assert train.own_s == pytest.approx(train.wall_s - load.wall_s - save.wall_s)
     assert train.began_at <= load.began_at <= save.began_at
     assert JsonLines(file).read(Span) == timeline.spans
+
+
+def test_nothing_is_collected_while_modules_are_imported():
+    assert gc.isenabled()
+    with contextlib.suppress(KeyError), nothing_to_collect():
+        assert not gc.isenabled()
+        raise KeyError
+    assert gc.isenabled()
+    gc.unfreeze()
 
 
 def test_the_first_line_comes_before_torch():

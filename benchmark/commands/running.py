@@ -25,6 +25,7 @@ from benchmark.commands.options import (
     results_at,
 )
 from benchmark.core.errors import NotOffered
+from benchmark.core.garbage import nothing_to_collect
 from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _command(upto: Upto) -> Callable[..., int]:
         from benchmark.progress import Reporter
 
         reporter = Reporter(timeline=Timeline(timeline))
-        with reporter.timeline.doing("import"):
+        with reporter.timeline.doing("import"), nothing_to_collect():
             # It complains at import that an optional kernel is not installed.
             logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
             from benchmark.runner import RunRequest
