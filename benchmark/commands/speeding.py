@@ -7,8 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from benchmark.commands.options import (
+    DEFAULT_SUITE,
+    OneModelOption,
+    SuiteOption,
+    read_methods,
+    read_model,
+)
 from benchmark.commands.output import show
-from benchmark.commands.running import DeviceOption, say
+from benchmark.commands.running import DeviceOption, LimitOption, check_models, say
+from benchmark.core.errors import UserError
 
 speed = typer.Typer(
     help="Measure how fast a step is, and where the seconds of a run go.",
@@ -71,11 +79,11 @@ def speed_step(
     precision: Annotated[
         PrecisionChoice, typer.Option("--precision", help="Of the weights.")
     ] = PrecisionChoice.FP32,
-    samples: Annotated[int, typer.Option("--samples", min=1, help="In each of the pools.")] = 64,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="In each of the pools.")] = 32,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Samples of each pool in a step.")
     ] = 8,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="In a repeat: whole epochs.")] = 16,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="In a repeat: whole epochs.")] = 8,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of each side, in turns.")] = 3,
     device: DeviceOption = "auto",
     threads: Annotated[
@@ -106,4 +114,36 @@ def speed_step(
     )
     found = compare(request, say=say)
     show(found.model_dump_json(indent=2) if as_json else "\n".join(step_lines(found)))
+    return 0
+
+
+@speed.command("run", epilog="Example: speed run --method npo --limit 20")
+def speed_run(
+    method: Annotated[
+        str, typer.Option("--method", help="One whose loss is all there is to it.")
+    ] = "textual_unlearning",
+    model: OneModelOption = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+    limit: LimitOption = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Of each loop, with and without the harness.")
+    ] = 3,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> int:
+    """Say where the seconds of a whole run go, and what the harness adds to the bare loops."""
+    names = read_methods(method)
+    if len(names) > 1:
+        raise UserError(f"--method '{method}': one at a time here")
+    (name,) = names
+    target = read_model(model, suite=suite)
+    check_models(suite=suite, models=[target])
+    say(f"speed run: {name} on {target}, suite {suite}; loading ...")
+    from benchmark.runner import RunRequest
+    from benchmark.speed.printed import whole_lines
+    from benchmark.speed.whole import measure
+
+    request = RunRequest(method=name, model=target, suite=suite, limit=limit, device=device)
+    found = measure(request, repeats=repeats, say=say)
+    show(found.model_dump_json(indent=2) if as_json else "\n".join(whole_lines(found)))
     return 0

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
+from typing import Literal
+
 from pydantic import Field
 
 from benchmark.core.records import Git, System
@@ -14,6 +18,11 @@ class Spread(Stored):
     median: float
     low: float
     high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Of repeats, one at least."""
+    return Spread(median=median(values), low=min(values), high=max(values))
 
 
 class SideFigures(Stored):
@@ -64,6 +73,43 @@ class StepFigures(Stored):
     steps: int
     repeats: int
     terms: list[TermFigures]
+    git: Git
+    packages: dict[str, str]
+    system: System
+
+
+class Part(Stored):
+    """What one thing in a run took; of the untouched model's own run apart."""
+
+    what: str
+    untouched: bool
+    wall_s: float
+
+
+class Overhead(Stored):
+    """A stage of the harness beside the bare loop, in turns: what it adds, as shares of the bare
+    loop, by the wall clock and by processor time, which other work lengthens less."""
+
+    stage: Literal["train", "generate"]
+    stage_s: Spread
+    bare_s: Spread
+    share: Spread
+    core_share: Spread
+
+
+class WholeFigures(Stored):
+    """A whole run from nothing, second by second, and what the harness adds to its loops."""
+
+    method: str
+    model: str
+    suite: str
+    limit: int | None
+    repeats: int
+    first_line_s: float
+    total_s: float
+    parts: list[Part]
+    """In the order in which they were begun; they add up to `total_s`."""
+    overheads: list[Overhead]
     git: Git
     packages: dict[str, str]
     system: System

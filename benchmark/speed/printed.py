@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from benchmark.core.records import Git, System
-from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures
+from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, WholeFigures
 
 MIB = 1024**2
 
@@ -52,16 +50,35 @@ def machine_lines(system: System, git: Git, packages: dict[str, str]) -> list[st
     ]
 
 
-def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows of words in columns as wide as need be: the first to the left, figures to the right."""
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
-        "  ".join(
-            word.ljust(width) if at == 0 else word.rjust(width)
-            for at, (word, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
+def whole_lines(found: WholeFigures) -> list[str]:
+    """Where the seconds went, the harness beside the bare loops, and what it was measured on."""
+    limit = "" if found.limit is None else f", first {found.limit} of each set"
+    lines = [
+        f"{found.method} on {found.model}",
+        f"suite {found.suite}{limit}, from an empty results folder",
+        f"first line after {found.first_line_s:.2f} s; in all {found.total_s:.1f} s:",
+        "",
+        f"{'':<16}{'this run':>10}{'untouched':>11}{'share':>8}",
     ]
+    for what in dict.fromkeys(part.what for part in found.parts):
+        mine, base = (_seconds(found, what, untouched=of) for of in (False, True))
+        lines.append(f"{what:<16}{mine:>8.2f} s{base:>9.2f} s{(mine + base) / found.total_s:>8.1%}")
+    lines += ["", f"The harness beside the bare loops, median of {found.repeats} [least, most]:"]
+    for one in found.overheads:
+        lines.append(
+            f"{one.stage:<9} {one.stage_s.median:>7.2f} s, bare {one.bare_s.median:>7.2f} s: "
+            f"{_per_cent(one.share)}"
+        )
+        lines.append(f"{'':<29}by core-seconds: {_per_cent(one.core_share)}")
+    return [*lines, "", *machine_lines(found.system, found.git, found.packages)]
+
+
+def _seconds(found: WholeFigures, what: str, *, untouched: bool) -> float:
+    return sum(p.wall_s for p in found.parts if p.what == what and p.untouched is untouched)
+
+
+def _per_cent(share: Spread) -> str:
+    return f"{share.median:+.1%} [{share.low:+.1%}, {share.high:+.1%}]"
 
 
 def _rows(term: TermFigures) -> list[str]:

@@ -10,12 +10,11 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-import torch
-
 from benchmark.core import environment
 from benchmark.core.errors import UserError
 from benchmark.models import load_card
-from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures
+from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, spread
+from benchmark.speed.machine import measured_on
 from benchmark.speed.side import Round, SideProcess
 from benchmark.speed.subject import Sizes, save_subject
 from benchmark.speed.task import Task, Term
@@ -89,11 +88,7 @@ def compare(request: StepRequest, *, say: Say) -> StepFigures:
         terms=[_term(term, pairs) for term, pairs in rounds.items()],
         git=environment.git(),
         packages=environment.packages(),
-        system=environment.system(
-            device=request.device,
-            device_name=_gpu_name(request.device),
-            n_threads=one.n_threads,
-        ),
+        system=measured_on(request.device, n_threads=one.n_threads),
     )
 
 
@@ -131,7 +126,7 @@ def _term(term: Term, pairs: Sequence[tuple[Round, Round]]) -> TermFigures:
         term=term,
         ours=ours,
         neighbours=neighbours,
-        speed_ratio=_spread([theirs.total_s / mine.total_s for mine, theirs in pairs]),
+        speed_ratio=spread([theirs.total_s / mine.total_s for mine, theirs in pairs]),
         core_ratio=_core_ratio(pairs),
         memory_above_ratio=ours.above_bytes / neighbours.above_bytes,
         memory_total_ratio=ours.peak_bytes / neighbours.peak_bytes,
@@ -144,26 +139,18 @@ def _core_ratio(pairs: Sequence[tuple[Round, Round]]) -> Spread | None:
         for mine, theirs in pairs
         if mine.core_s is not None and theirs.core_s is not None
     ]
-    return _spread(known) if known else None
+    return spread(known) if known else None
 
 
 def _side(rounds: Sequence[Round]) -> SideFigures:
     work = rounds[0].work
     return SideFigures(
-        tokens_per_s=_spread([work.n_tokens / one.total_s for one in rounds]),
-        samples_per_s=_spread([work.n_samples / one.total_s for one in rounds]),
-        step_s=_spread([median(one.step_s) for one in rounds]),
+        tokens_per_s=spread([work.n_tokens / one.total_s for one in rounds]),
+        samples_per_s=spread([work.n_samples / one.total_s for one in rounds]),
+        step_s=spread([median(one.step_s) for one in rounds]),
         resting_bytes=round(median(one.resting_bytes for one in rounds)),
         peak_bytes=round(median(one.peak_bytes for one in rounds)),
         n_samples=work.n_samples,
         n_tokens=work.n_tokens,
         n_answer_tokens=work.n_answer_tokens,
     )
-
-
-def _spread(values: Sequence[float]) -> Spread:
-    return Spread(median=median(values), low=min(values), high=max(values))
-
-
-def _gpu_name(device: str) -> str | None:
-    return torch.cuda.get_device_name(device) if device != "cpu" else None

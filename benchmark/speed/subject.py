@@ -37,11 +37,13 @@ from benchmark.vlm.model import VisionLanguageModel
 
 MARKS = (IMAGE, SYSTEM, USER, ASSISTANT)
 HEAD_SIZE = LANGUAGE_WIDTH // LANGUAGE_HEADS
-# Words of a prompt, and of an answer: half of the tokens are answers, as in the testbed's pools.
-MEDIAN_WORDS, LONGEST_WORDS, SHORTEST_WORDS = 24, 120, 3
-# Of the logarithm of a length: one sample in six has more than twice the median's words.
+# Median words: a third of all tokens are answers. It is half of them in the testbed's text pools, a
+# quarter in its image pools.
+PROMPT_WORDS, ANSWER_WORDS = 32, 16
+# Of the logarithm of a length: one sample in five has more than twice the median's words.
 SPREAD = 0.8
-N_CONTEXT = 2 * LONGEST_WORDS + 16
+LONGEST, SHORTEST_WORDS = 5, 3
+N_CONTEXT = LONGEST * (PROMPT_WORDS + ANSWER_WORDS) + 16
 FEWEST_WORDS = 100
 _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxz", "aeiou"
 
@@ -134,11 +136,15 @@ def _sample(name: str, words: list[str], rng: random.Random) -> Sample:
         behaviour=name,
         card="speed",
         purpose="training",
-        prompt=_text(words, rng),
-        answers=Answers(bad=_text(words, rng), good=_text(words, rng)),
+        prompt=_text(words, rng, n_words=PROMPT_WORDS),
+        answers=Answers(
+            bad=_text(words, rng, n_words=ANSWER_WORDS),
+            good=_text(words, rng, n_words=ANSWER_WORDS),
+        ),
     )
 
 
-def _text(words: list[str], rng: random.Random) -> str:
-    drawn = round(rng.lognormvariate(math.log(MEDIAN_WORDS), SPREAD))
-    return " ".join(rng.choices(words, k=min(max(drawn, SHORTEST_WORDS), LONGEST_WORDS)))
+def _text(words: list[str], rng: random.Random, *, n_words: int) -> str:
+    """About so many words; at most `LONGEST` times as many."""
+    drawn = round(rng.lognormvariate(math.log(n_words), SPREAD))
+    return " ".join(rng.choices(words, k=min(max(drawn, SHORTEST_WORDS), LONGEST * n_words)))
