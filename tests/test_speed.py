@@ -102,7 +102,7 @@ def their_terms(model: VisionLanguageModel, task: Task) -> dict[str, Tensor]:
 @pytest.mark.parametrize("term", ["kl", "npo"])
 def test_both_sides_compute_the_same_terms_and_gradients(checkpoint, term, tuning):
     task = task_of(checkpoint, term=term, tuning=tuning)
-    models = [load_model(checkpoint, name="subject") for _ in range(2)]
+    models = [side.load(task, Perceptions()) for side in (ours, neighbours)]
     mine, theirs = our_terms(models[0], task), their_terms(models[1], task)
     assert mine.keys() == theirs.keys() == {"forget", "keep"}
     if term == "kl":
@@ -118,7 +118,7 @@ def test_both_sides_compute_the_same_terms_and_gradients(checkpoint, term, tunin
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_both_sides_see_the_same_samples_in_whole_epochs(checkpoint, tuning):
     task, perceptions = task_of(checkpoint, tuning=tuning), Perceptions()
-    rounds = [one_round(side.train, task, perceptions=perceptions) for side in (ours, neighbours)]
+    rounds = [one_round(side, task, perceptions=perceptions) for side in (ours, neighbours)]
     assert rounds[0].work == rounds[1].work
     assert rounds[0].work.n_samples == 2 * 4 * 4
     assert all(len(done.step_s) == task.steps for done in rounds)
@@ -137,7 +137,7 @@ class InThisProcess:
     """A side without a process of its own."""
 
     def __init__(self, side: str, task: Task) -> None:
-        self._train, self._task = {"ours": ours, "neighbours": neighbours}[side].train, task
+        self._how, self._task = {"ours": ours, "neighbours": neighbours}[side], task
         self._perceptions = Perceptions()
 
     def __enter__(self) -> InThisProcess:
@@ -148,7 +148,7 @@ class InThisProcess:
 
     def round(self, *, steps: int) -> Round:
         task = replace(self._task, steps=steps)
-        return one_round(self._train, task, perceptions=self._perceptions)
+        return one_round(self._how, task, perceptions=self._perceptions)
 
 
 def test_a_comparison_is_a_table_of_80_columns(monkeypatch):

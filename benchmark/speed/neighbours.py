@@ -9,7 +9,8 @@ Batches are drawn at random and padded to their longest sample.
 
 Differs from theirs, always to its advantage: KL is taken over answer tokens alone, so that both
 sides compute the same figure, where theirs goes on over all positions; there is no Trainer, no
-dataloader and no logging around the step; the second copy is made before the clock starts.
+dataloader and no logging around the step; the second copy is made before the clock starts. Weights
+are loaded by transformers alone, so that the C library deals with memory as it does for everybody.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging as transformers_logging
 
 from benchmark.core.samples import Sample
+from benchmark.cost.lending import Lending
 from benchmark.speed.subject import draw_pools
 from benchmark.speed.task import (
     BETA,
@@ -38,10 +42,41 @@ from benchmark.speed.task import (
     Work,
 )
 from benchmark.training.loop import seed_all
+from benchmark.vlm.encoding import Encoder
+from benchmark.vlm.loading import DTYPES, is_small
 from benchmark.vlm.model import VisionLanguageModel
+from benchmark.vlm.perception import Perceptions
 
 NO_LABEL = -100
 Inputs = dict[str, Tensor]
+
+
+def load(task: Task, perceptions: Perceptions) -> VisionLanguageModel:
+    """The model as transformers loads it, on as many threads as ours."""
+    transformers_logging.disable_progress_bar()
+    hf = AutoModelForImageTextToText.from_pretrained(
+        task.checkpoint,
+        local_files_only=True,
+        device_map={"": task.device},
+        dtype=DTYPES[task.precision],
+    )
+    hf.eval().requires_grad_(False)
+    if task.device == "cpu" and is_small(hf):
+        torch.set_num_threads(1)
+    perception = perceptions.of("", precision=task.precision, device=task.device)
+    if perception.encoder is None:
+        processor = AutoProcessor.from_pretrained(task.checkpoint, local_files_only=True)
+        perception.encoder = Encoder(
+            processor, image_token_id=hf.config.image_token_id, lending=Lending(task.device)
+        )
+    return VisionLanguageModel(
+        hf,
+        perception.encoder,
+        features=perception.features,
+        name=task.checkpoint.name,
+        sha256="",
+        precision=task.precision,
+    )
 
 
 def train(model: VisionLanguageModel, task: Task, clock: Clock) -> Work:

@@ -27,10 +27,23 @@ from benchmark.speed.task import (
 )
 from benchmark.stages.attempt import unlearn
 from benchmark.training.loop import Loop
+from benchmark.vlm.loading import load_model
 from benchmark.vlm.model import VisionLanguageModel
+from benchmark.vlm.perception import Perceptions
 
 # The method whose loss has the term.
 METHODS: dict[Term, str] = {"kl": "kl_minimization", "npo": "npo"}
+
+
+def load(task: Task, perceptions: Perceptions) -> VisionLanguageModel:
+    """The model as a run loads it."""
+    return load_model(
+        task.checkpoint,
+        name=task.checkpoint.name,
+        precision=task.precision,
+        device=task.device,
+        perceptions=perceptions,
+    )
 
 
 def train(model: VisionLanguageModel, task: Task, clock: Clock) -> Work:

@@ -16,8 +16,7 @@ import torch
 from benchmark.core.errors import RunFailed
 from benchmark.cost.clock import device_unit
 from benchmark.speed.memory import PeakMemory
-from benchmark.speed.task import Side, Task, Train, Work
-from benchmark.vlm.loading import load_model
+from benchmark.speed.task import HowTo, Side, Task, Work
 from benchmark.vlm.perception import Perceptions
 
 
@@ -73,31 +72,25 @@ class SideProcess:
 
 def _work(side: Side, task: Task, pipe: Connection) -> None:
     """In the process: a round for every number of steps, until the other end is closed."""
-    train: Train = import_module(f"benchmark.speed.{side}").train
+    how: HowTo = import_module(f"benchmark.speed.{side}")
     perceptions = Perceptions()
     while True:
         try:
             steps = pipe.recv()
         except EOFError:
             return
-        pipe.send(one_round(train, replace(task, steps=steps), perceptions=perceptions))
+        pipe.send(one_round(how, replace(task, steps=steps), perceptions=perceptions))
 
 
-def one_round(train: Train, task: Task, *, perceptions: Perceptions) -> Round:
+def one_round(how: HowTo, task: Task, *, perceptions: Perceptions) -> Round:
     """Load the weights anew and train; tokens are kept in `perceptions` from round to round."""
-    model = load_model(
-        task.checkpoint,
-        name=task.checkpoint.name,
-        precision=task.precision,
-        device=task.device,
-        perceptions=perceptions,
-    )
+    model = how.load(task, perceptions)
     if task.n_threads is not None:
         torch.set_num_threads(task.n_threads)
     memory = PeakMemory(task.device)
     n_parameters = sum(parameter.numel() for parameter in model.hf.parameters())
     clock = _Clock(_waiting_for(task.device))
-    work = train(model, task, clock)
+    work = how.train(model, task, clock)
     return Round(
         work=work,
         total_s=clock.moments[-1] - clock.moments[0],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from benchmark.vlm.model import VisionLanguageModel
+from benchmark.vlm.perception import Perceptions
 
 Term = Literal["kl", "npo"]
 Side = Literal["ours", "neighbours"]
@@ -55,4 +56,8 @@ class Clock(Protocol):
         """One optimiser step is done."""
 
 
-Train = Callable[[VisionLanguageModel, Task, Clock], Work]
+class HowTo(Protocol):
+    """What a side's module brings. Prompts that are tokens already stay so in the perceptions."""
+
+    load: Callable[[Task, Perceptions], VisionLanguageModel]
+    train: Callable[[VisionLanguageModel, Task, Clock], Work]
