@@ -57,6 +57,7 @@ class StepRequest:
 
 def compare(request: StepRequest, *, say: Say) -> StepFigures:
     """Every term in turn, each side in a process of its own, round after round: ours, theirs."""
+    git = environment.git()
     with _checkpoint(request) as folder:
         task = Task(
             checkpoint=folder,
@@ -86,7 +87,7 @@ def compare(request: StepRequest, *, say: Say) -> StepFigures:
         steps=request.steps,
         repeats=request.repeats,
         terms=[_term(term, pairs) for term, pairs in rounds.items()],
-        git=environment.git(),
+        git=git,
         packages=environment.packages(),
         system=measured_on(request.device, n_threads=one.n_threads),
     )

@@ -26,7 +26,7 @@ START, REST = "start Python", "between, exit"
 def measure(request: RunRequest, *, repeats: int, say: Say) -> WholeFigures:
     """The whole run, and what the harness adds to its loops. Raises `UserError` for a method that
     is not a loss alone, before anything is run."""
-    run = resolve(request)
+    run, git = resolve(request), environment.git()
     check_is_loss(run)
     say("a whole run, from an empty results folder")
     first_line_s, total_s, parts = run_whole(request)
@@ -41,7 +41,7 @@ def measure(request: RunRequest, *, repeats: int, say: Say) -> WholeFigures:
         total_s=total_s,
         parts=parts,
         overheads=overheads(request, repeats=repeats),
-        git=environment.git(),
+        git=git,
         packages=environment.packages(),
         system=measured_on(run.spec.device, n_threads=None),
     )
