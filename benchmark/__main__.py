@@ -3,6 +3,9 @@
 import sys
 
 from benchmark.cli import main
+from benchmark.core.garbage import leave_it_all
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    leave_it_all()
+    sys.exit(code)

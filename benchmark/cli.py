@@ -31,11 +31,13 @@ from benchmark.commands import (
     schemas,
     searching,
     showing,
+    speeding,
     studying,
     upkeep,
 )
 from benchmark.commands.output import say
 from benchmark.core.errors import RunFailed, UserError, nearest
+from benchmark.core.garbage import leave_it_all
 
 FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 SCRIPT = "vlm-bench"
@@ -68,6 +70,7 @@ for _module in (
     reproducing,
     plotting,
     mechanisms,
+    speeding,
     listing,
     schemas,
     upkeep,
@@ -77,7 +80,9 @@ for _module in (
 
 def script() -> None:
     """The console script `vlm-bench`; `vlm-bench --install-completion` lets the shell complete."""
-    sys.exit(main(prog_name=SCRIPT))
+    code = main(prog_name=SCRIPT)
+    leave_it_all()
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None, *, prog_name: str = "python -m benchmark") -> int:

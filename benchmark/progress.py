@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from benchmark.cost.timeline import Timeline
+
 
 class Advance(Protocol):
     """Say how many units are done by now, a few words (a loss, a set's name), and of how many
@@ -34,10 +36,12 @@ class _Rate(ProgressColumn):
 
 
 class Reporter:
-    """Where a run says what it is doing: bars and notes go to standard error."""
+    """Where a run says what it is doing: bars and notes go to standard error, and what took how
+    long to the timeline."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, timeline: Timeline | None = None) -> None:
         self.console = Console(stderr=True, quiet=quiet)
+        self.timeline = timeline or Timeline()
 
     def note(self, text: str) -> None:
         """One line, terminal or not."""

@@ -35,8 +35,12 @@ from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.shared import Shared
 from benchmark.stages.train import load_pools, train
+from benchmark.vlm.perception import Perceptions
 
 __all__ = ["RunRequest", "Shared", "prepare", "record_lost", "run"]
+
+UNTOUCHED = "untouched model"
+"""What the timeline calls its run."""
 
 
 def run(
@@ -55,25 +59,25 @@ def run(
     try:
         _stages(known, reporter, shared)
     except KeyboardInterrupt:
-        _finish(known, "interrupted", "interrupted by the user")
+        _finish(known, "interrupted", "interrupted by the user", reporter)
         raise
     except StorageError:
         raise
     except UserError as error:
         if known.run is not None:
             # What this method needs and does not find is worth a record; a misspelt name is not.
-            _finish(known, "failed", str(error))
+            _finish(known, "failed", str(error), reporter)
         raise
     except RunFailed as error:
-        return _finish(known, "failed", str(error))
+        return _finish(known, "failed", str(error), reporter)
     except (Exception, SystemExit) as error:
         if _is_out_of_memory(error):
-            return _finish(known, "failed", f"out of memory: {_first_line(error)}")
+            return _finish(known, "failed", f"out of memory: {_first_line(error)}", reporter)
         # A plugin may raise anything: its author gets the traceback, the other runs go on.
         traceback.print_exc(file=sys.stderr)
-        return _finish(known, "failed", f"{type(error).__name__}: {error}")
+        return _finish(known, "failed", f"{type(error).__name__}: {error}", reporter)
     if request.upto == "score":
-        return _finish(known, "done", None)
+        return _finish(known, "done", None, reporter)
     return make_record(known, status="done", error=None, ended_at=_now())
 
 
@@ -83,12 +87,7 @@ def prepare(requests: Sequence[RunRequest], *, reporter: Reporter, shared: Share
     """
     runs = [run_ for request in requests if (run_ := _resolved(request)) is not None]
     run_ = resolve(replace(requests[0], method=BASE, overrides={}, seed=0))
-    loaded = Loaded(
-        run_.model_card,
-        precision=run_.spec.precision,
-        device=run_.spec.device,
-        perceptions=shared.perceptions,
-    )
+    loaded = _to_load(run_, shared.perceptions, reporter)
     if any(request.upto != "train" for request in requests):
         _base(_begun(run_.request, shared), reporter, shared)
         _look(loaded, shared.samples(run_))
@@ -165,42 +164,37 @@ def git_at_first() -> Git:
 
 
 def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
-    run_ = known.run = resolve(known.request)
-    request = known.request = run_.request
-    reporter.note(
-        f"{run_.spec.method} on {run_.spec.model}, suite {run_.spec.suite}, seed {run_.spec.seed}"
-    )
-    if run_.borrowed:
-        reporter.note(run_.borrowed)
-    known.stage = "load"
-    loaded = known.loaded = Loaded(
-        run_.model_card,
-        precision=run_.spec.precision,
-        device=run_.spec.device,
-        perceptions=known.perceptions,
-    )
+    doing = reporter.timeline.doing
+    with doing("resolve"):
+        run_ = known.run = resolve(known.request)
+        request = known.request = run_.request
+        words = f"{run_.spec.method} on {run_.spec.model}, suite {run_.spec.suite}"
+        reporter.note(f"{words}, seed {run_.spec.seed}")
+        if run_.borrowed:
+            reporter.note(run_.borrowed)
+        known.stage = "load"
+        loaded = known.loaded = _to_load(run_, known.perceptions, reporter)
     known.enter("train")
-    known.pools = load_pools(run_, shared.pools)
-    known.artifact = train(
-        run_, pools=known.pools, loaded=loaded, reporter=reporter, begun=known.begun.append
-    )
+    with doing("pools"):
+        known.pools = load_pools(run_, shared.pools)
+    with doing("train"):
+        known.artifact = train(
+            run_, pools=known.pools, loaded=loaded, reporter=reporter, begun=known.begun.append
+        )
     # The base answers next, and two models do not fit where one does.
     loaded.drop()
     if request.upto == "train":
         return
     known.enter("attack")
-    known.samples = shared.samples(run_)
+    with doing("samples"):
+        known.samples = shared.samples(run_)
     known.enter("generate")
     base = _base(known, reporter, shared) if request.method != BASE else known
-    known.answered = answer(
-        run_,
-        known.artifact,
-        known.samples,
-        loaded=loaded,
-        reporter=reporter,
-        again=request.force,
-        begun=known.begun.append,
-    )
+    with doing("generate"):
+        known.answered = answer(
+            run_, known.artifact, known.samples, loaded=loaded, reporter=reporter,
+            again=request.force, begun=known.begun.append,
+        )  # fmt: skip
     loaded.drop()
     assert base.answered is not None
     known.base_answers_key = base.answered.key
@@ -208,20 +202,28 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
     if request.upto == "generate":
         return
     known.enter("judge")
-    known.judged = judge(
-        run_,
-        known.answered,
-        known.samples,
-        base=_untouched(base),
-        reporter=reporter,
-        begun=known.begun.append,
-    )
+    with doing("judge"):
+        known.judged = judge(
+            run_, known.answered, known.samples, base=_untouched(base), reporter=reporter,
+            begun=known.begun.append,
+        )  # fmt: skip
     _loaded(base).drop()
     if request.upto == "judge":
         return
     known.enter("score")
     assert base.judged is not None
-    known.score(base_rows=base.judged.rows, plan=plan_of(run_.suite))
+    with doing("score"):
+        known.score(base_rows=base.judged.rows, plan=plan_of(run_.suite))
+
+
+def _to_load(run_: Run, perceptions: Perceptions, reporter: Reporter) -> Loaded:
+    return Loaded(
+        run_.model_card,
+        precision=run_.spec.precision,
+        device=run_.spec.device,
+        perceptions=perceptions,
+        timeline=reporter.timeline,
+    )
 
 
 def _base(of: Known, reporter: Reporter, shared: Shared) -> Known:
@@ -230,8 +232,9 @@ def _base(of: Known, reporter: Reporter, shared: Shared) -> Known:
 
     def make() -> Known:
         known = replace(_begun(request, shared), git=of.git)
-        _stages(known, reporter, shared)
-        _finish(known, "done", None)
+        with reporter.timeline.doing(UNTOUCHED):
+            _stages(known, reporter, shared)
+            _finish(known, "done", None, reporter)
         return known
 
     return shared.base(request, make)
@@ -266,11 +269,12 @@ def _loaded(known: Known) -> Loaded:
     return known.loaded
 
 
-def _finish(known: Known, status: Status, error: str | None) -> RunRecord:
+def _finish(known: Known, status: Status, error: str | None, reporter: Reporter) -> RunRecord:
     """Make the record, and keep it unless it belongs to a search."""
-    record = make_record(known, status=status, error=error, ended_at=_now())
-    if known.request.part == "evaluation":
-        save_record(known, record)
+    with reporter.timeline.doing("record"):
+        record = make_record(known, status=status, error=error, ended_at=_now())
+        if known.request.part == "evaluation":
+            save_record(known, record)
     return record
 
 

@@ -46,6 +46,7 @@ LAYERS = {
     "benchmark.search": 4,
     "benchmark.reproduce": 5,
     "benchmark.export": 5,
+    "benchmark.speed": 5,
     "benchmark.testbed.recipe": 5,
     "benchmark.commands": 6,
     "benchmark.cli": 6,

@@ -12,6 +12,7 @@ from benchmark.core.store import Results
 
 if TYPE_CHECKING:
     from benchmark.core.records import RunRecord, Status
+    from benchmark.progress import Reporter
     from benchmark.runner import RunRequest
     from benchmark.several import Outcome
 
@@ -19,7 +20,11 @@ FAILED, USER_ERROR, MISSING, OVER_BUDGET = 1, 2, 3, 4
 
 
 def run_all(
-    requests: Sequence[RunRequest], *, jobs: int | None = None, everything: bool = False
+    requests: Sequence[RunRequest],
+    *,
+    jobs: int | None = None,
+    everything: bool = False,
+    reporter: Reporter | None = None,
 ) -> tuple[list[Outcome], int]:
     """Run each, several at once where that helps; one that fails is recorded, said, and does not
     stop the others.
@@ -34,7 +39,7 @@ def run_all(
     def ended(outcome: Outcome) -> None:
         codes.add(_said(outcome, everything=everything))
 
-    outcomes = run_several(requests, jobs=jobs, ended=ended)
+    outcomes = run_several(requests, jobs=jobs, reporter=reporter, ended=ended)
     worst = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
     return outcomes, next((code for code in worst if code in codes), 0)
 

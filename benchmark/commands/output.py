@@ -46,6 +46,8 @@ TYPES = {
     "plot tokens": _DRAWN,
     "plot gate": _DRAWN,
     "plot alignment": _DRAWN,
+    "speed step": "benchmark.speed.figures:StepFigures",
+    "speed run": "benchmark.speed.figures:WholeFigures",
     "list": "list of benchmark.core.registry:Entry",
     "doctor": "list of benchmark.doctor:Check",
     "clean": "benchmark.core.found:Cleaned",

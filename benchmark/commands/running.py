@@ -29,6 +29,7 @@ from benchmark.commands.options import (
 from benchmark.commands.output import JsonOption, say, show_json
 from benchmark.core.errors import UserError
 from benchmark.core.found import RunsEnded
+from benchmark.core.garbage import nothing_to_collect
 from benchmark.core.store import check_writable
 
 Upto = Literal["train", "generate", "judge", "score"]
@@ -62,6 +63,13 @@ DefaultsOption = Annotated[
 CheckpointOption = Annotated[
     float,
     typer.Option("--checkpoint-every", min=0.0, help="Seconds between training checkpoints."),
+]
+TimelineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--timeline",
+        help="Add what took how long to this file, as JSON lines; `speed run` reads them.",
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 
@@ -111,6 +119,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         device: DeviceOption = "auto",
         checkpoint_every: CheckpointOption = 20.0,
         jobs: JobsOption = None,
+        timeline: TimelineOption = None,
         as_json: JsonOption = False,
         results: ResultsOption = None,
     ) -> int:
@@ -125,11 +134,17 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         root = where.root
         check_writable(root)
 
-        # It complains at import that an optional kernel is not installed.
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-        from benchmark.runner import RunRequest
+        say(f"{_asked(names, models, suite=suite, seeds=numbers)}; loading ...")
+        from benchmark.cost.timeline import Timeline
+        from benchmark.progress import Reporter
 
-        once = _deterministic(names)
+        reporter = Reporter(timeline=Timeline(timeline))
+        with reporter.timeline.doing("import"), nothing_to_collect():
+            # It complains at import that an optional kernel is not installed.
+            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+            from benchmark.runner import RunRequest
+
+            once = _deterministic(names)
         if once and numbers != (0,):
             say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
         requests = [
@@ -142,17 +157,20 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
             for row in names
             for seed in (numbers if row not in once else (0,))
         ]  # fmt: skip
-        outcomes, code = run_all(requests, jobs=jobs, everything=method == EVERY)
-        written = write_boards(records_of(outcomes), where) if upto == "score" else []
+        everything = method == EVERY
+        outcomes, code = run_all(requests, jobs=jobs, everything=everything, reporter=reporter)
+        with reporter.timeline.doing("table"):
+            written = write_boards(records_of(outcomes), where) if upto == "score" else []
         if as_json:
             found = RunsEnded(
-                runs=[facts_of(outcome, everything=method == EVERY) for outcome in outcomes],
+                runs=[facts_of(outcome, everything=everything) for outcome in outcomes],
                 files=[str(path) for board in written for path in board.paths],
                 exit_code=code,
             )
             show_json(name, found)
         else:
-            show_boards(written, where)
+            with reporter.timeline.doing("table"):
+                show_boards(written, where)
         return code
 
     return command
@@ -167,6 +185,15 @@ def check_models(*, suite: str, models: Sequence[str]) -> None:
         card = load_card(model)
         check_fits(loaded, card)
         card.checkpoint()
+
+
+def _asked(names: Sequence[str], models: Sequence[str], *, suite: str, seeds: Sequence[int]) -> str:
+    """What was asked for, in a few words: importing torch takes seconds, and nobody should wait
+    for a first line."""
+    rows = names[0] if len(names) == 1 else f"{len(names)} methods"
+    targets = models[0] if len(models) == 1 else f"{len(models)} models"
+    of_seeds = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+    return f"{rows} on {targets}, suite {suite}, {of_seeds}"
 
 
 def _deterministic(names: Sequence[str]) -> set[str]:

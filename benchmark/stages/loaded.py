@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark.core.errors import NotOffered, UserError
 from benchmark.core.roles import Start
+from benchmark.cost.timeline import Timeline
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 from benchmark.vlm.artifacts import WeightsDelta
@@ -15,18 +16,28 @@ from benchmark.vlm.loading import digest_checkpoint, load_model
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
 
+LOAD_MODEL = "load model"
+"""What the timeline calls it."""
+
 
 class Loaded:
     """Loads the base, or the base with a delta over it; what was loaded before goes first."""
 
     def __init__(
-        self, card: ModelCard, *, precision: str, device: str, perceptions: Perceptions
+        self,
+        card: ModelCard,
+        *,
+        precision: str,
+        device: str,
+        perceptions: Perceptions,
+        timeline: Timeline | None = None,
     ) -> None:
         self.card = card
         self.precision = precision
         self.device = device
         self.sha256 = digest_checkpoint(folder_of(card))
         self._perceptions = perceptions
+        self._timeline = timeline or Timeline()
         self._what: str | None = None
         self._model: VisionLanguageModel | None = None
 
@@ -104,17 +115,21 @@ class Loaded:
     def _hold(self, what: str, card: ModelCard, delta: WeightsDelta | None) -> VisionLanguageModel:
         if self._what != what or self._model is None:
             self._model = None
-            model = load_model(
-                folder_of(card),
-                name=card.name,
-                precision=self.precision,
-                device=self.device,
-                perceptions=self._perceptions,
-            )
-            if delta is not None and delta.has_tensors:
-                model.apply(delta)
-            self._what, self._model = what, model
+            with self._timeline.doing(LOAD_MODEL):
+                self._what, self._model = what, self._load(card, delta)
         return self._model
+
+    def _load(self, card: ModelCard, delta: WeightsDelta | None) -> VisionLanguageModel:
+        model = load_model(
+            folder_of(card),
+            name=card.name,
+            precision=self.precision,
+            device=self.device,
+            perceptions=self._perceptions,
+        )
+        if delta is not None and delta.has_tensors:
+            model.apply(delta)
+        return model
 
 
 def folder_of(card: ModelCard) -> Path:

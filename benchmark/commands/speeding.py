@@ -1,0 +1,147 @@
+"""`speed`: how fast a step is, and where the seconds of a run go. Measured, never tested."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import typer
+
+from benchmark.commands.options import (
+    DEFAULT_SUITE,
+    OneModelOption,
+    SuiteOption,
+    read_methods,
+    read_model,
+)
+from benchmark.commands.output import JsonOption, report, say
+from benchmark.commands.running import DeviceOption, LimitOption, check_models
+from benchmark.core.errors import UserError
+
+speed = typer.Typer(
+    help="Measure how fast a step is, and where the seconds of a run go.",
+    epilog="Example: speed step",
+    no_args_is_help=True,
+)
+
+
+class TermChoice(StrEnum):
+    """The terms that ask the untouched model."""
+
+    KL = "kl"
+    NPO = "npo"
+    BOTH = "both"
+
+
+TERMS: dict[TermChoice, tuple[Literal["kl", "npo"], ...]] = {
+    TermChoice.KL: ("kl",),
+    TermChoice.NPO: ("npo",),
+    TermChoice.BOTH: ("kl", "npo"),
+}
+
+
+class TuningChoice(StrEnum):
+    """What of the language model moves."""
+
+    LORA = "lora"
+    FULL = "full"
+
+
+class PrecisionChoice(StrEnum):
+    """How the weights are kept."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group; each of its commands is added where it is defined."""
+    app.add_typer(speed, name="speed")
+
+
+@speed.command("step", epilog="Example: speed step --term kl --repeats 5")
+def speed_step(
+    term: Annotated[
+        TermChoice, typer.Option("--term", help="A KL to the untouched model, NPO's ratio to it.")
+    ] = TermChoice.BOTH,
+    vocabulary: Annotated[int, typer.Option("--vocabulary", help="Words it knows.")] = 32_000,
+    hidden: Annotated[int, typer.Option("--hidden", help="Width of the language model.")] = 192,
+    layers: Annotated[int, typer.Option("--layers", help="Its decoder layers.")] = 4,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="A name or a checkpoint's folder, in place of these sizes."),
+    ] = None,
+    tuning: Annotated[
+        TuningChoice, typer.Option("--tuning", help="Adapters, or all weights.")
+    ] = TuningChoice.LORA,
+    precision: Annotated[
+        PrecisionChoice, typer.Option("--precision", help="Of the weights.")
+    ] = PrecisionChoice.FP32,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="In each of the pools.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="Samples of each pool in a step.")
+    ] = 8,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="In a repeat: whole epochs.")] = 8,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of each side, in turns.")] = 3,
+    device: DeviceOption = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, help="On a CPU; if not given, as a run has them."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Compare an unlearning step with the way it is usually written, side by side in one run."""
+    say("speed step: ours and the usual step; loading ...")
+    from benchmark.speed.printed import step_lines
+    from benchmark.speed.step import StepRequest, compare
+    from benchmark.speed.subject import Sizes
+    from benchmark.stages.resolve import device_of
+
+    request = StepRequest(
+        sizes=None if model else Sizes(vocabulary=vocabulary, hidden=hidden, layers=layers),
+        model=model,
+        terms=TERMS[term],
+        tuning=tuning.value,
+        precision=precision.value,
+        n_samples=samples,
+        batch_size=batch_size,
+        steps=steps,
+        repeats=repeats,
+        device=device_of(device),
+        n_threads=threads,
+    )
+    found = compare(request, say=say)
+    report("speed step", found, lambda one: "\n".join(step_lines(one)), as_json=as_json)
+    return 0
+
+
+@speed.command("run", epilog="Example: speed run --method npo --limit 20")
+def speed_run(
+    method: Annotated[
+        str, typer.Option("--method", help="One whose loss is all there is to it.")
+    ] = "textual_unlearning",
+    model: OneModelOption = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+    limit: LimitOption = None,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Of each loop, with and without the harness.")
+    ] = 3,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> int:
+    """Say where the seconds of a whole run go, and what the harness adds to the bare loops."""
+    names = read_methods(method)
+    if len(names) > 1:
+        raise UserError(f"--method '{method}': one at a time here")
+    (name,) = names
+    target = read_model(model, suite=suite)
+    check_models(suite=suite, models=[target])
+    say(f"speed run: {name} on {target}, suite {suite}; loading ...")
+    from benchmark.runner import RunRequest
+    from benchmark.speed.printed import whole_lines
+    from benchmark.speed.whole import measure
+
+    request = RunRequest(method=name, model=target, suite=suite, limit=limit, device=device)
+    found = measure(request, repeats=repeats, say=say)
+    report("speed run", found, lambda one: "\n".join(whole_lines(one)), as_json=as_json)
+    return 0

@@ -1,0 +1,169 @@
+"""Training and generation with nothing around them: what the harness is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import add
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from benchmark.api import LossMethod, TrainingConfig, weight_at
+from benchmark.core.samples import Sample
+from benchmark.cost.timeline import Timeline
+from benchmark.data.pools import Pool
+from benchmark.training.batches import BatchPlan, PoolBatch, make_batch
+from benchmark.training.loop import seed_all
+from benchmark.training.reference import Reference
+from benchmark.training.step import make_optimiser, rate_at
+from benchmark.vlm.encoding import View
+from benchmark.vlm.model import VisionLanguageModel
+
+BARE = "bare"
+"""What the timeline calls either loop."""
+Asked = tuple[tuple[str, ...], tuple[str, ...] | None]
+
+
+def train_bare(
+    method: LossMethod,
+    model: VisionLanguageModel,
+    pools: Mapping[str, Pool],
+    *,
+    seed: int,
+    timeline: Timeline,
+) -> float:
+    """Forward, backward and optimiser over the batches that the shared loop takes, every view of
+    them made beforehand. Returns the loss of the last step."""
+    config = method.config
+    seed_all(seed)
+    model.prepare(
+        config.trains, rank=config.lora_rank, alpha=config.lora_alpha, dropout=config.lora_dropout
+    )
+    parameters = model.trainable()
+    optimiser = make_optimiser(parameters, config)
+    length_of = _length_of(model)
+    reference = _reference(model, pools, length_of=length_of)
+    batches = _batches(model, pools, config, seed=seed, length_of=length_of)
+    with timeline.doing(BARE):
+        if not model.can_switch_off:
+            model.hf.eval()
+            reference.fill()
+        model.hf.train()
+        for step, batch in enumerate(batches):
+            total = _weighed(method.losses(model, batch, reference), config, step=step)
+            for group in optimiser.param_groups:
+                group["lr"] = config.learning_rate * rate_at(step, config)
+            optimiser.zero_grad(set_to_none=True)
+            total.backward()
+            nn.utils.clip_grad_norm_(list(parameters.values()), config.max_gradient_norm)
+            optimiser.step()
+        # Reading a number waits for a GPU.
+        last = float(total.detach())
+        next(iter(parameters.values())).sum().item()
+    return last
+
+
+def _weighed(terms: Mapping[str, Tensor], config: TrainingConfig, *, step: int) -> Tensor:
+    """Added up in the order of the shared loop, to the same last digit."""
+    progress = step / max(1, config.steps - 1)
+    weighed = [weight_at(config.weights[name], progress) * terms[name] for name in terms]
+    return reduce(add, weighed)
+
+
+def _length_of(model: VisionLanguageModel) -> Callable[[Sample], int]:
+    """As the shared loop reckons it, so that its batches come out."""
+
+    def length_of(sample: Sample) -> int:
+        answer = sample.answers.good or sample.answers.bad or ""
+        return model.encoder.prompt_length(sample) + len(model.encoder.answer(answer))
+
+    return length_of
+
+
+def _reference(
+    model: VisionLanguageModel, pools: Mapping[str, Pool], *, length_of: Callable[[Sample], int]
+) -> Reference:
+    reference = Reference(model, length_of=length_of)
+    for pool in pools.values():
+        for kind in ("bad", "good"):
+            known = [s for s in pool.samples if getattr(s.answers, kind) is not None]
+            reference.expect(known, [getattr(s.answers, kind) for s in known])
+    return reference
+
+
+def _batches(
+    model: VisionLanguageModel,
+    pools: Mapping[str, Pool],
+    config: TrainingConfig,
+    *,
+    seed: int,
+    length_of: Callable[[Sample], int],
+) -> list[dict[str, PoolBatch]]:
+    plans = {
+        role: BatchPlan(
+            pool, batch_size=config.batch_size, n_steps=config.steps, seed=seed,
+            length_of=length_of,
+        )
+        for role, pool in pools.items()
+    }  # fmt: skip
+    views = _Views(model)
+    batches = [
+        make_batch(plans, step=step, seed=seed, view_of=views) for step in range(config.steps)
+    ]
+    for batch in batches:
+        for part in batch.values():
+            for kind in ("bad", "good"):
+                if all(getattr(sample.answers, kind) is not None for sample in part.samples):
+                    part.answering(kind)
+    return batches
+
+
+class _Views:
+    """Makes a view once; whoever asks again finds it."""
+
+    def __init__(self, model: VisionLanguageModel) -> None:
+        self._model = model
+        self._made: dict[Asked, View] = {}
+
+    def __call__(
+        self,
+        samples: Sequence[Sample],
+        answers: Sequence[str] | None,
+        *,
+        forward_only: bool = False,
+    ) -> View:
+        name = (
+            tuple(sample.id for sample in samples),
+            tuple(answers) if answers is not None else None,
+        )
+        if name not in self._made:
+            self._made[name] = self._model.view(samples, answers)
+        return self._made[name]
+
+
+@torch.inference_mode()
+def generate_bare(
+    model: VisionLanguageModel,
+    batches: Sequence[Sequence[Sample]],
+    *,
+    max_new_tokens: int,
+    timeline: Timeline,
+) -> None:
+    """`generate` over these batches, embedded beforehand; what comes out is not even decoded."""
+    tokenizer = model.tokenizer
+    decoding = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        num_beams=1,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    views = [model.encoder.view(one, padding="left", device=model.device) for one in batches]
+    inputs = [(model.embed(view), view.attention_mask_BT.long()) for view in views]
+    with timeline.doing(BARE):
+        for embedded_BTD, mask_BT in inputs:
+            model.hf.generate(
+                inputs_embeds=embedded_BTD, attention_mask=mask_BT, generation_config=decoding
+            )

@@ -1,0 +1,115 @@
+"""What a comparison found, as figures that can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Literal
+
+from pydantic import Field
+
+from benchmark.core.records import Git, System
+from benchmark.core.verdicts import Stored
+
+
+class Spread(Stored):
+    """The median of the repeats, the least and the most."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Of repeats, one at least."""
+    return Spread(median=median(values), low=min(values), high=max(values))
+
+
+class SideFigures(Stored):
+    """One side on one term. Tokens are those of prompts and answers that went through the student
+    once, padding and second passes not counted; memory is the median of the peaks."""
+
+    tokens_per_s: Spread
+    samples_per_s: Spread
+    step_s: Spread
+    """Of the median step of each repeat."""
+    resting_bytes: int = Field(ge=0)
+    peak_bytes: int = Field(ge=0)
+    n_samples: int = Field(ge=1)
+    n_tokens: int = Field(ge=1)
+    n_answer_tokens: int = Field(ge=1)
+
+    @property
+    def above_bytes(self) -> int:
+        """What the work took beside one copy of the weights."""
+        return self.peak_bytes - self.resting_bytes
+
+
+class TermFigures(Stored):
+    """Both sides on one term, repeat by repeat in turns; `speed_ratio` is how many
+    times as fast ours is, memory ratios are ours over the neighbours'."""
+
+    term: str
+    ours: SideFigures
+    neighbours: SideFigures
+    speed_ratio: Spread
+    core_ratio: Spread | None
+    """Of core-seconds, which other work on the machine lengthens less; None on a GPU."""
+    memory_above_ratio: float
+    memory_total_ratio: float
+
+
+class StepFigures(Stored):
+    """A whole comparison, with all that is needed to repeat it."""
+
+    model: str
+    sizes: dict[str, int] | None
+    """None for a checkpoint, which has its own."""
+    n_parameters: int
+    tuning: str
+    precision: str
+    n_samples: int
+    batch_size: int
+    steps: int
+    repeats: int
+    terms: list[TermFigures]
+    git: Git
+    packages: dict[str, str]
+    system: System
+
+
+class Part(Stored):
+    """What one thing in a run took; of the untouched model's own run apart."""
+
+    what: str
+    untouched: bool
+    wall_s: float
+
+
+class Overhead(Stored):
+    """A stage of the harness beside the bare loop, in turns: what it adds, as shares of the bare
+    loop, by the wall clock and by processor time, which other work lengthens less."""
+
+    stage: Literal["train", "generate"]
+    stage_s: Spread
+    bare_s: Spread
+    share: Spread
+    core_share: Spread
+
+
+class WholeFigures(Stored):
+    """A whole run from nothing, second by second, and what the harness adds to its loops."""
+
+    method: str
+    model: str
+    suite: str
+    limit: int | None
+    repeats: int
+    first_line_s: float
+    total_s: float
+    parts: list[Part]
+    """In the order in which they were begun; they add up to `total_s`."""
+    overheads: list[Overhead]
+    git: Git
+    packages: dict[str, str]
+    system: System

@@ -1,0 +1,107 @@
+"""What was found, in words and small tables of at most 80 columns."""
+
+from __future__ import annotations
+
+from benchmark.core.records import Git, System
+from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, WholeFigures
+
+MIB = 1024**2
+
+
+def step_lines(found: StepFigures) -> list[str]:
+    """A table of both sides on every term, the ratios, and what they were measured on."""
+    sizes = found.sizes
+    what = found.model
+    if sizes is not None:
+        what += f": {sizes['vocabulary']} words, hidden {sizes['hidden']}, {sizes['layers']} layers"
+    one = found.terms[0].ours
+    epochs = found.steps * found.batch_size / found.n_samples
+    head = [
+        f"{what}, {found.n_parameters / 1e6:.1f} M parameters",
+        f"{found.tuning}, {found.precision}; {found.steps} steps of {found.batch_size} + "
+        f"{found.batch_size} samples, {epochs:.0f} epochs of {found.n_samples} + "
+        f"{found.n_samples}",
+        f"{one.n_tokens} tokens a repeat, {one.n_answer_tokens} of them answers; "
+        f"median of {found.repeats} [least, most]",
+        "",
+        f"{'term':<5}{'side':<11}{'tokens/s':>20}{'samples/s':>10}{'step':>9}"
+        f"{'above':>11}{'total':>11}",
+    ]
+    rows = [row for term in found.terms for row in _rows(term)]
+    ratios = [line for term in found.terms for line in _ratios(term).splitlines()]
+    explained = [
+        "Tokens: of prompts and answers, once, without padding. Memory: the peak, above",
+        "one loaded copy of the weights, and in total.",
+    ]
+    return [*head, *rows, "", *ratios, "", *explained, *machine_lines(found.system, found.git,
+            found.packages)]  # fmt: skip
+
+
+def machine_lines(system: System, git: Git, packages: dict[str, str]) -> list[str]:
+    """Where it was measured."""
+    threads = f"{system.n_threads} thread" + ("s" if system.n_threads != 1 else "")
+    commit = "unknown commit" if git.commit is None else f"commit {git.commit[:12]}"
+    changed = " with changes" if git.dirty else ""
+    versions = ", ".join(f"{name} {packages[name]}" for name in ("torch", "transformers", "peft"))
+    return [
+        f"{system.device_name}, {threads} of {system.n_cores} cores",
+        f"Python {system.python}, {versions}",
+        f"{commit}{changed}",
+    ]
+
+
+def whole_lines(found: WholeFigures) -> list[str]:
+    """Where the seconds went, the harness beside the bare loops, and what it was measured on."""
+    limit = "" if found.limit is None else f", first {found.limit} of each set"
+    lines = [
+        f"{found.method} on {found.model}",
+        f"suite {found.suite}{limit}, from an empty results folder",
+        f"first line after {found.first_line_s:.2f} s; in all {found.total_s:.1f} s:",
+        "",
+        f"{'':<16}{'this run':>10}{'untouched':>11}{'share':>8}",
+    ]
+    for what in dict.fromkeys(part.what for part in found.parts):
+        mine, base = (_seconds(found, what, untouched=of) for of in (False, True))
+        lines.append(f"{what:<16}{mine:>8.2f} s{base:>9.2f} s{(mine + base) / found.total_s:>8.1%}")
+    lines += ["", f"The harness beside the bare loops, median of {found.repeats} [least, most]:"]
+    for one in found.overheads:
+        lines.append(
+            f"{one.stage:<9} {one.stage_s.median:>7.2f} s, bare {one.bare_s.median:>7.2f} s: "
+            f"{_per_cent(one.share)}"
+        )
+        lines.append(f"{'':<29}by core-seconds: {_per_cent(one.core_share)}")
+    return [*lines, "", *machine_lines(found.system, found.git, found.packages)]
+
+
+def _seconds(found: WholeFigures, what: str, *, untouched: bool) -> float:
+    return sum(p.wall_s for p in found.parts if p.what == what and p.untouched is untouched)
+
+
+def _per_cent(share: Spread) -> str:
+    return f"{share.median:+.1%} [{share.low:+.1%}, {share.high:+.1%}]"
+
+
+def _rows(term: TermFigures) -> list[str]:
+    sides = {"ours": term.ours, "neighbours": term.neighbours}
+    return [_row(term.term if name == "ours" else "", name, side) for name, side in sides.items()]
+
+
+def _row(term: str, name: str, side: SideFigures) -> str:
+    return (
+        f"{term:<5}{name:<11}{_spread(side.tokens_per_s, '.0f'):>20}"
+        f"{side.samples_per_s.median:>10.2f}{1000 * side.step_s.median:>6.0f} ms"
+        f"{side.above_bytes / MIB:>7.0f} MiB{side.peak_bytes / MIB:>7.0f} MiB"
+    )
+
+
+def _ratios(term: TermFigures) -> str:
+    core = "" if term.core_ratio is None else f" ({term.core_ratio.median:.2f} by core-seconds)"
+    return (
+        f"{term.term}: {_spread(term.speed_ratio, '.2f')} times the speed{core}\n"
+        f"{'':<{len(term.term) + 2}}at {term.memory_above_ratio:.2f} of the memory above the "
+        f"weights, {term.memory_total_ratio:.2f} in total"
+    )
+
+
+def _spread(spread: Spread, form: str) -> str:
+    return f"{spread.median:{form}} [{spread.low:{form}}, {spread.high:{form}}]"

@@ -1,0 +1,157 @@
+"""Compare one unlearning step, ours and the usual one: the same weights, samples and terms."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+from benchmark.core import environment
+from benchmark.core.errors import UserError
+from benchmark.models import load_card
+from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, spread
+from benchmark.speed.machine import measured_on
+from benchmark.speed.side import Round, SideProcess
+from benchmark.speed.subject import Sizes, save_subject
+from benchmark.speed.task import Task, Term
+from benchmark.stages.loaded import folder_of
+
+MADE = "untrained miniature"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRequest:
+    """What a user asked for: `sizes` of a model to be made, or the name of one that is there."""
+
+    sizes: Sizes | None
+    model: str | None
+    terms: tuple[Term, ...]
+    tuning: Literal["lora", "full"]
+    precision: Literal["fp32", "bf16"]
+    n_samples: int
+    batch_size: int
+    steps: int
+    repeats: int
+    device: str
+    n_threads: int | None
+
+    def __post_init__(self) -> None:
+        """Both sides must see the same samples: whole epochs of whole batches."""
+        if self.n_samples % self.batch_size:
+            raise UserError(
+                f"--samples {self.n_samples}: it must be a multiple of --batch-size "
+                f"{self.batch_size}"
+            )
+        per_epoch = self.n_samples // self.batch_size
+        if self.steps % per_epoch:
+            raise UserError(
+                f"--steps {self.steps}: it must be a multiple of {per_epoch}, the batches of an "
+                "epoch, so that both sides see the same samples"
+            )
+
+
+def compare(request: StepRequest, *, say: Say) -> StepFigures:
+    """Every term in turn, each side in a process of its own, round after round: ours, theirs."""
+    git = environment.git()
+    with _checkpoint(request) as folder:
+        task = Task(
+            checkpoint=folder,
+            term=request.terms[0],
+            tuning=request.tuning,
+            n_samples=request.n_samples,
+            batch_size=request.batch_size,
+            steps=request.steps,
+            device=request.device,
+            precision=request.precision,
+            n_threads=request.n_threads,
+        )
+        rounds = {
+            term: _rounds(replace(task, term=term), repeats=request.repeats, say=say)
+            for term in request.terms
+        }
+    one = next(iter(rounds.values()))[0][0]
+    sizes = request.sizes
+    return StepFigures(
+        model=request.model or MADE,
+        sizes=None if sizes is None else dict(vars(sizes)),
+        n_parameters=one.n_parameters,
+        tuning=request.tuning,
+        precision=request.precision,
+        n_samples=request.n_samples,
+        batch_size=request.batch_size,
+        steps=request.steps,
+        repeats=request.repeats,
+        terms=[_term(term, pairs) for term, pairs in rounds.items()],
+        git=git,
+        packages=environment.packages(),
+        system=measured_on(request.device, n_threads=one.n_threads),
+    )
+
+
+@contextmanager
+def _checkpoint(request: StepRequest) -> Iterator[Path]:
+    """Where the weights lie that both sides load."""
+    if request.model is not None:
+        yield folder_of(load_card(request.model))
+        return
+    assert request.sizes is not None, "a model is named or made"
+    with tempfile.TemporaryDirectory(prefix="vlm-bench-speed-") as folder:
+        save_subject(Path(folder), request.sizes)
+        yield Path(folder)
+
+
+def _rounds(task: Task, *, repeats: int, say: Say) -> list[tuple[Round, Round]]:
+    """Rounds of both sides in turns, so that what else the machine does falls on both. A step
+    before them warms both up and is not counted."""
+    pairs = []
+    with SideProcess("ours", task) as ours, SideProcess("neighbours", task) as neighbours:
+        for side in (ours, neighbours):
+            side.round(steps=1)
+        for repeat in range(repeats):
+            say(f"{task.term}: repeat {repeat + 1} of {repeats}")
+            pairs.append((ours.round(steps=task.steps), neighbours.round(steps=task.steps)))
+    return pairs
+
+
+def _term(term: Term, pairs: Sequence[tuple[Round, Round]]) -> TermFigures:
+    ours = _side([mine for mine, _ in pairs])
+    neighbours = _side([theirs for _, theirs in pairs])
+    counted = [(one.n_samples, one.n_tokens, one.n_answer_tokens) for one in (ours, neighbours)]
+    assert counted[0] == counted[1], f"the sides saw different samples: {counted}"
+    return TermFigures(
+        term=term,
+        ours=ours,
+        neighbours=neighbours,
+        speed_ratio=spread([theirs.total_s / mine.total_s for mine, theirs in pairs]),
+        core_ratio=_core_ratio(pairs),
+        memory_above_ratio=ours.above_bytes / neighbours.above_bytes,
+        memory_total_ratio=ours.peak_bytes / neighbours.peak_bytes,
+    )
+
+
+def _core_ratio(pairs: Sequence[tuple[Round, Round]]) -> Spread | None:
+    known = [
+        theirs.core_s / mine.core_s
+        for mine, theirs in pairs
+        if mine.core_s is not None and theirs.core_s is not None
+    ]
+    return spread(known) if known else None
+
+
+def _side(rounds: Sequence[Round]) -> SideFigures:
+    work = rounds[0].work
+    return SideFigures(
+        tokens_per_s=spread([work.n_tokens / one.total_s for one in rounds]),
+        samples_per_s=spread([work.n_samples / one.total_s for one in rounds]),
+        step_s=spread([median(one.step_s) for one in rounds]),
+        resting_bytes=round(median(one.resting_bytes for one in rounds)),
+        peak_bytes=round(median(one.peak_bytes for one in rounds)),
+        n_samples=work.n_samples,
+        n_tokens=work.n_tokens,
+        n_answer_tokens=work.n_answer_tokens,
+    )
