@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from math import isnan
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from benchmark.commands.boards import show_boards, write_boards
+from benchmark.commands.boards import WrittenBoard, show_boards, write_boards
 from benchmark.commands.completing import several_of
 from benchmark.commands.ended import facts_of, records_of, run_all
 from benchmark.commands.options import (
@@ -31,6 +31,10 @@ from benchmark.core.errors import UserError
 from benchmark.core.found import RunsEnded
 from benchmark.core.garbage import nothing_to_collect
 from benchmark.core.store import check_writable
+
+if TYPE_CHECKING:
+    from benchmark.progress import Reporter
+    from benchmark.several import Outcome
 
 Upto = Literal["train", "generate", "judge", "score"]
 
@@ -131,26 +135,18 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         models = read_models(model, suite=suite, method=method)
         check_models(suite=suite, models=models)
         where = results_at(results)
-        root = where.root
-        check_writable(root)
+        check_writable(where.root)
 
         say(f"{_asked(names, models, suite=suite, seeds=numbers)}; loading ...")
-        from benchmark.cost.timeline import Timeline
-        from benchmark.progress import Reporter
+        reporter, once = _loaded(names, timeline)
+        from benchmark.runner import RunRequest
 
-        reporter = Reporter(timeline=Timeline(timeline))
-        with reporter.timeline.doing("import"), nothing_to_collect():
-            # It complains at import that an optional kernel is not installed.
-            logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-            from benchmark.runner import RunRequest
-
-            once = _deterministic(names)
         if once and numbers != (0,):
             say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
         requests = [
             RunRequest(
                 method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
-                force=force, tuned=not defaults, device=device, results=root, upto=upto,
+                force=force, tuned=not defaults, device=device, results=where.root, upto=upto,
                 checkpoint_every_s=checkpoint_every,
             )
             for one in models
@@ -161,19 +157,38 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         outcomes, code = run_all(requests, jobs=jobs, everything=everything, reporter=reporter)
         with reporter.timeline.doing("table"):
             written = write_boards(records_of(outcomes), where) if upto == "score" else []
-        if as_json:
-            found = RunsEnded(
-                runs=[facts_of(outcome, everything=everything) for outcome in outcomes],
-                files=[str(path) for board in written for path in board.paths],
-                exit_code=code,
-            )
-            show_json(name, found)
-        else:
-            with reporter.timeline.doing("table"):
+            if as_json:
+                show_json(name, _ended(outcomes, written, everything=everything, code=code))
+            else:
                 show_boards(written, where)
         return code
 
     return command
+
+
+def _loaded(names: Sequence[str], timeline: Path | None) -> tuple[Reporter, set[str]]:
+    """Import all that a run needs, which takes seconds. Returns who reports from now on, and which
+    of the methods have one outcome whatever the seed."""
+    from benchmark.cost.timeline import Timeline
+    from benchmark.progress import Reporter
+
+    reporter = Reporter(timeline=Timeline(timeline))
+    with reporter.timeline.doing("import"), nothing_to_collect():
+        # It complains at import that an optional kernel is not installed.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        import benchmark.runner  # noqa: F401 (what it brings with it is what takes long)
+
+        return reporter, _deterministic(names)
+
+
+def _ended(
+    outcomes: Sequence[Outcome], written: Sequence[WrittenBoard], *, everything: bool, code: int
+) -> RunsEnded:
+    return RunsEnded(
+        runs=[facts_of(outcome, everything=everything) for outcome in outcomes],
+        files=[str(path) for board in written for path in board.paths],
+        exit_code=code,
+    )
 
 
 def check_models(*, suite: str, models: Sequence[str]) -> None:
