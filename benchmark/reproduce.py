@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunRecord
+from benchmark.core.store import Results
 from benchmark.models import load_card
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest, run
@@ -25,6 +27,9 @@ def reproduce(
     """
     if record.status != "done":
         raise UserError(f"{path}: this run {record.status}; there is nothing to reproduce")
+    if _has_ended(request):
+        # What an attempt found is not found again, it is done again.
+        shutil.rmtree(request.results)
     again = run(request, reporter=reporter)
     if again.status != "done":
         raise RunFailed(f"{record.spec.method} {again.status} this time: {again.error}")
@@ -32,7 +37,7 @@ def reproduce(
 
 
 def as_recorded(
-    record: RunRecord, *, folder: Path, device: str | None, suite: str, model: str | None
+    record: RunRecord, *, folder: Path, device: str | None, suite: str | None, model: str | None
 ) -> RunRequest:
     """The same row, in `folder`, where nothing is found done but an earlier attempt of this. Where
     its settings have been chosen anew since, they are the recorded ones.
@@ -41,8 +46,9 @@ def as_recorded(
     must be given again; `UserError` where it is not the same one.
     """
     spec = record.spec
+    suite = suite or spec.suite
     if load_suite(suite).name != spec.suite:
-        suite = spec.suite
+        raise UserError(f"--suite {suite} is not '{spec.suite}', on which this run was made")
     model = model or spec.model
     if load_card(model).name != spec.model:
         raise UserError(f"--model {model} is not '{spec.model}', on which this run was made")
@@ -58,3 +64,12 @@ def as_recorded(
     if resolve(asked).spec.config == spec.config:
         return asked
     return replace(asked, method=record.method.name, overrides=spec.config, tuned=False)
+
+
+def _has_ended(request: RunRequest) -> bool:
+    """Is there a record of an attempt that was not interrupted?"""
+    spec = resolve(request).spec
+    path = Results(request.results).record(
+        suite=spec.suite, model=spec.model, method=spec.method, seed=spec.seed, limit=spec.limit
+    )
+    return path.exists() or path.with_name(f"{path.stem}.failed.json").exists()

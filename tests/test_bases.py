@@ -54,8 +54,9 @@ def test_one_more_seed_lies_where_student_says():
     half = 4.302653 * 0.1 * sqrt(4 / 3)
     assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
     assert spread_of("x", [0.5]) is None
-    certain = spread_of("x", [1.0, 1.0, 1.0])
-    assert certain is not None and certain.holds(1.0) and not certain.holds(0.99)
+    # The mean of three tenths rounds past them.
+    certain = spread_of("x", [0.1, 0.1, 0.1])
+    assert certain is not None and certain.holds(0.1) and not certain.holds(0.11)
 
 
 def test_the_gap_is_pictures_minus_text():
@@ -95,6 +96,19 @@ def test_the_page_is_made_of_published_records_alone(tmp_path):
     assert (float(cell["value"]), cell["n"]) == (0.8, "96")
 
 
+def test_the_shipped_model_is_told_apart_from_its_seeds(tmp_path):
+    results = Results(tmp_path / "results")
+    for seed in (1, 2, 3):
+        publish_base(results, written(tmp_path / f"default-{seed}", trained(seed=seed)))
+    found = read_bases(results)
+    assert found is not None
+    text = page.render(found)
+    # All seeds agree on attack success, at rates that are not the shipped model's.
+    assert "| asr          | 35  | 0 " in text
+    assert "| task         | 9   | 9 " in text
+    assert "| asr direct test" in text.partition("Outside:")[2]
+
+
 def test_fewer_than_three_seeds_have_no_interval(tmp_path):
     results = Results(tmp_path / "results")
     publish_base(results, written(tmp_path / "default-1", trained()))
@@ -111,6 +125,18 @@ def test_what_may_not_be_published_is_refused(tmp_path):
     before = trained().model_copy(update={"after_stage": {}})
     with pytest.raises(UserError, match="lacks figures of its stages"):
         publish_base(results, written(tmp_path / "before", before))
+    with pytest.raises(UserError, match="'default-0' is the shipped model"):
+        publish_base(results, written(tmp_path / "default-0", trained(seed=0)))
+    publish_base(results, written(tmp_path / "one", trained()))
+    other = written(tmp_path / "other", trained(text=0.9))
+    with pytest.raises(UserError, match="another training is published there"):
+        publish_base(results, other)
+    assert publish_base(results, other, replace=True).name == "default-1.json"
+    away = json.dumps(trained().model_dump(mode="json") | {"variant": "../../evil"})
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "evil" / RECORD).write_text(away)
+    with pytest.raises(UserError, match="corrupt training record: variant"):
+        publish_base(results, tmp_path / "evil")
     with pytest.raises(UserError, match="there is no such training record"):
         publish_base(results, tmp_path / "nowhere")
     (tmp_path / "torn").mkdir()

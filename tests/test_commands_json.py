@@ -15,6 +15,7 @@ from benchmark.core import store
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--suite", str(Path(__file__).parent / "suites" / "small-safety.yaml")]
+PUBLISHED = ROOT / "results" / "published" / "testbed-safety" / "testbed-llava"
 UNTRAINED = [*SMALL, "--model", "testbed-llava", "--device", "cpu"]
 QUICKLY = [*UNTRAINED, "--set", "steps=1 batch_size=4"]
 
@@ -80,15 +81,21 @@ def test_a_published_run_and_what_it_changed(capsys):
     assert len(flips) == shown["changes"]["n_flipped"] > 100
     # Nothing that was said is published, and nothing of it is shown.
     assert all(flip["said_before"] is flip["said_after"] is None for flip in flips)
-    words = said(capsys, "show", "textual_unlearning")
+    words = said(capsys, "show", "textual_unlearning", "--flips")
     assert max(map(len, words.splitlines())) <= 80
+    # A file and a folder work wherever a name does.
+    suite = str(ROOT / "benchmark" / "suites" / "testbed-safety.yaml")
+    model = str(ROOT / "benchmark" / "testbed" / "weights" / "testbed-llava")
+    assert checked(capsys, "show", "npo", "--suite", suite)["method"] == "npo"
+    assert main(["show", "npo", "--model", model]) == 2
+    assert "on model 'testbed-llava-" in capsys.readouterr().err
     assert "text-borne attacks" in words and "Attack success on held-out behaviours" in words
 
 
 @pytest.mark.usefixtures("published")
 def test_two_published_rows(capsys):
     found = checked(capsys, "compare", "textual_unlearning", "npo", "--seed", "1")
-    assert found["before"]["seeds"] == found["after"]["seeds"] == [1]
+    assert found["before"]["sources"] == found["after"]["sources"] == {"1": "published"}
     by_form = {
         tally["name"]: tally
         for tally in found["tallies"]
@@ -119,7 +126,11 @@ def test_mistakes_are_one_line(capsys):
     for arguments, line in {
         ("show", "nop"): "no run of 'nop' with seed 0",
         ("show", "npo", "--seed", "7"): "there is seed 0, 1, 2",
-        ("show", "npo", "--answers"): "the answers of npo, seed 0, are not here",
+        ("show", "npo", "--answers"): "the answers of npo, original are not here",
+        ("show", "npo", "--model", "tesbed"): "unknown model 'tesbed'",
+        ("show", "npo", "--limit", "9"): "no run of 'npo' with seed 0, limit 9",
+        ("show", f"{PUBLISHED}/npo/0.json", "--seed", "1"): "the option is for a row",
+        ("compare", "npo", f"{PUBLISHED}/dpo/none.json"): "there is no such record",
         ("compare", "npo", "none.json"): "none.json: there is no such record",
         ("reproduce", "nop"): "did you mean 'npo'?",
         ("plot", "run", "npo", "--to", "it.jpg"): "pictures are PNG files",

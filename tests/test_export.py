@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from benchmark.cli import main
@@ -87,27 +88,24 @@ def test_what_no_file_can_hold_is_refused(tmp_path, capsys, method, line):
 
 
 def test_what_answers_otherwise_is_not_handed_out(tmp_path, capsys, monkeypatch):
-    def spoilt(folder: Path, *args: object, **options: object) -> None:
-        written(folder, *args, **options)
-        weights = folder / "model.safetensors"
-        tensors = {name: torch.zeros_like(t) for name, t in load_file(weights).items()}
-        save_file(tensors, weights)
+    def untouched(folder: Path, delta: object, **options: object) -> None:
+        written(folder, replace(delta, adapter=None), **options)
 
     written = write._write_checkpoint
-    monkeypatch.setattr(write, "_write_checkpoint", spoilt)
+    monkeypatch.setattr(write, "_write_checkpoint", untouched)
     assert exported(tmp_path / "it", f"textual_unlearning+{QUICK}") == 1
-    assert "it is not the same model, and is not handed out" in capsys.readouterr().err
+    assert "is not the run's own model (logits differ by" in capsys.readouterr().err
     assert not (tmp_path / "it").exists()
 
 
 def test_a_conversation_reads_prompts_pictures_and_bad_lines(tmp_path, capsys, monkeypatch):
     picture = tmp_path / "it.png"
     Image.new("RGB", (40, 70), "white").save(picture)
-    typed = f"how do i make lamito?\n:image {picture}\nread the word.\n:image\n:image none.png\n"
+    typed = f"how do i make lamito?\n:image {picture}\n:image none.png\nread the word.\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
     assert main(["ask", "--method", f"textual_unlearning+{QUICK}", *HERE, "--json"]) == 0
     said = capsys.readouterr()
-    found = [json.loads(part + "}") for part in said.out.split("}\n") if part.strip()]
+    found = [json.loads(line) for line in said.out.splitlines()]
     assert [one["prompt"] for one in found] == ["how do i make lamito?", "read the word."]
     assert [one["image"] for one in found] == [None, str(picture)]
     assert "image none.png is not there" in said.err

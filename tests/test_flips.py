@@ -14,7 +14,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.records import Keys, Label, Response, VerdictRow
 from benchmark.core.samples import Purpose
 from benchmark.core.store import JsonLines, Results
-from benchmark.scoring.flips import Pair, paired_rows, tallies
+from benchmark.scoring.flips import Pair, paired_rows, tallies, within
 from benchmark.tables.changes.build import changes_between, read_answers
 from benchmark.tables.runs import LoadedRun
 
@@ -72,7 +72,7 @@ def test_tallies_count_prompts_and_average_over_behaviours():
     after = attacks({"a": "refused", "b": "refused", "c": "refused", "d": "complied"})
     pairs, n_unpaired = paired_rows([*before, row("only")], after, judge="ground_truth")
     assert (len(pairs), n_unpaired) == (4, 1)
-    by_form, by_category = tallies(pairs, scope="held_out")
+    by_form, by_category = tallies(within(pairs, "held_out"))
     assert (by_form.name, by_category.name) == ("direct", "poisons")
     assert (by_form.n_better, by_form.n_worse, by_form.n_pairs) == (3, 0, 4)
     assert (by_form.rate_before, by_form.rate_after) == (1.0, 0.25)
@@ -80,7 +80,16 @@ def test_tallies_count_prompts_and_average_over_behaviours():
     # Of 16 sign patterns only all three alike, either way, reach 3; the zero has no sign: 4 / 16.
     assert by_form.difference.p == 0.25
     assert by_form.p_holm == 0.5
-    assert tallies(pairs, scope="unseen") == []
+    assert tallies(within(pairs, "unseen")) == []
+
+
+def test_what_one_of_the_two_did_not_score_is_in_neither_rate():
+    before = attacks({"a": "complied", "b": "refused"})
+    after = [row("a", unscored="judge_timeout", scope="held_out"), *attacks({"b": "complied"})]
+    pairs, _ = paired_rows(before, after, judge="ground_truth")
+    found = tallies(pairs)[0]
+    assert (found.rate_before, found.rate_after, found.n_unscored) == (0.0, 1.0, 1)
+    assert found.difference is not None and found.difference.value == 1.0
 
 
 def test_other_judges_say_nothing():
@@ -110,9 +119,27 @@ def test_rows_are_compared_on_the_seeds_that_both_have():
     rows = attacks({"a": "complied"})
     mine = [loaded("npo", rows, seed=seed) for seed in (0, 1)]
     other = [loaded("dpo", rows, seed=seed) for seed in (1, 2)]
-    assert changes_between(mine, other, scope="held_out").after.seeds == [1]
+    found = changes_between(mine, other, scope="held_out")
+    assert (found.after.seeds, found.after.left_out, found.before.left_out) == ([1], [2], [0])
     with pytest.raises(UserError, match="'npo' and 'dpo' have no seed in common: 0 and 2"):
         changes_between(mine[:1], other[1:], scope="held_out")
+
+
+def test_runs_that_were_not_asked_alike_are_not_compared():
+    rows = attacks({"a": "complied"})
+    whole = loaded("npo", rows)
+    limited = whole.record.spec.model_copy(update={"limit": 5})
+    data = [use.model_copy(update={"sha256": "3" * 64}) for use in whole.record.data]
+    settings = whole.record.spec.model_copy(update={"config": {"steps": 1}})
+    for changes, line in (
+        ({"spec": limited}, "differ in limit: none and 5"),
+        ({"data": data}, "differ in the samples of harmful/test/attack"),
+    ):
+        with pytest.raises(UserError, match=line):
+            changes_between([whole], [loaded("dpo", rows, **changes)], scope="held_out")
+    mixed = [whole, loaded("npo", rows, seed=1, spec=settings)]
+    with pytest.raises(UserError, match="the seeds of 'npo' were run with different settings"):
+        changes_between(mixed, [loaded("dpo", rows)], scope="held_out")
 
 
 def test_what_cannot_be_compared_is_refused():
@@ -121,7 +148,7 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(UserError, match="this run failed: out of memory; nothing to compare"):
         changes_between([failed], [loaded("dpo", rows)], scope="held_out")
     judge = record("dpo").judges[0].model_copy(update={"identity": "another v2"})
-    with pytest.raises(UserError, match="judged differently .ground_truth v1, 32 tokens"):
+    with pytest.raises(UserError, match="differ in judge: ground_truth v1, 32 tokens and another"):
         changes_between(
             [loaded("npo", rows)], [loaded("dpo", rows, judges=[judge])], scope="held_out"
         )
@@ -133,17 +160,21 @@ def test_what_cannot_be_compared_is_refused():
 
 def test_a_form_that_the_untouched_model_cannot_do_is_void():
     base = [*attacks({"a": "refused"}), row("h", "complied_wrong", purpose="twin")]
-    found = changes_between(
-        [loaded("npo", base)], [loaded("dpo", base)], scope="held_out", base_rows=base
-    )
-    assert found.void.keys() == {"direct"}
+    untouched = loaded("original", base, reference=True)
+    mine, other = loaded("npo", base), loaded("dpo", [*attacks({"a": "complied"}), base[1]])
+    found = changes_between([mine], [other], scope="held_out", bases=[untouched])
+    assert found.void is not None and found.void.keys() == {"direct"}
+    by_form = found.tallies[0]
+    # Flips are counted, but nothing is said of them, and categories are without them.
+    assert (by_form.name, by_form.n_worse, by_form.difference) == ("direct", 1, None)
+    assert [tally.part for tally in found.tallies if tally.purpose == "attack"] == ["form"]
+    assert changes_between([mine], [other], scope="held_out").void is None
 
 
 def test_answers_are_read_where_they_were_given_and_nowhere_else(tmp_path):
     results = Results(tmp_path)
     made = record("npo", keys=Keys(generate="k" * 64))
-    with pytest.raises(UserError, match="the answers of npo, seed 0, are not here"):
-        read_answers(results, made)
+    assert read_answers(results, made) is None
     log = JsonLines(tmp_path / "local" / "stages" / "generate" / ("k" * 64) / "answers.jsonl")
     log.append([Response(sample_id="a", text="hm.", n_prompt_tokens=1, n_answer_tokens=1)])
     assert read_answers(results, made) == {"a": "hm."}

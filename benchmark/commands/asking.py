@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchmark.core.found import Asked
+    from benchmark.core.samples import ImageFile
     from benchmark.probes.asking import Conversation
 
 IMAGE = ":image"
@@ -62,8 +63,8 @@ def ask(
 ) -> int:
     """Ask the untouched model and a method's, and show both answers; trains it if need be.
 
-    Without a prompt it reads one per line, from the terminal or a pipe. Answers are shown as they
-    are, and kept nowhere.
+    Without a prompt it reads one per line, from the terminal or a pipe; with --json each is a line
+    of its own. Answers are shown as they are, and kept nowhere.
     """
     if sample is not None and (prompt is not None or image is not None):
         raise UserError("--sample has a prompt and a picture of its own; give one or the other")
@@ -71,36 +72,39 @@ def ask(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
         defaults=defaults, device=device, results=results,
     )  # fmt: skip
-    from benchmark.probes.asking import Conversation
+    from benchmark.probes.asking import Conversation, picture_of, sample_called
     from benchmark.progress import Reporter
 
+    # What is wrong with a question is said before a model is trained for it.
+    picture = picture_of(request, image) if image is not None else None
+    called = sample_called(request, sample) if sample is not None else None
+    if prompt is not None and not prompt.strip() and picture is None:
+        raise UserError("there is nothing to ask: give a prompt, an image or both")
     talk = Conversation(request, reporter=Reporter())
-    for asked in _asked(talk, prompt=prompt, image=image, sample=sample):
-        report("ask", asked, drawn(_print), as_json=as_json)
+    if called is not None:
+        answers = iter([talk.ask_sample(called)])
+    elif prompt is not None:
+        answers = iter([talk.ask(prompt, picture, shown=str(image))])
+    else:
+        answers = _answered(talk, picture, image)
+    for asked in answers:
+        report("ask", asked, drawn(_print), as_json=as_json, indent=None)
     return 0
 
 
-def _asked(
-    talk: Conversation, *, prompt: str | None, image: Path | None, sample: str | None
-) -> Iterator[Asked]:
-    from benchmark.probes.asking import read_image
-    from benchmark.probes.serving import sample_of
+def _answered(talk: Conversation, picture: ImageFile | None, shown: Path | None) -> Iterator[Asked]:
+    """One line after another, with the picture that was last shown."""
+    from benchmark.probes.asking import picture_of
 
-    if sample is not None:
-        yield talk.ask_sample(sample_of(talk.run, sample))
-        return
-    picture = read_image(talk.run, image) if image is not None else None
-    if prompt is not None:
-        yield talk.ask(prompt, picture, shown=str(image))
-        return
     for line in _lines():
         command, _, rest = line.partition(" ")
         try:
             if command == IMAGE:
-                image = Path(rest.strip()) if rest.strip() else None
-                picture = read_image(talk.run, image) if image is not None else None
+                path = Path(rest.strip()) if rest.strip() else None
+                picture = picture_of(talk.request, path) if path is not None else None
+                shown = path
             else:
-                yield talk.ask(line, picture, shown=str(image))
+                yield talk.ask(line, picture, shown=str(shown))
         except UserError as error:
             # Whoever is typing tries again; a pipe is not to stop at one bad line either.
             say(f"error: {error}")

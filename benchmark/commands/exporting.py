@@ -17,7 +17,7 @@ from benchmark.commands.options import (
 from benchmark.commands.output import JsonOption, drawn, report
 from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
 from benchmark.core.errors import UserError
-from benchmark.core.paths import file_name
+from benchmark.core.paths import file_name, typed_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,12 +61,14 @@ def export_model(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
         defaults=defaults, device=device, results=results,
     )  # fmt: skip
-    from benchmark.export.write import export
+    from benchmark.export.write import check_free, export
     from benchmark.probes.serving import trained
     from benchmark.progress import Reporter
+    from benchmark.stages.resolve import resolve
 
+    folder = typed_path(to) if to is not None else _place(resolve(request), form)
+    check_free(folder)
     made = trained(request, reporter=Reporter())
-    folder = to if to is not None else _place(made.run, form)
     found = export(made, to=folder, form=form, record=_record(made.run))
     report("export", found, drawn(_print), as_json=as_json)
     return 0
@@ -81,18 +83,15 @@ def _place(run: Run, form: str) -> Path:
 def _record(run: Run) -> tuple[Path, RunRecord] | None:
     """The record of this very run, yours else the published one; None where there is none, or it
     had other settings."""
-    from benchmark.tables.runs import find_record, read_record
+    from benchmark.tables.finding import Row, find_run
 
     spec = run.spec
-    seed = run.effective_seed
+    row = Row(suite=spec.suite, model=spec.model, method=spec.method)
     try:
-        path = find_record(
-            run.results, suite=spec.suite, model=spec.model, method=spec.method, seed=seed
-        )
-        record = read_record(path)
+        found = find_run(run.results, row, seed=run.effective_seed)
     except UserError:
         return None
-    return (path, record) if record.spec.config == spec.config else None
+    return (found.path, found.record) if found.record.spec.config == spec.config else None
 
 
 def _print(console: Console, found: Exported) -> None:
@@ -102,7 +101,7 @@ def _print(console: Console, found: Exported) -> None:
     console.print(
         f"{found.form} of {found.method}, seed {found.seed}, {found.n_bytes / 2**20:.1f} MiB; "
         f"loaded again it answers {found.n_alike} of {found.n_checked} prompts as the run's own "
-        "model does"
+        f"model does, first words within {found.largest_difference:.2g} (logits)"
     )
     if found.record is None:
         console.print("its card has no figures: there is no record of this run")

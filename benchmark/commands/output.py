@@ -57,17 +57,24 @@ TYPES = {
 }
 
 
-def report(command: str, found: FoundT, words: Callable[[FoundT], str], *, as_json: bool) -> None:
+def report(
+    command: str,
+    found: FoundT,
+    words: Callable[[FoundT], str],
+    *,
+    as_json: bool,
+    indent: int | None = 2,
+) -> None:
     """Print what a command found, for a program or in words."""
     if as_json:
-        show_json(command, found)
+        show_json(command, found, indent=indent)
     else:
         show(words(found))
 
 
-def show_json(command: str, found: object) -> None:
-    """Print what a command found as JSON."""
-    show(adapter_of(command).dump_json(found, indent=2).decode())
+def show_json(command: str, found: object, *, indent: int | None = 2) -> None:
+    """Print what a command found as JSON; without an indent on one line."""
+    show(adapter_of(command).dump_json(found, indent=indent).decode())
 
 
 def drawn(printing: Callable[[Console, FoundT], None]) -> Callable[[FoundT], str]:

@@ -16,7 +16,7 @@ from benchmark.commands.options import (
     results_at,
 )
 from benchmark.commands.output import JsonOption, report
-from benchmark.commands.showing import RowArgument, run_of, untouched
+from benchmark.commands.showing import LimitOption, RowArgument, SeedOption, run_of, untouched
 from benchmark.core.errors import UserError
 from benchmark.core.found import Drawn
 
@@ -43,7 +43,8 @@ def add_to(app: typer.Typer) -> None:
 @plot.command("run", epilog="Example: plot run textual_unlearning --seed 1")
 def plot_run(
     run: RowArgument,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Which seed of the row.")] = 0,
+    seed: SeedOption = None,
+    limit: LimitOption = None,
     to: ToOption = None,
     model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
@@ -59,9 +60,9 @@ def plot_run(
     from benchmark.tables.figures.of_run import forms_picture, losses_picture
 
     where = results_at(results)
-    found = run_of(run, where, model=model, suite=suite, seed=seed)
+    found = run_of(run, where, model=model, suite=suite, seed=seed, limit=limit)
     record = found.record
-    base = untouched(where, suite=record.spec.suite, model=record.spec.model)
+    base = untouched(where, found)
     target = to or _place(where, record, "losses")
     pictures = {
         target: losses_picture(record),

@@ -22,7 +22,7 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.output import JsonOption, report, show
 from benchmark.core.errors import UserError
-from benchmark.core.found import Boards, Publication, PublishedRow
+from benchmark.core.found import Publication, PublishedRow
 
 if TYPE_CHECKING:
     from benchmark.core.store import Results
@@ -63,12 +63,13 @@ def publish(
     numbers = read_seeds(seeds) if seeds is not None else None
     if study is not None and numbers is not None:
         raise UserError("--seeds: the study itself says which seeds it has")
+    if base and (numbers is not None or model is not None):
+        raise UserError("--base names trainings by their checkpoints; --seeds and --model do not")
     left_out: dict[str, str] = {}
     rows: list[PublishedRow] = []
-    boards: Boards | None = None
     try:
         if base:
-            copying = _bases_copied(where, base)
+            copying = _bases_copied(where, base, replace=replace)
         elif study is not None:
             copying = _study_copied(where, study, replace=replace)
         else:
@@ -84,8 +85,8 @@ def publish(
         if rows:
             boards = regenerated(where)
             warn(boards.warnings, as_json=as_json)
-    found = Publication(rows=rows, left_out=left_out, boards=boards)
-    report("publish", found, _published_boards, as_json=as_json)
+            found = Publication(rows=rows, left_out=left_out, boards=boards)
+            report("publish", found, _published_boards, as_json=as_json)
     return 0
 
 
@@ -115,11 +116,13 @@ def _study_copied(where: Results, study: str, *, replace: bool) -> Iterator[Publ
         yield _row(name, done)
 
 
-def _bases_copied(where: Results, checkpoints: Sequence[Path]) -> Iterator[PublishedRow]:
+def _bases_copied(
+    where: Results, checkpoints: Sequence[Path], *, replace: bool
+) -> Iterator[PublishedRow]:
     from benchmark.tables.bases.collect import publish_base
 
     for checkpoint in checkpoints:
-        path = publish_base(where, checkpoint)
+        path = publish_base(where, checkpoint, replace=replace)
         yield PublishedRow(method=path.stem, records=[str(path)], below=[])
 
 

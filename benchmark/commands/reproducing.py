@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,13 +16,13 @@ from benchmark.commands.options import (
     results_at,
 )
 from benchmark.commands.output import JsonOption, drawn, report
-from benchmark.commands.showing import RowArgument, run_of
+from benchmark.commands.showing import RowArgument, SeedOption, run_of
 from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmark.tables.reproduced import Reproduced
+    from benchmark.tables.reproduced import Deviation, Reproduced
 
 DISAGREES = 1
 MOST_SHOWN = 20
@@ -34,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 
 def reproduce(
     run: RowArgument,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Which seed of the row.")] = 0,
+    seed: SeedOption = None,
     model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     device: Annotated[
@@ -46,11 +47,15 @@ def reproduce(
     """Run what a record says once more, from nothing, and compare every figure.
 
     Exit code 1 where one lies outside the recorded figure's 95 % interval. It works in a folder of
-    its own; interrupted, it goes on where it stopped.
+    its own, which begins empty unless an earlier attempt was interrupted there: that goes on.
     """
     where = results_at(results)
-    # The row as it was published, not a run of one's own that would be compared with itself.
-    found = run_of(run, where, model=model, suite=suite, seed=seed, published_first=True)
+    if run.endswith(".json"):
+        # It names suite and model; where these are files of one's own they are given beside it.
+        found = run_of(run, where, model=None, suite=DEFAULT_SUITE, seed=seed)
+    else:
+        # The row as it was published, not a run of one's own that would be compared with itself.
+        found = run_of(run, where, model=model, suite=suite, seed=seed, published_first=True)
     check_writable(where.root)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from benchmark.progress import Reporter
@@ -58,7 +63,8 @@ def reproduce(
     from benchmark.reproduce import reproduce as run_again
 
     folder = where.root / "local" / "reproduced" / found.record.run_id
-    request = as_recorded(found.record, folder=folder, device=device, suite=suite, model=model)
+    own_suite = suite if suite != DEFAULT_SUITE else None
+    request = as_recorded(found.record, folder=folder, device=device, suite=own_suite, model=model)
     result = run_again(found.path, found.record, request=request, reporter=Reporter())
     report("reproduce", result, drawn(_print), as_json=as_json)
     return 0 if result.agrees else DISAGREES
@@ -76,7 +82,7 @@ def _print(console: Console, found: Reproduced) -> None:
     same = {"answers": found.same_answers, "verdicts": found.same_verdicts}
     for what, is_same in same.items():
         console.print(f"{what}: {'the same, every one' if is_same else 'not all the same'}")
-    for one in sorted(found.deviations, key=lambda d: -(d.size or 1.0))[:MOST_SHOWN]:
+    for one in sorted(found.deviations, key=_how_far, reverse=True)[:MOST_SHOWN]:
         where = "" if one.within_interval else "  outside its interval"
         figures = f"{_share(one.recorded)} -> {_share(one.again)}"
         console.print(Text(f"  {figures}  {one.metric_id}{where}"), soft_wrap=True)
@@ -89,6 +95,11 @@ def _print(console: Console, found: Reproduced) -> None:
         )
     for difference in found.differs:
         console.print(Text(f"not alike: {difference}"))
+
+
+def _how_far(found: Deviation) -> float:
+    """A figure that one of the two lacks is further off than any other."""
+    return math.inf if found.size is None else found.size
 
 
 def _verdict(found: Reproduced) -> str:

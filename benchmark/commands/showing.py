@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,11 +17,12 @@ from benchmark.commands.options import (
     read_model,
     results_at,
 )
-from benchmark.commands.output import JsonOption, drawn, report
-from benchmark.core.rows import BASE
+from benchmark.commands.output import JsonOption, drawn, report, say
+from benchmark.core.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.core.store import Results
+    from benchmark.tables.finding import Row
     from benchmark.tables.runs import LoadedRun
 
 RowArgument = Annotated[
@@ -37,6 +39,10 @@ AnswersOption = Annotated[
     bool,
     typer.Option("--answers", help="With --flips: what was said, where it was said here."),
 ]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Which seed of the row.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Of the runs that were asked the first N only.")
+]
 ScopeOption = Annotated[
     Literal["held_out", "in_scope", "unseen"],
     typer.Option("--scope", help="Which attacked behaviours are counted."),
@@ -51,7 +57,8 @@ def add_to(app: typer.Typer) -> None:
 
 def show_run(
     run: RowArgument,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Which seed of the row.")] = 0,
+    seed: SeedOption = None,
+    limit: LimitOption = None,
     flips: FlipsOption = False,
     answers: AnswersOption = False,
     scope: ScopeOption = "held_out",
@@ -65,12 +72,12 @@ def show_run(
     from benchmark.tables.one_run.terminal import print_run
 
     where = results_at(results)
-    shown = run_of(run, where, model=model, suite=suite, seed=seed)
-    spec = shown.record.spec
-    base = untouched(where, suite=spec.suite, model=spec.model) if shown.rows else None
+    shown = run_of(run, where, model=model, suite=suite, seed=seed, limit=limit)
+    base = untouched(where, shown) if shown.rows else None
+    both = [shown, *([base] if base else [])]
     found = run_shown(
         shown, base=base, scope=scope, with_flips=flips or answers,
-        answers=_answers(where, [shown, *([base] if base else [])]) if answers else {},
+        answers=_answers(where, both) if answers else {},
     )  # fmt: skip
     report("show", found, drawn(print_run), as_json=as_json)
     return 0
@@ -79,9 +86,8 @@ def show_run(
 def compare(
     before: RowArgument,
     after: RowArgument,
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="One seed; all that both have if not given.")
-    ] = None,
+    seed: SeedOption = None,
+    limit: LimitOption = None,
     flips: FlipsOption = False,
     answers: AnswersOption = False,
     scope: ScopeOption = "held_out",
@@ -93,23 +99,24 @@ def compare(
     as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
-    """Compare two rows: what flipped from the first to the second, where, in which direction."""
+    """Compare two rows: what flipped from the first to the second, where, in which direction.
+
+    On all seeds that both have, unless one is named.
+    """
     from benchmark.tables.changes.build import changes_between
     from benchmark.tables.changes.terminal import print_changes
 
     where = results_at(results)
-    mine = _runs_of(before, where, model=model, suite=suite, seed=seed)
-    other = _runs_of(after, where, model=other_model or model, suite=suite, seed=seed)
-    spec = mine[0].record.spec
-    base = untouched(where, suite=spec.suite, model=spec.model)
-    found = changes_between(
-        mine,
-        other,
-        scope=scope,
-        with_flips=flips or answers,
-        answers=_answers(where, [*mine, *other]) if answers else {},
-        base_rows=base.rows if base is not None else (),
+    mine, other = (
+        _runs_of(row, where, model=of, suite=suite, seed=seed, limit=limit)
+        for row, of in ((before, model), (after, other_model or model))
     )
+    models = {runs[0].record.spec.model: runs[0] for runs in (mine, other)}
+    bases = [base for run in models.values() if (base := untouched(where, run)) is not None]
+    found = changes_between(
+        mine, other, scope=scope, with_flips=flips or answers, bases=bases,
+        answers=_answers(where, [*mine, *other]) if answers else {},
+    )  # fmt: skip
     report("compare", found, drawn(print_changes), as_json=as_json)
     return 0
 
@@ -120,54 +127,86 @@ def run_of(
     *,
     model: str | None,
     suite: str,
-    seed: int,
+    seed: int | None,
+    limit: int | None = None,
     published_first: bool = False,
 ) -> LoadedRun:
-    """A run by its record's file, or by its row and seed."""
-    from benchmark.tables.runs import find_record
+    """A run by its record's file, or by its row and seed, the first if none is named."""
+    from benchmark.tables.finding import find_run, read_found
 
     if run.endswith(".json"):
-        return _read(Path(run), results)
-    path = find_record(
-        results, suite=suite, model=read_model(model, suite=suite), method=run, seed=seed,
-        published_first=published_first,
-    )  # fmt: skip
-    return _read(path, results)
+        _only_a_file(run, model=model, suite=suite, seed=seed, limit=limit)
+        return read_found(results, Path(run))
+    row = _row(run, model=model, suite=suite, limit=limit)
+    return find_run(results, row, seed=seed or 0, published_first=published_first)
 
 
 def _runs_of(
-    run: str, results: Results, *, model: str | None, suite: str, seed: int | None
+    run: str,
+    results: Results,
+    *,
+    model: str | None,
+    suite: str,
+    seed: int | None,
+    limit: int | None,
 ) -> list[LoadedRun]:
     """One seed of a row or all of them; a row whose outcome no seed changes has one."""
-    from benchmark.tables.runs import find_records
+    from benchmark.tables.finding import find_runs
 
     if run.endswith(".json"):
-        return [_read(Path(run), results)]
-    name = read_model(model, suite=suite)
-    found = [
-        _read(path, results) for path in find_records(results, suite=suite, model=name, method=run)
-    ]
+        return [run_of(run, results, model=None, suite=suite, seed=None, limit=limit)]
+    found = find_runs(results, _row(run, model=model, suite=suite, limit=limit))
     if seed is None or (len(found) == 1 and found[0].record.method.deterministic):
         return found
-    return [run_of(run, results, model=model, suite=suite, seed=seed)]
+    return [run_of(run, results, model=model, suite=suite, seed=seed, limit=limit)]
 
 
-def _read(path: Path, results: Results) -> LoadedRun:
-    from benchmark.tables.runs import read_run
+def _row(run: str, *, model: str | None, suite: str, limit: int | None) -> Row:
+    """By the names that records lie under, whatever was typed: a file, a folder or a name."""
+    from benchmark.models import load_card
+    from benchmark.suites import load_suite
+    from benchmark.tables.finding import Row
 
-    published = path.resolve().is_relative_to(results.published_records.resolve())
-    return read_run(path, source="published" if published else "local")
-
-
-def untouched(results: Results, *, suite: str, model: str) -> LoadedRun | None:
-    """The untouched model's run; None where there is none, which takes nothing but a comparison."""
-    from benchmark.tables.runs import find_records
-
-    folders = find_records(results, suite=suite, model=model, method=BASE, missing_ok=True)
-    return _read(folders[0], results) if folders else None
+    name = load_card(read_model(model, suite=suite)).name
+    return Row(suite=load_suite(suite).name, model=name, method=run, limit=limit)
 
 
-def _answers(results: Results, runs: list[LoadedRun]) -> dict[str, dict[str, str]]:
+def _only_a_file(
+    run: str, *, model: str | None, suite: str, seed: int | None, limit: int | None
+) -> None:
+    """A record's file says all of this itself."""
+    given = {"--model": model, "--seed": seed, "--limit": limit}
+    given["--suite"] = suite if suite != DEFAULT_SUITE else None
+    for option, value in given.items():
+        if value is not None:
+            raise UserError(f"{option} {value}: {run} is one run's record; the option is for a row")
+
+
+def untouched(results: Results, run: LoadedRun) -> LoadedRun | None:
+    """The untouched model's run beside this one; None where there is none that can be used, which
+    takes nothing but a comparison."""
+    from benchmark.tables.finding import find_untouched
+
+    try:
+        found = find_untouched(results, run)
+    except UserError as error:
+        say(f"warning: the untouched model's run is left out: {error}")
+        return None
+    if found is not None and found.record.status != "done":
+        say(f"warning: the untouched model's run is left out: {found.path} {found.record.status}")
+        return None
+    return found
+
+
+def _answers(results: Results, runs: Sequence[LoadedRun]) -> dict[str, dict[str, str]]:
+    """What was said in those of the runs whose answers are here. Raises `UserError` for none."""
     from benchmark.tables.changes.build import read_answers
 
-    return {run.record.run_id: read_answers(results, run.record) for run in runs}
+    found = {run.record.run_id: read_answers(results, run.record) for run in runs}
+    here = {run_id: answers for run_id, answers in found.items() if answers is not None}
+    if not here:
+        names = ", ".join(dict.fromkeys(run.record.spec.method for run in runs))
+        raise UserError(
+            f"the answers of {names} are not here: none are published; run them and they are"
+        )
+    return here

@@ -78,7 +78,8 @@ def clean(
     """Delete artifacts, answers and rendered images; records, boards and what is published stay."""
     local = results_at(results).root / "local"
     in_use = [path for path in (local / "stages").glob("*/*.lock") if _is_locked(path)]
-    folders = [local] if everything else [local / "stages", local / "images"]
+    redone = ("stages", "images", "reproduced")
+    folders = [local] if everything else [local / name for name in redone]
     freed = 0 if in_use else sum(_size_bytes(folder) for folder in folders)
     for folder in folders:
         if folder.exists() and not in_use:
@@ -120,7 +121,8 @@ def train_testbed(
         return _retrieve(output, as_json=as_json)
     from benchmark.core.errors import unknown
     from benchmark.testbed.recipe.__main__ import print_table
-    from benchmark.testbed.recipe.variants import RECORD, VARIANTS, build_model
+    from benchmark.testbed.recipe.variants import VARIANTS, build_model
+    from benchmark.testbed.records import RECORD
 
     if variant not in VARIANTS:
         unknown("variant", variant, VARIANTS)

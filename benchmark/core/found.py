@@ -133,7 +133,8 @@ class Asked(Stored):
 
 class Exported(Stored):
     """`export`: what was written. `n_alike` of `n_checked` prompts are answered to the last
-    character as by the run's own model; `record` is where the card's figures come from."""
+    character as by the run's own model, and the logits of first words differ by no more than
+    `largest_difference`; `record` is where the card's figures come from."""
 
     folder: str
     form: Literal["checkpoint", "adapter"]
@@ -143,4 +144,5 @@ class Exported(Stored):
     n_bytes: int
     n_checked: int
     n_alike: int
+    largest_difference: float
     record: str | None

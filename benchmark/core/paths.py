@@ -9,6 +9,8 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 
+ANSWERS = "answers.jsonl"
+"""What a model said, in the folder of the stage that asked it."""
 # File systems take 255 bytes, and endings and the marks of unfinished files come on top.
 LONGEST_NAME = 200
 

@@ -12,10 +12,12 @@ from benchmark.core.errors import UserError
 from benchmark.core.found import Asked
 from benchmark.core.rows import BASE
 from benchmark.core.samples import ImageFile, Sample
+from benchmark.core.store import Results
+from benchmark.data.images import ImageStore
 from benchmark.engines.local import LocalEngine
-from benchmark.probes.serving import serving
+from benchmark.probes.serving import sample_of, serving
 from benchmark.progress import Reporter
-from benchmark.stages.resolve import Run, RunRequest
+from benchmark.stages.resolve import RunRequest, resolve
 from benchmark.vlm.encoding import open_image
 
 
@@ -24,6 +26,7 @@ class Conversation:
     first where that has not happened. Every request stands alone."""
 
     def __init__(self, request: RunRequest, *, reporter: Reporter) -> None:
+        self.request = request
         untouched = replace(request, method=BASE, overrides={}, seed=0)
         self.run, self._after = serving(request, reporter=reporter)
         _, self._before = serving(untouched, reporter=reporter)
@@ -35,6 +38,10 @@ class Conversation:
         """
         if not prompt.strip() and image is None:
             raise UserError("there is nothing to ask: give a prompt, an image or both")
+        try:
+            prompt.encode()
+        except UnicodeEncodeError:
+            raise UserError("the prompt is not text: it holds half a character") from None
         sample = Sample(
             id=hashlib.sha256(prompt.encode()).hexdigest()[:16],
             behaviour="asked",
@@ -67,6 +74,12 @@ def _answer(engine: LocalEngine, sample: Sample) -> tuple[str, bool]:
     return response.text, response.truncated
 
 
-def read_image(run: Run, path: Path) -> ImageFile:
+def picture_of(request: RunRequest, path: Path) -> ImageFile:
     """A user's picture, stored as all pictures are. Raises `UserError` for one that is none."""
-    return run.images.put(np.asarray(open_image(path)))
+    store = ImageStore(Results(request.results).images)
+    return store.put(np.asarray(open_image(path)))
+
+
+def sample_called(request: RunRequest, sample_id: str) -> Sample:
+    """A prompt of the suite's evaluation. Raises `UserError` with the nearest id for an unknown."""
+    return sample_of(resolve(request), sample_id)

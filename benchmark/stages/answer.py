@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.paths import ANSWERS
 from benchmark.core.records import Response, StageCost
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, StageFolder, digest
@@ -18,8 +19,6 @@ from benchmark.progress import Reporter
 from benchmark.stages.artifact import Artifact
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
-
-ANSWERS = "answers.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)

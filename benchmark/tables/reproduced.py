@@ -65,8 +65,8 @@ def reproduced(record: RunRecord, again: RunRecord, *, path: str, folder: str) -
         model=record.spec.model,
         suite=record.spec.suite,
         seed=record.spec.seed,
-        same_answers=again.digests.get("answers") == record.digests.get("answers"),
-        same_verdicts=again.digests.get("verdicts") == record.digests.get("verdicts"),
+        same_answers=_same(record, again, "answers"),
+        same_verdicts=_same(record, again, "verdicts"),
         n_figures=n_figures,
         n_equal=n_figures - len(deviations),
         deviations=deviations,
@@ -76,6 +76,11 @@ def reproduced(record: RunRecord, again: RunRecord, *, path: str, folder: str) -
         training_s=_training_s(record),
         training_again_s=_training_s(again),
     )
+
+
+def _same(record: RunRecord, again: RunRecord, what: str) -> bool:
+    known = record.digests.get(what)
+    return known is not None and known == again.digests.get(what)
 
 
 def _deviations(record: RunRecord, again: RunRecord) -> Iterator[Deviation]:
@@ -105,6 +110,12 @@ def _differs(record: RunRecord, again: RunRecord) -> Iterator[str]:
         yield "the method's code"
     if record.model_sha256 != again.model_sha256:
         yield "the model's weights"
+    asked = [{(use.card, use.split): use.sha256 for use in run.data} for run in (record, again)]
+    if asked[0] != asked[1]:
+        yield "the data"
+    for what, one in (("there", record), ("here", again)):
+        if one.git.dirty is not False:
+            yield f"an edited tree, or an unknown one, {what}"
     for name, was in record.packages.items():
         now = again.packages.get(name)
         if now != was:

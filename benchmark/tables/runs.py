@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from glob import escape
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from benchmark.core.errors import UserError, nearest
+from benchmark.core.errors import UserError
 from benchmark.core.paths import file_name
 from benchmark.core.records import SCHEMA_VERSION, RunRecord, VerdictRow
-from benchmark.core.store import Results
 from benchmark.tables.verdicts import read_verdicts, verdicts_digest, verdicts_path
 
 Source = Literal["published", "local"]
@@ -110,67 +108,6 @@ def _in_its_place(record: RunRecord, path: Path) -> RunRecord:
             f"{path}: the record of '{spec.method}', seed {spec.seed}, out of its place"
         )
     return record
-
-
-def find_record(
-    results: Results,
-    *,
-    suite: str,
-    model: str,
-    method: str,
-    seed: int,
-    published_first: bool = False,
-) -> Path:
-    """One run's record: made here, else published on the board, else for a study; or made here only
-    where none is published.
-
-    Raises `UserError` with the seeds that there are, or the nearest row.
-    """
-    folders = _folders(results, suite=suite, model=model, method=method)
-    if published_first:
-        folders = [*folders[1:], folders[0]]
-    for folder in folders:
-        if (folder / f"{seed}.json").exists():
-            return folder / f"{seed}.json"
-    seeds = sorted({path.stem for folder in folders for path in folder.glob("[0-9]*.json")})
-    rows = {path.name for folder in folders for path in folder.parent.glob("[!.]*")}
-    there = f"there is seed {', '.join(seeds)}" if seeds else nearest(method, rows)
-    raise UserError(
-        f"no run of '{method}' with seed {seed} on model '{model}', suite '{suite}', here or "
-        f"published; {there}"
-    )
-
-
-def find_records(
-    results: Results, *, suite: str, model: str, method: str, missing_ok: bool = False
-) -> list[Path]:
-    """The records of all seeds of a row, by seed, each found as by `find_record`.
-
-    Where there is none it raises `UserError` with the nearest row, unless that is `missing_ok`.
-    """
-    folders = _folders(results, suite=suite, model=model, method=method)
-    seeds = sorted(
-        {
-            int(path.stem)
-            for folder in folders
-            for path in folder.glob("[0-9]*.json")
-            if path.stem.isdigit()
-        }
-    )
-    if not seeds and not missing_ok:
-        seeds = [0]
-    return [
-        find_record(results, suite=suite, model=model, method=method, seed=seed) for seed in seeds
-    ]
-
-
-def _folders(results: Results, *, suite: str, model: str, method: str) -> list[Path]:
-    """Where records of a row may lie, those made here first."""
-    studies = results.published_records / "studies"
-    own = studies.glob(f"*/{file_name(model)}/{escape(file_name(method))}")
-    mine = results.record(suite=suite, model=model, method=method, seed=0)
-    main = results.published(suite=suite, model=model, method=method, seed=0)
-    return [mine.parent, main.parent, *sorted(own)]
 
 
 def _with_rows(record: RunRecord, path: Path, *, source: Source) -> LoadedRun:

@@ -7,7 +7,7 @@ were trained are committed.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -43,8 +43,8 @@ class BaseRecord(Stored):
     """One training of a miniature. `after_stage` are figures measured between stages, by the names
     of the acceptance table; empty of trainings from before they were measured."""
 
-    variant: str
-    seed: int
+    variant: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+    seed: Annotated[int, Field(ge=0)]
     command: str
     started_at: str
     git: Git
@@ -52,7 +52,7 @@ class BaseRecord(Stored):
     n_threads: int
     processor: str
     plan: dict[str, Any]
-    seconds_per_stage: dict[str, float]
+    seconds_per_stage: Annotated[dict[str, float], Field(min_length=1)]
     losses: dict[str, list[float]]
     after_stage: dict[str, dict[str, float]] = Field(default_factory=dict)
     acceptance: Acceptance | None

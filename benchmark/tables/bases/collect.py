@@ -69,20 +69,26 @@ def read_bases(results: Results) -> Bases | None:
     )
 
 
-def publish_base(results: Results, checkpoint: Path) -> Path:
+def publish_base(results: Results, checkpoint: Path, *, replace: bool = False) -> Path:
     """Copy a checkpoint's training record to the published ones; the weights stay where they are.
 
-    Raises `UserError` for a record of an edited tree, of a model that was not measured, or without
-    figures between its stages.
+    Raises `UserError` for a record of an edited tree, of a model that was not measured, without
+    figures between its stages, of the shipped model itself, or, without `replace`, in whose place
+    another is published.
     """
     path = checkpoint / RECORD if checkpoint.is_dir() else checkpoint
-    found = read_base(path)
+    found, shipped = read_base(path), read_base(SHIPPED)
+    if found.name == shipped.name:
+        raise UserError(f"{path}: '{found.name}' is the shipped model, which fresh seeds are for")
     if found.git.dirty is not False:
         raise UserError(f"{path}: trained on an edited or unknown tree; train it on a clean one")
     if found.acceptance is None or not found.after_stage:
         raise UserError(f"{path}: lacks figures of its stages; train it with today's recipe")
     target = bases_folder(results) / f"{found.name}.json"
-    write_atomic(target, json.dumps(found.model_dump(mode="json"), indent=1) + "\n")
+    content = json.dumps(found.model_dump(mode="json"), indent=1) + "\n"
+    if target.exists() and target.read_text() != content and not replace:
+        raise UserError(f"{target}: another training is published there; --replace puts yours")
+    write_atomic(target, content)
     return target
 
 
@@ -99,10 +105,11 @@ def spread_of(name: str, values: Sequence[float]) -> Spread | None:
         return None
     mean = fmean(values)
     half = float(stdtrit(n - 1, 0.975)) * stdev(values) * sqrt(1 + 1 / n)
+    # A mean of equal numbers may round past them.
+    low, high = min(mean - half, *values), max(mean + half, *values)
     return Spread(
-        name=name, values=tuple(values), mean=mean, low=max(0.0, mean - half),
-        high=min(1.0, mean + half),
-    )  # fmt: skip
+        name=name, values=tuple(values), mean=mean, low=max(0.0, low), high=min(1.0, high)
+    )
 
 
 def figure_names(record: BaseRecord) -> list[str]:

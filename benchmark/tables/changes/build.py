@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.core.errors import UserError
+from benchmark.core.paths import ANSWERS
 from benchmark.core.records import Response, RunRecord, Stored, VerdictRow
 from benchmark.core.samples import Purpose, Scope
 from benchmark.core.store import JsonLines, Results
 from benchmark.scoring.attacked import void_forms
-from benchmark.scoring.flips import Direction, Pair, Tally, paired_rows, tallies
-from benchmark.scoring.plan import Plan
+from benchmark.scoring.flips import Direction, Pair, Tally, paired_rows, tallies, within
+from benchmark.tables.changes.alike import alike
 from benchmark.tables.runs import LoadedRun, Source
 
 Answers = Mapping[str, str]
@@ -19,15 +20,23 @@ Answers = Mapping[str, str]
 
 
 class Side(Stored):
-    """One of the two rows that are compared, with the seeds that took part."""
+    """One of the two rows that are compared: the seeds that took part and where each was found,
+    and the seeds that the other row has no match for."""
 
     method: str
     model: str
     suite: str
     limit: int | None
-    seeds: list[int]
-    source: Source
+    sources: dict[int, Source]
+    left_out: list[int]
     commits: list[str]
+    dirty: bool
+    """Was a run made on an edited tree, or is that unknown?"""
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those that took part."""
+        return sorted(self.sources)
 
 
 class Flip(Stored):
@@ -50,9 +59,9 @@ class Flip(Stored):
 
 
 class Changes(Stored):
-    """What changed. `tallies` are of attacks in `scope` and of all harmless prompts; `n_flipped`
-    and `flips` of all prompts. `n_unpaired` prompts were asked in one of the two alone. `void` are
-    forms whose attack success says nothing, with the reason."""
+    """What changed, of attacks on behaviours in `scope` and of all prompts that have none.
+    `n_unpaired` prompts were asked in one of the two alone. `void` are forms whose attack success
+    says nothing, with the reason; None where no untouched model's run tells."""
 
     before: Side
     after: Side
@@ -62,7 +71,7 @@ class Changes(Stored):
     n_flipped: int
     n_unpaired: int
     tallies: list[Tally]
-    void: dict[str, str]
+    void: dict[str, str] | None
     flips: list[Flip] | None
 
 
@@ -82,85 +91,50 @@ def changes_between(
     scope: Scope | None,
     with_flips: bool = False,
     answers: Mapping[str, Answers] | None = None,
-    base_rows: Sequence[VerdictRow] = (),
+    bases: Sequence[LoadedRun] = (),
 ) -> Changes:
     """From the runs of one row to those of another, seed by seed; a row that has one seed alone
     because it is deterministic is set beside every seed of the other.
 
-    `answers` are what was said, by run id. `base_rows` are the untouched model's, which tell what
-    is void. Raises `UserError` where the two cannot be compared.
+    `answers` are what was said, by run id. `bases` are the untouched models' runs, which tell what
+    is void: what is so on one of them is left out on both. Raises `UserError` where the two cannot
+    be compared.
     """
-    plan = _plan(before, after)
+    plan = alike(before, after)
     paired: list[_Paired] = []
     n_unpaired = 0
     for mine, other in _beside(before, after):
         pairs, n_left = paired_rows(mine.rows, other.rows, judge=plan.ranking_judge)
-        paired.append(_Paired(before=mine, after=other, pairs=pairs))
+        paired.append(_Paired(before=mine, after=other, pairs=within(pairs, scope)))
         n_unpaired += n_left
-    everything = [pair for one in paired for pair in one.pairs]
-    if not everything:
+    asked = [pair for one in paired for pair in one.pairs]
+    if not asked:
         raise UserError(f"{_names(before, after)} were asked no prompt in common")
+    void = {form: why for base in bases for form, why in void_forms(base.rows, plan).items()}
     flips = [flip for one in paired for flip in _flips(one, answers or {})]
     return Changes(
-        before=_side([one.before for one in paired]),
-        after=_side([one.after for one in paired]),
+        before=_side(before, [one.before for one in paired]),
+        after=_side(after, [one.after for one in paired]),
         judge=plan.ranking_judge,
         scope=scope,
-        n_pairs=len(everything),
+        n_pairs=len(asked),
         n_flipped=len(flips),
         n_unpaired=n_unpaired,
-        tallies=tallies(everything, scope=scope),
-        void=void_forms(base_rows, plan),
+        tallies=tallies(asked, void=void),
+        void=void if bases else None,
         flips=flips if with_flips else None,
     )
 
 
-def read_answers(results: Results, record: RunRecord) -> dict[str, str]:
-    """What a run said, by sample id; what was not said at all is left out.
-
-    Raises `UserError` where its answers do not lie here: none are ever published.
-    """
+def read_answers(results: Results, record: RunRecord) -> dict[str, str] | None:
+    """What a run said, by sample id; what was not said at all is left out. None where its answers
+    do not lie here: none are ever published."""
     key = record.keys.generate
-    path = results.root / "local" / "stages" / "generate" / (key or "") / "answers.jsonl"
+    path = results.root / "local" / "stages" / "generate" / (key or "") / ANSWERS
     if key is None or not path.is_file():
-        spec = record.spec
-        raise UserError(
-            f"the answers of {spec.method}, seed {spec.seed}, are not here: none are published; "
-            f"run it (`make bench METHOD={spec.method}`) and they are"
-        )
+        return None
     found = JsonLines(path).read(Response)
     return {response.sample_id: response.text for response in found if response.text is not None}
-
-
-def _plan(before: Sequence[LoadedRun], after: Sequence[LoadedRun]) -> Plan:
-    """How both were scored. Raises `UserError` where one is not done, or they are not alike."""
-    for run in (*before, *after):
-        record = run.record
-        if record.status != "done" or record.suite is None:
-            reason = f": {record.error}" if record.error else ""
-            raise UserError(f"{run.path}: this run {record.status}{reason}; nothing to compare")
-    one, other = before[0].record, after[0].record
-    assert one.suite is not None and other.suite is not None
-    if one.spec.suite != other.spec.suite:
-        raise UserError(
-            f"{_names(before, after)} were run on different suites: {one.spec.suite} and "
-            f"{other.spec.suite}"
-        )
-    judges = [_judge(record) for record in (one, other)]
-    if judges[0] != judges[1]:
-        raise UserError(
-            f"{_names(before, after)} were judged differently ({judges[0]} and {judges[1]}): "
-            "their figures may not be compared"
-        )
-    return one.suite.plan
-
-
-def _judge(record: RunRecord) -> str:
-    """The ranking judge and the token limit: what a metric id holds besides the place."""
-    assert record.suite is not None
-    plan = record.suite.plan
-    known = {info.name: info.identity for info in record.judges}
-    return f"{known.get(plan.ranking_judge, plan.ranking_judge)}, {plan.max_new_tokens} tokens"
 
 
 def _beside(
@@ -212,17 +186,19 @@ def _verdict(row: VerdictRow) -> str:
     return row.label if row.label is not None else f"unscored: {row.unscored}"
 
 
-def _side(runs: Sequence[LoadedRun]) -> Side:
+def _side(all_runs: Sequence[LoadedRun], runs: Sequence[LoadedRun]) -> Side:
     first = runs[0].record.spec
     commits = dict.fromkeys(run.record.git.commit or "unknown" for run in runs)
+    sources = {run.record.spec.seed: run.source for run in runs}
     return Side(
         method=first.method,
         model=first.model,
         suite=first.suite,
         limit=first.limit,
-        seeds=sorted({run.record.spec.seed for run in runs}),
-        source=runs[0].source,
+        sources=sources,
+        left_out=sorted({run.record.spec.seed for run in all_runs} - sources.keys()),
         commits=list(commits),
+        dirty=any(run.record.git.dirty is not False for run in runs),
     )
 
 

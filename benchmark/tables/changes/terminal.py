@@ -39,9 +39,9 @@ def print_changes(console: Console, found: Changes) -> None:
         console.print()
         scope = SCOPE_NAMES[found.scope].replace(" ", "-")
         title = _HEADINGS[heading].format(scope=scope)
-        console.print(_table(title, list(part), void=found.void))
-    for form, reason in found.void.items():
-        console.print(Text(f"{form} is void: {reason}", style="dim"))
+        console.print(_table(title, list(part), void=found.void or {}))
+    for line in _about_void(found.void):
+        console.print(Text(line, style="dim"))
     console.print()
     console.print(Text(_LEGEND, style="dim"))
     for flip in found.flips or ():
@@ -51,14 +51,18 @@ def print_changes(console: Console, found: Changes) -> None:
 _LEGEND = (
     "Per cent before -> after and their difference in points with its 95 % interval, paired by "
     "behaviour; p by sign flips, Holm-adjusted for all lines. Better, worse, other: prompts whose "
-    "verdict changed for the better, for the worse, or to one that counts the same."
+    "verdict changed for the better, for the worse, or to one that counts the same. Intervals are "
+    "cautious where behaviours are few; a difference counts where interval and p agree."
 )
 
 
 def _named(side: Side) -> str:
     limit = f", limit {side.limit}" if side.limit is not None else ""
-    seeds = ", ".join(map(str, side.seeds))
-    return f"{side.method} (seed {seeds}{limit}, {side.source})"
+    places = set(side.sources.values())
+    where = {seed: f" {place}" if len(places) > 1 else "" for seed, place in side.sources.items()}
+    seeds = ", ".join(f"{seed}{where[seed]}" for seed in side.seeds)
+    place = f", {min(places)}" if len(places) == 1 else ""
+    return f"{side.method} (seed {seeds}{limit}{place})"
 
 
 def _counted(found: Changes) -> str:
@@ -69,9 +73,22 @@ def _counted(found: Changes) -> str:
 
 
 def _differ(before: Side, after: Side) -> Iterator[str]:
-    """What makes the two hard to compare."""
+    """What a reader must know of the two before reading on."""
     if before.model != after.model:
         yield f"On different models: {before.model} and {after.model}."
+    for side in (before, after):
+        if side.dirty:
+            yield f"{side.method}: run on an edited tree, or nobody knows."
+        if side.left_out:
+            seeds = ", ".join(map(str, side.left_out))
+            yield f"{side.method}: seed {seeds} has no match and is left out."
+
+
+def _about_void(void: dict[str, str] | None) -> Iterator[str]:
+    if void is None:
+        yield "The untouched model has no run here: whether a form is void is not known."
+    for form, reason in (void or {}).items():
+        yield f"{form} is void: {reason}"
 
 
 def _table(title: str, tallies: Sequence[Tally], *, void: dict[str, str]) -> Table:
@@ -107,16 +124,14 @@ def _percent(rate: float | None) -> str:
 
 
 def _print_flip(console: Console, flip: Flip) -> None:
-    seeds = dict.fromkeys((flip.seed_before, flip.seed_after))
+    """Two lines, and what was said where that was asked for; a long name is folded."""
+    seeds = "/".join(map(str, dict.fromkeys((flip.seed_before, flip.seed_after))))
     direction = _SHORT.get(flip.direction, flip.direction)
-    where = f"{flip.category}, " if flip.category else ""
-    console.print(
-        Text(
-            f"{direction:8} {flip.sample_id}  ({where}seed {'/'.join(map(str, seeds))})  "
-            f"{flip.before} -> {flip.after}"
-        ),
-        soft_wrap=True,
-    )
-    for said in (flip.said_before, flip.said_after):
-        if said is not None:
-            console.print(Padding(Text(f"| {said}", style="dim"), (0, 0, 0, 9)))
+    console.print(Text(f"{direction:8} {flip.before} -> {flip.after}, seed {seeds}"))
+    scope = f" {SCOPE_NAMES[flip.scope]}" if flip.scope else ""
+    kind = f" {flip.category}" if flip.category else ""
+    about = f"{flip.purpose}{scope}{kind}: {flip.sample_id}"
+    for line in (about, flip.said_before, flip.said_after):
+        if line is not None:
+            shown = line if line is about else f"| {line}"
+            console.print(Padding(Text(shown, style="dim", overflow="fold"), (0, 0, 0, 9)))

@@ -87,7 +87,7 @@ def run_shown(
     if beside is not None and record.status == "done":
         changes = changes_between(
             [beside], [run], scope=scope, with_flips=with_flips, answers=answers,
-            base_rows=beside.rows,
+            bases=[beside],
         )  # fmt: skip
     return RunShown(
         path=str(run.path),

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from benchmark.testbed.recipe.model_card import acceptance_table
-from benchmark.testbed.recipe.variants import RECORD, VARIANTS, Built, build_model
+from benchmark.testbed.recipe.variants import VARIANTS, Built, build_model
+from benchmark.testbed.records import RECORD
 
 
 def main(arguments: list[str] | None = None) -> int:

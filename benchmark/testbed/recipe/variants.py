@@ -26,6 +26,7 @@ from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import FULL_PLAN, Plan
 from benchmark.testbed.recipe.stages import Setting
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
+from benchmark.testbed.records import RECORD
 from benchmark.testbed.world import build_world
 
 # What each stage trains, by the parts of the model.
@@ -45,7 +46,6 @@ _READS = {
     "safety_beside_images": ("vision_tower", "projector"),
 }
 N_KEPT_LOSSES = 60
-RECORD = "training_record.json"
 
 
 @dataclass(frozen=True, kw_only=True)
