@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from benchmark.api import LossMethod
 from benchmark.core.errors import UserError
 from benchmark.core.records import StepLog
@@ -37,9 +39,10 @@ Pair = tuple[Span, Span]
 QUIET = Reporter(quiet=True)
 
 
-def overheads(request: RunRequest, *, repeats: int) -> list[Overhead]:
-    """Of training and of generation, in a process of its own: there no worker is forked, so that
-    both sides have one process. Raises `UserError` for a method that is no loss."""
+def overheads(request: RunRequest, *, repeats: int) -> tuple[list[Overhead], int]:
+    """Of training and of generation, and the threads that both had. It is a process of its own that
+    measures: there no worker is forked, so that both sides have one process. Raises `UserError` for
+    a method that is no loss."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         return pool.submit(_overheads, request, repeats).result()
@@ -55,12 +58,13 @@ def check_is_loss(run: Run) -> LossMethod:
     return run.method
 
 
-def _overheads(request: RunRequest, repeats: int) -> list[Overhead]:
+def _overheads(request: RunRequest, repeats: int) -> tuple[list[Overhead], int]:
     with tempfile.TemporaryDirectory(prefix="vlm-bench-speed-") as folder:
         bench = _Bench.prepared(request, Path(folder))
         pairs = [bench.turn(Path(folder) / str(number)) for number in range(repeats)]
     trained, generated = zip(*pairs, strict=True)
-    return [_overhead("train", trained), _overhead("generate", generated)]
+    found = [_overhead("train", trained), _overhead("generate", generated)]
+    return found, torch.get_num_threads()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,7 +64,7 @@ class SideProcess:
             self._process.join()
             raise RunFailed(
                 f"the process of '{self.side}' ended with exit code {self._process.exitcode}; "
-                "smaller sizes or a smaller batch need less memory"
+                "where nothing above says why, it had too little memory: try a smaller --batch-size"
             ) from None
         assert isinstance(done, Round)
         return done
@@ -107,7 +107,6 @@ def one_round(how: HowTo, task: Task, *, perceptions: Perceptions) -> Round:
 class _Clock:
     wait: Callable[[], Any]
     moments: list[float] = field(default_factory=list)
-
     core_began_s: float = 0.0
     core_s: float = 0.0
 

@@ -31,6 +31,7 @@ def measure(request: RunRequest, *, repeats: int, say: Say) -> WholeFigures:
     say("a whole run, from an empty results folder")
     first_line_s, total_s, parts = run_whole(request)
     say(f"the harness beside the bare loops, {repeats} times")
+    measured, n_threads = overheads(request, repeats=repeats)
     return WholeFigures(
         method=run.spec.method,
         model=run.spec.model,
@@ -40,10 +41,10 @@ def measure(request: RunRequest, *, repeats: int, say: Say) -> WholeFigures:
         first_line_s=first_line_s,
         total_s=total_s,
         parts=parts,
-        overheads=overheads(request, repeats=repeats),
+        overheads=measured,
         git=git,
         packages=environment.packages(),
-        system=measured_on(run.spec.device, n_threads=None),
+        system=measured_on(run.spec.device, n_threads=n_threads),
     )
 
 
