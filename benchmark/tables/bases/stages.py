@@ -42,8 +42,9 @@ def stage_tables(found: Bases) -> str:
     return (
         "Attack success after each stage, per cent: the mean over seeds and, in brackets, the "
         f"lowest and highest of {len(measured)}. `{MISSING}`: the model cannot see yet. Sight "
-        "alone changes no answer and is left out. `align` items are those that safety training "
-        "refuses; `unseen` are of categories that it never met.\n\n" + "\n\n".join(tables)
+        "alone changes no answer and is left out; alignment teaches it to see, not to answer. "
+        "`align` items are those that safety training refuses; `unseen` are of categories that it "
+        "never met.\n\n" + "\n\n".join(tables)
     )
 
 

@@ -51,14 +51,14 @@ class Panels:
     def draw(self) -> Figure:
         """Lines are told apart by colour and mark, and stand a little apart where they meet."""
         n = len(self.panels)
-        figure = blank(PANEL_INCHES[0] * n + 0.6, PANEL_INCHES[1] + 1.3)
+        figure = blank(PANEL_INCHES[0] * n + 1.6, PANEL_INCHES[1] + 1.3)
         drawn = figure.subplots(1, n, squeeze=False, sharey=True)[0]
         for axes, panel in zip(drawn, self.panels, strict=True):
             self._panel(axes, panel)
         drawn[0].set_ylabel("per cent")
         handles, names = drawn[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower left", ncols=len(names), frameon=False,
-                      fontsize=8)  # fmt: skip
+        # On the side: below, it would lie on the caption.
+        figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8)
         figure.suptitle(self.title, x=0.01, ha="left", fontsize=11)
         figure.supxlabel(self.caption, x=0.01, ha="left", fontsize=8)
         return figure
