@@ -105,7 +105,7 @@ def test_plot_run_draws_a_row_or_a_record(results: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ("my_rule", "'my_rule' has no training to plot"),
+        ("my_rule", "'my_rule' has no training and no figures to plot"),
         ("my+steps=2", "no run of 'my+steps=2' with seed 0 on model 'testbed-llava'"),
         ("my+steps=2", "here or published; there is seed 1"),
         ("my_rul", "did you mean 'my_rule'?"),

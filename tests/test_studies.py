@@ -296,8 +296,8 @@ def test_all_leaves_out_rows_that_are_a_studys(results: Results) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ("publish", "publish takes --method or --study, one of them"),
-        ("publish --method a --study b", "publish takes --method or --study, one of them"),
+        ("publish", "publish takes --method, --study or --base, one of them"),
+        ("publish --method a --study b", "publish takes --method, --study or --base, one of them"),
         ("publish --study loss_terms --seeds 3", "the study itself says which seeds it has"),
     ],
 )

@@ -137,7 +137,7 @@ def run_of(
     if run.endswith(".json"):
         _only_a_file(run, model=model, suite=suite, seed=seed, limit=limit)
         return read_found(results, Path(run))
-    row = _row(run, model=model, suite=suite, limit=limit)
+    row = _row(run, results, model=model, suite=suite, limit=limit)
     return find_run(results, row, seed=seed or 0, published_first=published_first)
 
 
@@ -155,20 +155,28 @@ def _runs_of(
 
     if run.endswith(".json"):
         return [run_of(run, results, model=None, suite=suite, seed=None, limit=limit)]
-    found = find_runs(results, _row(run, model=model, suite=suite, limit=limit))
+    found = find_runs(results, _row(run, results, model=model, suite=suite, limit=limit))
     if seed is None or (len(found) == 1 and found[0].record.method.deterministic):
         return found
     return [run_of(run, results, model=model, suite=suite, seed=seed, limit=limit)]
 
 
-def _row(run: str, *, model: str | None, suite: str, limit: int | None) -> Row:
-    """By the names that records lie under, whatever was typed: a file, a folder or a name."""
+def _row(run: str, results: Results, *, model: str | None, suite: str, limit: int | None) -> Row:
+    """By the names that records lie under, whatever was typed: a file, a folder or a name; of what
+    is there no more also the name that tables call it by."""
     from benchmark.models import load_card
     from benchmark.suites import load_suite
-    from benchmark.tables.finding import Row
+    from benchmark.tables.finding import Row, has_records
 
-    name = load_card(read_model(model, suite=suite)).name
-    return Row(suite=load_suite(suite).name, model=name, method=run, limit=limit)
+    # Without a model the suite must be there, to say which is its first.
+    typed = read_model(model, suite=suite)
+    try:
+        name, on = load_suite(suite).name, load_card(typed).name
+    except UserError:
+        name, on = suite, typed
+        if not has_records(results, Row(suite=name, model=on, method=run)):
+            raise
+    return Row(suite=name, model=on, method=run, limit=limit)
 
 
 def _only_a_file(

@@ -64,6 +64,11 @@ def find_runs(results: Results, row: Row) -> list[LoadedRun]:
     return [find_run(results, row, seed=seed) for seed in seeds or [0]]
 
 
+def has_records(results: Results, row: Row) -> bool:
+    """Whether there is any record on the row's model and suite, of whatever method."""
+    return any(folder.parent.is_dir() for folder in _folders(results, row))
+
+
 def read_found(results: Results, path: Path) -> LoadedRun:
     """A run by its record's file."""
     published = path.resolve().is_relative_to(results.published_records.resolve())
