@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commands.mechanisms import OneMethodOption, SeedOption, one_request
+from benchmark.commands.one_method import OneMethodOption, SeedOption, one_request
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     OneModelOption,
@@ -70,7 +70,7 @@ def ask(
         raise UserError("--sample has a prompt and a picture of its own; give one or the other")
     request = one_request(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
-        defaults=defaults, device=device, results=results,
+        defaults=defaults, device=device, results=results, doing="asked",
     )  # fmt: skip
     from benchmark.probes.asking import Conversation, picture_of, sample_called
     from benchmark.progress import Reporter

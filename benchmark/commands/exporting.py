@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from benchmark.commands.mechanisms import OneMethodOption, SeedOption, one_request
+from benchmark.commands.one_method import OneMethodOption, SeedOption, one_request
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     OneModelOption,
@@ -59,7 +59,7 @@ def export_model(
     """
     request = one_request(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
-        defaults=defaults, device=device, results=results,
+        defaults=defaults, device=device, results=results, doing="exported",
     )  # fmt: skip
     from benchmark.export.write import check_free, export
     from benchmark.probes.serving import trained

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.commands.completing import one_of
+from benchmark.commands.one_method import OneMethodOption, SeedOption, one_request
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     OneModelOption,
@@ -15,7 +15,6 @@ from benchmark.commands.options import (
     SuiteOption,
     read_methods,
     read_model,
-    read_overrides,
     results_at,
 )
 from benchmark.commands.output import JsonOption, report
@@ -32,13 +31,7 @@ from benchmark.core.paths import file_name
 from benchmark.core.store import check_writable, write_atomic
 
 if TYPE_CHECKING:
-    from benchmark.stages.resolve import Run, RunRequest
-
-OneMethodOption = Annotated[
-    str,
-    typer.Option("--method", help="A name from `list methods`.", autocompletion=one_of("method")),
-]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Which seed of the method.")]
+    from benchmark.stages.resolve import Run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -175,34 +168,6 @@ def plot_gate(
     found = drawn_in(target, behind, lines=[curve.line for curve in curves])
     report("plot gate", found, words, as_json=as_json)
     return 0
-
-
-def one_request(
-    method: str,
-    *,
-    seed: int,
-    model: str | None,
-    suite: str,
-    settings: list[str],
-    config: Path | None,
-    defaults: bool,
-    device: str,
-    results: Path | None,
-) -> RunRequest:
-    """What one run of one method is asked for; read before torch is imported."""
-    names = read_methods(method)
-    if len(names) != 1:
-        raise UserError(f"--method '{method}': one method is drawn at a time")
-    overrides = read_overrides(settings, config)
-    root = results_at(results).root
-    check_writable(root)
-
-    from benchmark.runner import RunRequest
-
-    return RunRequest(
-        method=names[0], model=read_model(model, suite=suite), suite=suite, seed=seed,
-        overrides=overrides, device=device, tuned=not defaults, results=root,
-    )  # fmt: skip
 
 
 def _place(run: Run, what: str) -> Path:

@@ -137,7 +137,7 @@ def _copied_lines(row: PublishedRow) -> list[str]:
 
 
 def _published_boards(found: Publication) -> str:
-    return board_names(found.boards, check=False) if found.boards else ""
+    return board_names(found.boards, check=False)
 
 
 def _tell(lines: Iterable[str], *, as_json: bool) -> None:

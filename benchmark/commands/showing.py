@@ -158,7 +158,8 @@ def _runs_of(
     found = find_runs(results, _row(run, results, model=model, suite=suite, limit=limit))
     if seed is None or (len(found) == 1 and found[0].record.method.deterministic):
         return found
-    return [run_of(run, results, model=model, suite=suite, seed=seed, limit=limit)]
+    named = [one for one in found if one.record.spec.seed == seed]
+    return named or [run_of(run, results, model=model, suite=suite, seed=seed, limit=limit)]
 
 
 def _row(run: str, results: Results, *, model: str | None, suite: str, limit: int | None) -> Row:

@@ -86,7 +86,7 @@ class Publication(Stored):
 
     rows: list[PublishedRow]
     left_out: dict[str, str]
-    boards: Boards | None
+    boards: Boards
 
 
 class NewMethod(Stored):
