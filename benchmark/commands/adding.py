@@ -6,16 +6,18 @@ import keyword
 import re
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmark.commands.output import JsonOption, report
 from benchmark.core import registry
 from benchmark.core.errors import UserError
-from benchmark.core.found import NewMethod
 from benchmark.core.paths import typed_path
 from benchmark.core.store import REPOSITORY, write_atomic
+
+if TYPE_CHECKING:
+    from benchmark.core.found import NewMethod
 
 TEMPLATE = Path(__file__).with_name("new_method.txt")
 # `--method all` is every method.
@@ -35,6 +37,8 @@ def new_method(
     as_json: JsonOption = False,
 ) -> int:
     """Write the file of a new method: complete, checked, and without any effect yet."""
+    from benchmark.core.found import NewMethod
+
     _check_name(name)
     folder = REPOSITORY / registry.FOLDERS["method"] if to is None else typed_path(to)
     if not folder.is_dir():

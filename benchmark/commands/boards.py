@@ -15,9 +15,9 @@ from benchmark.commands.options import (
     results_at,
 )
 from benchmark.commands.output import JsonOption, report, say, show
-from benchmark.core.found import Boards
 
 if TYPE_CHECKING:
+    from benchmark.core.found import Boards
     from benchmark.core.records import RunRecord
     from benchmark.core.store import Results
     from benchmark.tables.board import Board
@@ -38,6 +38,7 @@ def table(
     results: ResultsOption = None,
 ) -> int:
     """Make all boards anew from records: yours, and the published ones in leaderboard/."""
+    from benchmark.core.found import Boards
     from benchmark.tables.pages import stale
 
     where = results_at(results)
@@ -48,6 +49,7 @@ def table(
 
 
 def regenerated(where: Results) -> Boards:
+    from benchmark.core.found import Boards
     from benchmark.tables.pages import regenerate
 
     files: list[str] = []

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from benchmark.commands.output import say
 from benchmark.core.errors import NotOffered
-from benchmark.core.found import Headline, RunEnded
 from benchmark.core.store import Results
 
 if TYPE_CHECKING:
+    from benchmark.core.found import RunEnded
     from benchmark.core.records import RunRecord, Status
     from benchmark.progress import Reporter
     from benchmark.runner import RunRequest
@@ -51,6 +51,7 @@ def records_of(outcomes: Sequence[Outcome]) -> list[RunRecord]:
 
 def facts_of(outcome: Outcome, *, everything: bool = False) -> RunEnded:
     """One run for programs."""
+    from benchmark.core.found import Headline, RunEnded
     from benchmark.tables.one_run.build import headline
 
     request, record = outcome.request, outcome.record

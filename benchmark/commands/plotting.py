@@ -18,9 +18,9 @@ from benchmark.commands.options import (
 from benchmark.commands.output import JsonOption, report
 from benchmark.commands.showing import LimitOption, RowArgument, SeedOption, run_of, untouched
 from benchmark.core.errors import UserError
-from benchmark.core.found import Drawn
 
 if TYPE_CHECKING:
+    from benchmark.core.found import Drawn
     from benchmark.core.records import RunRecord
     from benchmark.core.store import Results
 
@@ -81,6 +81,8 @@ def plot_run(
 
 def drawn_in(*files: Path, lines: Sequence[str] = ()) -> Drawn:
     """What was drawn, for programs."""
+    from benchmark.core.found import Drawn
+
     return Drawn(files=[str(path) for path in files], lines=list(lines))
 
 

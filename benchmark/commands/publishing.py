@@ -22,9 +22,9 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.output import JsonOption, report, show
 from benchmark.core.errors import UserError
-from benchmark.core.found import Publication, PublishedRow
 
 if TYPE_CHECKING:
+    from benchmark.core.found import Publication, PublishedRow
     from benchmark.core.store import Results
     from benchmark.tables.publish import Published
 
@@ -57,6 +57,8 @@ def publish(
     results: ResultsOption = None,
 ) -> int:
     """Check the rules again and copy records, without any text, to results/published."""
+    from benchmark.core.found import Publication
+
     if sum(map(bool, (method, study, base))) != 1:
         raise UserError("publish takes --method, --study or --base, one of them")
     where = results_at(results)
@@ -119,6 +121,7 @@ def _study_copied(where: Results, study: str, *, replace: bool) -> Iterator[Publ
 def _bases_copied(
     where: Results, checkpoints: Sequence[Path], *, replace: bool
 ) -> Iterator[PublishedRow]:
+    from benchmark.core.found import PublishedRow
     from benchmark.tables.bases.collect import publish_base
 
     for checkpoint in checkpoints:
@@ -127,6 +130,8 @@ def _bases_copied(
 
 
 def _row(name: str, done: Published) -> PublishedRow:
+    from benchmark.core.found import PublishedRow
+
     below = [] if done.reference else done.reasons
     return PublishedRow(method=name, records=[str(path) for path in done.records], below=below)
 

@@ -28,11 +28,11 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.output import JsonOption, say, show_json
 from benchmark.core.errors import UserError
-from benchmark.core.found import RunsEnded
 from benchmark.core.garbage import nothing_to_collect
 from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
+    from benchmark.core.found import RunsEnded
     from benchmark.progress import Reporter
     from benchmark.several import Outcome
 
@@ -184,6 +184,8 @@ def _loaded(names: Sequence[str], timeline: Path | None) -> tuple[Reporter, set[
 def _ended(
     outcomes: Sequence[Outcome], written: Sequence[WrittenBoard], *, everything: bool, code: int
 ) -> RunsEnded:
+    from benchmark.core.found import RunsEnded
+
     return RunsEnded(
         runs=[facts_of(outcome, everything=everything) for outcome in outcomes],
         files=[str(path) for board in written for path in board.paths],

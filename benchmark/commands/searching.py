@@ -20,9 +20,9 @@ from benchmark.commands.options import (
 from benchmark.commands.output import JsonOption, say, show, show_json
 from benchmark.commands.running import DeviceOption, MethodOption, check_models
 from benchmark.core.errors import RunFailed, UserError
-from benchmark.core.found import Searched, Trial
 
 if TYPE_CHECKING:
+    from benchmark.core.found import Searched
     from benchmark.search import Found
 
 FAILED, MISSING = 1, 3
@@ -82,6 +82,8 @@ def search(
 
 
 def _facts(found: Found) -> Searched:
+    from benchmark.core.found import Searched, Trial
+
     chosen = found.chosen
     trials = chosen.trials if chosen is not None else ()
     return Searched(

@@ -13,7 +13,6 @@ from benchmark.commands.ended import facts_of, run_all
 from benchmark.commands.options import JobsOption, ResultsOption, results_at
 from benchmark.commands.output import JsonOption, say, show, show_json
 from benchmark.commands.running import DeviceOption, check_models
-from benchmark.core.found import RunsEnded
 from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ def study(
 
     Rows of the main board are read from there. Interrupted, it goes on where it stopped.
     """
+    from benchmark.core.found import RunsEnded
     from benchmark.studies import load_study
     from benchmark.tables.studies.collect import not_published
 

@@ -11,10 +11,10 @@ import typer
 
 from benchmark.commands.options import DEFAULT_SUITE, ResultsOption, results_at
 from benchmark.commands.output import JsonOption, report, say, show, show_json
-from benchmark.core.found import Cleaned, TestbedTrained
 from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
+    from benchmark.core.found import Cleaned, TestbedTrained
     from benchmark.doctor import Check
 
 MISSING = 3
@@ -76,6 +76,8 @@ def clean(
     results: ResultsOption = None,
 ) -> int:
     """Delete artifacts, answers and rendered images; records, boards and what is published stay."""
+    from benchmark.core.found import Cleaned
+
     local = results_at(results).root / "local"
     in_use = [path for path in (local / "stages").glob("*/*.lock") if _is_locked(path)]
     redone = ("stages", "images", "reproduced")
@@ -117,6 +119,8 @@ def train_testbed(
     dual encoder that finds a text for each captioned picture; its table goes to --output, by
     default in place of the shipped one.
     """
+    from benchmark.core.found import TestbedTrained
+
     if retrieval:
         return _retrieve(output, as_json=as_json)
     from benchmark.core.errors import unknown
@@ -145,6 +149,7 @@ def train_testbed(
 
 
 def _retrieve(output: Path | None, *, as_json: bool) -> int:
+    from benchmark.core.found import TestbedTrained
     from benchmark.testbed.recipe.retrieval import retrieve
     from benchmark.testbed.tables.captioned import RETRIEVED
 
