@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 
@@ -36,6 +36,8 @@ from benchmark.stages.train import load_pools, train
 from benchmark.training.loop import LOSSES
 
 Pair = tuple[Span, Span]
+Staged = TypeVar("Staged")
+Bare = TypeVar("Bare")
 QUIET = Reporter(quiet=True)
 
 
@@ -61,8 +63,13 @@ def check_is_loss(run: Run) -> LossMethod:
 def _overheads(request: RunRequest, repeats: int) -> tuple[list[Overhead], int]:
     with tempfile.TemporaryDirectory(prefix="vlm-bench-speed-") as folder:
         bench = _Bench.prepared(request, Path(folder))
-        pairs = [bench.turn(Path(folder) / str(number)) for number in range(repeats)]
-    trained, generated = zip(*pairs, strict=True)
+        # The first turn is not counted: whoever begins it pays for memory that was never touched.
+        # After it each side begins every other turn.
+        turns = [
+            bench.turn(Path(folder) / str(number), bare_first=number % 2 == 1)
+            for number in range(repeats + 1)
+        ]
+    trained, generated = zip(*turns[1:], strict=True)
     found = [_overhead("train", trained), _overhead("generate", generated)]
     return found, torch.get_num_threads()
 
@@ -98,17 +105,49 @@ class _Bench:
             prime_images(base, samples)
         return bench
 
-    def turn(self, folder: Path) -> tuple[Pair, Pair]:
+    def turn(self, folder: Path, *, bare_first: bool) -> tuple[Pair, Pair]:
         """Training and generation, each by its stage and bare, on an empty results folder."""
         run = replace(self.run, results=Results(folder))
+        trained, artifact, loss = self._both(
+            lambda: self._train(run), lambda: self._train_bare(run), bare_first=bare_first
+        )
+        last = JsonLines(artifact.folder / f"train{LOSSES}").read(StepLog)[-1]
+        assert last.total == loss, f"the bare loop is another training: {loss}, not {last.total}"
+        generated, _, _ = self._both(
+            lambda: self._answer(run, artifact),
+            lambda: self._answer_bare(run, artifact),
+            bare_first=bare_first,
+        )
+        self.loaded.drop()
+        return trained, generated
+
+    def _both(
+        self, staged: Callable[[], Staged], bare: Callable[[], Bare], *, bare_first: bool
+    ) -> tuple[Pair, Staged, Bare]:
+        """Both sides in this order, their spans and what came out; each ends with its span."""
+        if bare_first:
+            of_bare, bare_span = bare(), self.timeline.spans[-1]
+            of_stage, stage_span = staged(), self.timeline.spans[-1]
+        else:
+            of_stage, stage_span = staged(), self.timeline.spans[-1]
+            of_bare, bare_span = bare(), self.timeline.spans[-1]
+        return (stage_span, bare_span), of_stage, of_bare
+
+    def _train(self, run: Run) -> Artifact:
         with self.timeline.doing("train"):
-            artifact = train(run, pools=self.pools, loaded=self.loaded, reporter=QUIET)
-        staged = self.timeline.spans[-1]
-        self._train_bare(run, artifact)
-        trained = staged, self.timeline.spans[-1]
+            return train(run, pools=self.pools, loaded=self.loaded, reporter=QUIET)
+
+    def _train_bare(self, run: Run) -> float:
+        model = self.loaded.fresh(run.method.starts_from)
+        return train_bare(
+            self.method, model, self.pools, seed=run.effective_seed, timeline=self.timeline
+        )
+
+    def _answer(self, run: Run, artifact: Artifact) -> None:
         with self.timeline.doing("generate"):
             answer(run, artifact, self.samples, loaded=self.loaded, reporter=QUIET)
-        staged = self.timeline.spans[-1]
+
+    def _answer_bare(self, run: Run, artifact: Artifact) -> None:
         engine = engine_of(run, artifact, self.loaded)
         generate_bare(
             engine.model,
@@ -116,16 +155,6 @@ class _Bench:
             max_new_tokens=run.spec.max_new_tokens,
             timeline=self.timeline,
         )
-        self.loaded.drop()
-        return trained, (staged, self.timeline.spans[-1])
-
-    def _train_bare(self, run: Run, artifact: Artifact) -> None:
-        model = self.loaded.fresh(run.method.starts_from)
-        loss = train_bare(
-            self.method, model, self.pools, seed=run.effective_seed, timeline=self.timeline
-        )
-        last = JsonLines(artifact.folder / f"train{LOSSES}").read(StepLog)[-1]
-        assert last.total == loss, f"the bare loop is another training: {loss}, not {last.total}"
 
 
 def _overhead(stage: Literal["train", "generate"], pairs: Sequence[Pair]) -> Overhead:
