@@ -162,6 +162,10 @@ def test_a_run_for_programs_and_all_that_follows_from_it(capsys, tmp_path):
     record = json.loads(Path(ended["record"]).read_text())
     jsonschema.validate(record, json.loads(said(capsys, "schema", "record")))
 
+    for stage in ("train", "generate", "judge", "score"):
+        (done,) = checked(capsys, stage, "--method", trained, *UNTRAINED)["runs"]
+        assert done["status"] == "done", "they end where the whole run has been"
+
     shown = checked(capsys, "show", ended["record"], "--answers")
     assert shown["source"] == "local"
     assert all(flip["said_after"] is not None for flip in shown["changes"]["flips"])
