@@ -54,6 +54,8 @@ def test_one_more_seed_lies_where_student_says():
     half = 4.302653 * 0.1 * sqrt(4 / 3)
     assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
     assert spread_of("x", [0.5]) is None
+    gaps = spread_of("a gap", [-0.1, 0.0, 0.1], least=-1.0)
+    assert gaps is not None and gaps.low == pytest.approx(-half), "below nought is possible"
     # The mean of three tenths rounds past them.
     certain = spread_of("x", [0.1, 0.1, 0.1])
     assert certain is not None and certain.holds(0.1) and not certain.holds(0.11)
@@ -107,6 +109,9 @@ def test_the_shipped_model_is_told_apart_from_its_seeds(tmp_path):
     assert "| asr          | 35  | 0 " in text
     assert "| task         | 9   | 9 " in text
     assert "| asr direct test" in text.partition("Outside:")[2]
+    shipped = 100 * (gap(found.shipped) or 0.0)
+    said = f"is {shipped:+.1f} points, outside the interval from +60.0 to +60.0."
+    assert said in text
 
 
 def test_fewer_than_three_seeds_have_no_interval(tmp_path):

@@ -36,8 +36,8 @@ class Bases:
 @dataclass(frozen=True, kw_only=True)
 class Spread:
     """A figure over seeds. `low` and `high` are where one more seed lies with 95 % confidence:
-    Student's prediction interval, mean -+ t(n - 1) s sqrt(1 + 1 / n), cut to 0 and 1. It has no
-    width where all seeds agree; then sampling is the only error that is left, and is not in it."""
+    Student's prediction interval, mean -+ t(n - 1) s sqrt(1 + 1 / n), cut to what is possible. It
+    has no width where all seeds agree; then sampling is the only error left, and is not in it."""
 
     name: str
     values: tuple[float, ...]
@@ -98,8 +98,11 @@ def spread(name: str, records: Sequence[BaseRecord]) -> Spread | None:
     return spread_of(name, values)
 
 
-def spread_of(name: str, values: Sequence[float]) -> Spread | None:
-    """The mean of several seeds, and where one more would lie; None for fewer than two."""
+def spread_of(
+    name: str, values: Sequence[float], *, least: float = 0.0, most: float = 1.0
+) -> Spread | None:
+    """The mean of several seeds, and where one more would lie within what is possible; None for
+    fewer than two."""
     n = len(values)
     if n < 2:
         return None
@@ -108,7 +111,7 @@ def spread_of(name: str, values: Sequence[float]) -> Spread | None:
     # A mean of equal numbers may round past them.
     low, high = min(mean - half, *values), max(mean + half, *values)
     return Spread(
-        name=name, values=tuple(values), mean=mean, low=max(0.0, low), high=min(1.0, high)
+        name=name, values=tuple(values), mean=mean, low=max(least, low), high=min(most, high)
     )
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.scoring.intervals import t_interval
-from benchmark.tables.bases.collect import FEWEST_SEEDS, Bases, Spread, figure_names, spread
+from benchmark.tables.bases.collect import (
+    FEWEST_SEEDS,
+    Bases,
+    Spread,
+    figure_names,
+    spread,
+    spread_of,
+)
 from benchmark.tables.bases.figures import FORMS, gap, in_points, rate
 from benchmark.tables.cells import markdown_table
 
@@ -66,11 +73,24 @@ def shipped_among(found: Bases) -> str:
         "the same recipe. Inside: within the interval in which one more seed lies with 95 % "
         "confidence (mean -+ t s sqrt(1 + 1/n)). Of many figures one in twenty lies outside by "
         "chance; where all fresh seeds agree the interval has no width, although a hundred "
-        f"questions do not settle a figure to the last one.\n\n{table}"
+        f"questions do not settle a figure to the last one.\n\n{_gap_among(found)}\n\n{table}"
     )
     if not outside:
         return f"{text}\n\nNo figure of the shipped weights lies outside."
     return f"{text}\n\nOutside:\n\n{_outside(outside)}"
+
+
+def _gap_among(found: Bases) -> str:
+    shipped = gap(found.shipped)
+    gaps = [value for record in found.seeds if (value := gap(record)) is not None]
+    one = spread_of("image minus text", gaps, least=-1.0)
+    if shipped is None or one is None:
+        return "Its gap cannot be placed: a figure is missing."
+    inside = "inside" if one.holds(shipped) else "outside"
+    return (
+        f"Its gap, image minus text, is {in_points(shipped)} points, {inside} the interval from "
+        f"{in_points(one.low)} to {in_points(one.high)}."
+    )
 
 
 def _outside(outside: Sequence[tuple[Spread, float]]) -> str:
