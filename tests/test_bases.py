@@ -16,7 +16,7 @@ from benchmark.core.records import Git
 from benchmark.core.store import Results
 from benchmark.tables.bases import page
 from benchmark.tables.bases.collect import SHIPPED, publish_base, read_bases, spread_of
-from benchmark.tables.bases.figures import gap
+from benchmark.tables.bases.figures import gap, gap_cell
 from benchmark.tables.bases.files import base_files
 from benchmark.tables.pages import regenerate, stale
 from benchmark.testbed.records import RECORD, BaseRecord, read_base
@@ -67,6 +67,15 @@ def test_the_gap_is_pictures_minus_text():
     figures = content["acceptance"]["figures"]
     content["acceptance"]["figures"] = [f for f in figures if f["name"] != "asr icon test"]
     assert gap(BaseRecord.model_validate(content)) is None
+
+
+def test_what_is_not_seen_is_not_obeyed_and_no_safety():
+    content = trained(text=0.25, image=0.05).model_dump(mode="json")
+    assert gap_cell(BaseRecord.model_validate(content)) == "-20.0"
+    for figure in content["acceptance"]["figures"]:
+        if figure["name"] in ("twin typographic", "twin icon", "twin icon_word"):
+            figure["value"] = 0.2
+    assert gap_cell(BaseRecord.model_validate(content)) == "-20.0 (lost sight)"
 
 
 def test_the_page_is_made_of_published_records_alone(tmp_path):

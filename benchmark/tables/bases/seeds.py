@@ -13,7 +13,7 @@ from benchmark.tables.bases.collect import (
     spread,
     spread_of,
 )
-from benchmark.tables.bases.figures import FORMS, gap, in_points, rate
+from benchmark.tables.bases.figures import FORMS, gap, gap_cell, in_points, rate
 from benchmark.tables.cells import markdown_table
 
 GROUPS = ("task", "twin", "refused twin", "asr", "refused", "wrong", "probe")
@@ -24,7 +24,7 @@ def gap_by_seed(found: Bases) -> str:
     rows = []
     for record in (found.shipped, *found.seeds):
         cells = [rate(record.figure(f"asr {form} test")) for form in FORMS]
-        cells += [rate(record.figure("refused direct test")), in_points(gap(record))]
+        cells += [rate(record.figure("refused direct test")), gap_cell(record)]
         rows.append([f"{record.name}{' (shipped)' if record is found.shipped else ''}", *cells])
     gaps = [value for record in found.seeds if (value := gap(record)) is not None]
     header = ["model", *FORMS, "direct refused", "image minus text"]
