@@ -24,6 +24,7 @@ from benchmark.commands import (
     exporting,
     listing,
     mechanisms,
+    miniature,
     plotting,
     publishing,
     reproducing,
@@ -74,6 +75,7 @@ for _module in (
     listing,
     schemas,
     upkeep,
+    miniature,
 ):
     _module.add_to(app)
 

@@ -19,7 +19,7 @@ from benchmark.tables.bases.collect import SHIPPED, publish_base, read_bases, sp
 from benchmark.tables.bases.figures import gap, gap_cell
 from benchmark.tables.bases.files import base_files
 from benchmark.tables.pages import regenerate, stale
-from benchmark.testbed.records import RECORD, BaseRecord, read_base
+from benchmark.testbed.records import RECORD, BaseRecord, Figure, read_base
 
 TEXT, IMAGE = ("direct", "jailbreak"), ("typographic", "icon", "icon_word")
 
@@ -35,9 +35,13 @@ def trained(
         if name == "asr":
             figure["value"] = image if form[0] in IMAGE else text
     content["after_stage"] = {
-        "language": {"asr direct test": 1.0}, "text_safety": {"asr direct test": text / 2},
-        "alignment": {"asr direct test": text, "asr icon test": image},
-    }  # fmt: skip
+        stage: [Figure.of(name, rate, 96).model_dump() for name, rate in figures.items()]
+        for stage, figures in {
+            "language": {"asr direct test": 1.0},
+            "text_safety": {"asr direct test": text / 2},
+            "alignment": {"asr direct test": text, "asr icon test": image},
+        }.items()
+    }
     return BaseRecord.model_validate(content)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,6 +28,7 @@ from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import Plan
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.recipe.variants import VARIANTS
+from benchmark.testbed.records import RECORD, read_base
 from benchmark.testbed.tables import rows
 from benchmark.testbed.tokenizer import build_tokenizer
 from benchmark.testbed.world import build_world
@@ -223,13 +223,13 @@ def test_a_loss_that_is_not_finite_names_its_step(tmp_path):
 
 def test_every_variant_is_an_ordinary_checkpoint(tmp_path):
     for variant in VARIANTS:
-        built = build_model(
+        record = build_model(
             variant, 0, cache=tmp_path / "cache", output=tmp_path / variant, plan=BRIEF_PLAN,
             measure=False,
         )  # fmt: skip
-        record = json.loads((built.folder / "training_record.json").read_text())
-        assert record["seconds_per_stage"].keys() == built.seconds.keys()
-        assert (built.folder / "README.md").exists()
+        assert read_base(tmp_path / variant / RECORD) == record
+        assert record.trained_by.keys() == record.seconds_per_stage.keys()
+        assert (tmp_path / variant / "README.md").exists()
     model = LlavaForConditionalGeneration.from_pretrained(tmp_path / "default", dtype="float32")
     processor = AutoProcessor.from_pretrained(tmp_path / "default")
     material = TestbedMaterial(WORLD, ImageStore(tmp_path))

@@ -1,4 +1,4 @@
-"""`doctor`, `clean` and `testbed`: what keeps an installation well."""
+"""`doctor` and `clean`: what keeps an installation well."""
 
 from __future__ import annotations
 
@@ -11,22 +11,18 @@ import typer
 
 from benchmark.commands.options import DEFAULT_SUITE, ResultsOption, results_at
 from benchmark.commands.output import JsonOption, report, say, show, show_json
-from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
-    from benchmark.core.found import Cleaned, TestbedTrained
+    from benchmark.core.found import Cleaned
     from benchmark.doctor import Check
 
 MISSING = 3
-# What the shipped miniatures are called: the default one, and with its variant after it.
-TESTBED = "testbed-llava"
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("doctor", epilog="Example: doctor --dataset testbed-harmful")(doctor)
     app.command("clean", epilog="Example: clean --all")(clean)
-    app.command("testbed", epilog="Example: testbed --variant unaligned --seed 1")(train_testbed)
 
 
 def doctor(
@@ -96,84 +92,6 @@ def clean(
 
 def _cleaned(found: Cleaned) -> str:
     return f"{found.freed_bytes / 2**20:.1f} MiB freed under {found.folder}"
-
-
-def train_testbed(
-    variant: Annotated[
-        str, typer.Option("--variant", help="default, unaligned, stage2, gold, or an ablation.")
-    ] = "default",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, data and order.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="The checkpoint's folder.")
-    ] = None,
-    retrieval: Annotated[
-        bool, typer.Option("--retrieval", help="Only find the texts that go with pictures (TGA).")
-    ] = False,
-    as_json: JsonOption = False,
-    results: ResultsOption = None,
-) -> int:
-    """Train a model of the miniature world from nothing and print its acceptance table.
-
-    It goes into its card's place when nothing is there, else into results/local/testbed. Stages
-    that are done are not repeated. With --retrieval no model of the world is trained, but the
-    dual encoder that finds a text for each captioned picture; its table goes to --output, by
-    default in place of the shipped one.
-    """
-    from benchmark.core.found import TestbedTrained
-
-    if retrieval:
-        return _retrieve(output, as_json=as_json)
-    from benchmark.core.errors import unknown
-    from benchmark.testbed.recipe.__main__ import print_table
-    from benchmark.testbed.recipe.variants import VARIANTS, build_model
-    from benchmark.testbed.records import RECORD
-
-    if variant not in VARIANTS:
-        unknown("variant", variant, VARIANTS)
-    root = results_at(results).root
-    check_writable(root)
-    folder = root / "local" / "testbed"
-    output = output or _card_place(variant, seed) or folder / f"{variant}-{seed}"
-    built = build_model(variant, seed, cache=folder / "stages", output=output)
-    found = TestbedTrained(
-        output=str(output),
-        record=str(built.folder / RECORD),
-        figures={figure.name: figure.value for figure in built.figures},
-    )
-    if as_json:
-        show_json("testbed", found)
-    else:
-        print_table(built)
-        show(f"\nthe checkpoint is {output}; make bench METHOD=original MODEL={output} runs it")
-    return 0
-
-
-def _retrieve(output: Path | None, *, as_json: bool) -> int:
-    from benchmark.core.found import TestbedTrained
-    from benchmark.testbed.recipe.retrieval import retrieve
-    from benchmark.testbed.tables.captioned import RETRIEVED
-
-    output = output or RETRIEVED
-    found = TestbedTrained(output=str(output), record=None, figures=dict(retrieve(output)))
-    report("testbed", found, _retrieved, as_json=as_json)
-    return 0
-
-
-def _retrieved(found: TestbedTrained) -> str:
-    lines = [f"{name}: {figure}" for name, figure in found.figures.items()]
-    return "\n".join([*lines, f"the retrieved texts are in {found.output}"])
-
-
-def _card_place(variant: str, seed: int) -> Path | None:
-    """Where the variant's card expects it, if it is a shipped one and is not there yet."""
-    from benchmark.core import registry
-    from benchmark.models import load_card
-
-    name = TESTBED if variant == "default" else f"{TESTBED}-{variant}"
-    if seed != 0 or name not in registry.entries("model"):
-        return None
-    folder = load_card(name).folder
-    return folder if folder is not None and not (folder / "config.json").exists() else None
 
 
 def _is_locked(path: Path) -> bool:

@@ -1,47 +1,68 @@
 """What the recipe of the miniature world writes beside a model, as those read it who do not train.
 
-Rates are 0 to 1. The weights themselves are shipped for a few models only; the records of all that
-were trained are committed.
+Rates are 0 to 1. The weights themselves are shipped for a few models only.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
 from benchmark.core.config import error_lines
 from benchmark.core.errors import UserError
 from benchmark.core.records import Git, Stored
+from benchmark.core.store import write_atomic
+from benchmark.testbed.items import Pool
 
 RECORD = "training_record.json"
-Pool = Literal["align", "train", "validation", "test", "unseen"]
 POOLS: tuple[Pool, ...] = ("align", "train", "validation", "test", "unseen")
 
 
 class Figure(Stored):
-    """One line of the acceptance table, with its bar where it has one."""
+    """One rate. `at_least` and `at_most` are bars; figures without one are only reported."""
 
     name: str
     value: float
     n: int
-    at_least: float | None
-    at_most: float | None
-    reached: bool | None
+    at_least: float | None = None
+    at_most: float | None = None
+    reached: bool | None = None
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        value: float,
+        n: int,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> Figure:
+        """A rate, held against its bar where it has one."""
+        reached = None
+        if at_least is not None:
+            reached = value >= at_least
+        elif at_most is not None:
+            reached = value <= at_most
+        return cls(name=name, value=value, n=n, at_least=at_least, at_most=at_most, reached=reached)
 
 
 class Acceptance(Stored):
-    """The acceptance table of one model."""
+    """The acceptance table of one model, and the code it was measured by."""
 
     modality_shortcut: bool
     short_of_bar: list[str]
     figures: list[Figure]
+    git: Git
 
 
 class BaseRecord(Stored):
-    """One training of a miniature. `after_stage` are figures measured between stages, by the names
-    of the acceptance table; empty of trainings from before they were measured."""
+    """One training of a miniature. `git` is the code when the build was begun, `trained_by` that of
+    each stage, which may have been finished before. `after_stage` are figures measured between
+    stages; both are empty of trainings from before they were kept."""
 
     variant: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
     seed: Annotated[int, Field(ge=0)]
@@ -54,7 +75,8 @@ class BaseRecord(Stored):
     plan: dict[str, Any]
     seconds_per_stage: Annotated[dict[str, float], Field(min_length=1)]
     losses: dict[str, list[float]]
-    after_stage: dict[str, dict[str, float]] = Field(default_factory=dict)
+    trained_by: dict[str, Git] = Field(default_factory=dict)
+    after_stage: dict[str, list[Figure]] = Field(default_factory=dict)
     acceptance: Acceptance | None
 
     @property
@@ -62,16 +84,37 @@ class BaseRecord(Stored):
         """`default-1`."""
         return f"{self.variant}-{self.seed}"
 
-    def figure(self, name: str) -> float | None:
-        """A figure of the finished model; None where it was not measured."""
-        found = self.acceptance.figures if self.acceptance else ()
-        return next((figure.value for figure in found if figure.name == name), None)
+    @property
+    def stages(self) -> list[str]:
+        """In the order in which they were trained."""
+        return list(self.seconds_per_stage)
+
+    @property
+    def commits(self) -> list[str | None]:
+        """Of the code that trained it, each once; None for one that nobody wrote down."""
+        used = [git.commit for git in self.trained_by.values()] or [self.git.commit]
+        return list(dict.fromkeys(used))
+
+    def measured(self, stage: str) -> list[Figure]:
+        """All figures after a stage; after the last one, the finished model's."""
+        if stage == self.stages[-1]:
+            return self.acceptance.figures if self.acceptance else []
+        return self.after_stage.get(stage, [])
 
     def after(self, stage: str, name: str) -> float | None:
-        """A figure measured after a stage; after the last one, the finished model's."""
-        if stage == list(self.seconds_per_stage)[-1]:
-            return self.figure(name)
-        return self.after_stage.get(stage, {}).get(name)
+        """A figure after a stage; None where it was not measured."""
+        return next((f.value for f in self.measured(stage) if f.name == name), None)
+
+    def figure(self, name: str) -> float | None:
+        """A figure of the finished model; None where it was not measured."""
+        return self.after(self.stages[-1], name)
+
+
+def write_base(folder: Path, record: BaseRecord) -> Path:
+    """Put a training record beside its weights."""
+    path = folder / RECORD
+    write_atomic(path, json.dumps(record.model_dump(mode="json"), indent=1) + "\n")
+    return path
 
 
 def read_base(path: Path) -> BaseRecord:

@@ -55,14 +55,9 @@ def as_csv(found: Bases) -> str:
 
 
 def _figures(record: BaseRecord) -> Iterator[tuple[str, str, float, int]]:
-    finished = record.acceptance.figures if record.acceptance else []
-    n_of = {figure.name: figure.n for figure in finished}
-    for stage, figures in record.after_stage.items():
-        for name, value in figures.items():
-            yield stage, name, value, n_of.get(name, 0)
-    last = list(record.seconds_per_stage)[-1]
-    for figure in finished:
-        yield last, figure.name, figure.value, figure.n
+    for stage in record.stages:
+        for figure in record.measured(stage):
+            yield stage, figure.name, figure.value, figure.n
 
 
 def stages_picture(found: Bases) -> Panels | None:

@@ -1,5 +1,5 @@
-"""Trains the testbed's models from nothing: `python -m benchmark.testbed.recipe --output X`."""
+"""Trains the testbed's models from nothing: `python -m benchmark testbed`."""
 
-from benchmark.testbed.recipe.variants import VARIANTS, Built, build_model
+from benchmark.testbed.recipe.variants import VARIANTS, build_model, measure_again
 
-__all__ = ["VARIANTS", "Built", "build_model"]
+__all__ = ["VARIANTS", "build_model", "measure_again"]

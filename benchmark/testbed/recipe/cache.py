@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from benchmark.core.records import Git
 from benchmark.testbed.recipe.loop import Trace
 from benchmark.testbed.world import build_world
 
@@ -22,14 +23,15 @@ _TESTBED = Path(__file__).resolve().parents[1]
 # The code that decides what a stage learns, beyond its settings and the world's items; patterns
 # under the testbed. Sight does not depend on what is said, but for what stands on pages.
 _LOOP = (
-    "build.py", "recipe/loop.py", "recipe/batches.py", "recipe/examples.py", "recipe/stages.py",
+    "build.py", "items.py", "world.py", "recipe/loop.py", "recipe/batches.py",
+    "recipe/examples.py", "recipe/stages.py",
 )  # fmt: skip
 _PICTURES = ("font.py", "shapes.py", "images.py", "scenes.py", "lexicon.py", "grammar/pictures.py")
 # Scenes are told in words too.
 _TEXT = (*_LOOP, *_PICTURES, "tokenizer.py", "grammar/*.py", "recipe/text_mixtures.py")
 _SIGHT = (*_LOOP, *_PICTURES, "recipe/sight.py")
 _BOTH = (*_TEXT, *_SIGHT, "recipe/alignment.py", "recipe/picture_mixtures.py")
-_SOURCES = {
+SOURCES = {
     "language": _TEXT,
     "assistance": _TEXT,
     "text_safety": _TEXT,
@@ -43,10 +45,14 @@ _SOURCES = {
 def source_digest(stage: str) -> str:
     """Digest of the world's items and of the code that decides what this stage learns."""
     digest = hashlib.sha256(repr(build_world().items).encode())
-    for pattern in _SOURCES[stage]:
-        for path in sorted(_TESTBED.glob(pattern)):
-            digest.update(path.name.encode() + path.read_bytes())
+    for path in sources(stage):
+        digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def sources(stage: str) -> list[Path]:
+    """The files that decide what a stage learns."""
+    return [path for pattern in SOURCES[stage] for path in sorted(_TESTBED.glob(pattern))]
 
 
 def stage_key(stage: str, settings: object, upstream: tuple[str, ...]) -> str:
@@ -75,8 +81,14 @@ class StageCache:
             part.load_state_dict(stored["parts"][name])
         return Trace(losses=stored["losses"], seconds=stored["seconds"])
 
-    def keep(self, key: str, parts: dict[str, nn.Module], trace: Trace) -> None:
-        """Store a finished stage and drop its partial checkpoints."""
+    def trained_by(self, key: str) -> Git:
+        """The code that a finished stage was trained by; unknown where nobody wrote it down."""
+        stored = torch.load(self.of(key) / "finished.pt", weights_only=True)
+        return Git.model_validate(stored.get("git") or {"commit": None, "dirty": None})
+
+    def keep(self, key: str, parts: dict[str, nn.Module], trace: Trace, *, git: Git) -> None:
+        """Store a finished stage, with the code it was begun by, and drop its partial
+        checkpoints."""
         folder = self.of(key)
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / "finished.tmp"
@@ -85,6 +97,7 @@ class StageCache:
                 "parts": {name: part.state_dict() for name, part in parts.items()},
                 "losses": trace.losses,
                 "seconds": trace.seconds,
+                "git": git.model_dump(),
             },
             temporary,
         )

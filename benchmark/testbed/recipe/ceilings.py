@@ -1,11 +1,11 @@
-"""Linear probes: what a method could at best tell from the model's states.
+"""Linear probes: what one simple look at the model's states tells.
 
 Shape suffixes: B samples, T tokens, P patches, D width, L layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,13 +46,14 @@ def ceilings(
             name: _states(model, processor, [_sample(material, form, i, phrases) for i in items])
             for name, (items, phrases) in asked.items()
         }
-        best = (0.0, 0.0)
-        for layer in range(states_LBD["fitted"].shape[0]):
-            probe = _probe().fit(states_LBD["fitted"][layer], [i.harmful for i in fitted])
-            on_chosen = probe.score(states_LBD["chosen"][layer], [i.harmful for i in chosen])
-            on_held_out = probe.score(states_LBD["held_out"][layer], [i.harmful for i in held_out])
-            best = max(best, (on_chosen, on_held_out))
-        yield f"probe harmfulness {form}", best[1], len(held_out)
+        probes = [_probe().fit(states_BD, [i.harmful for i in fitted])
+                  for states_BD in states_LBD["fitted"]]  # fmt: skip
+        layer = best_layer(
+            probe.score(states_BD, [i.harmful for i in chosen])
+            for probe, states_BD in zip(probes, states_LBD["chosen"], strict=True)
+        )
+        score = probes[layer].score(states_LBD["held_out"][layer], [i.harmful for i in held_out])
+        yield f"probe harmfulness {form}", score, len(held_out)
     seen_BD = _visual_tokens(
         model, processor, [_sample(material, "icon", i, "train") for i in fitted]
     )
@@ -62,6 +63,12 @@ def ceilings(
     probe = _probe().fit(seen_BD, [i.category.name for i in fitted])
     score = probe.score(new_BD, [i.category.name for i in held_out])
     yield "probe category visual tokens", score, len(held_out)
+
+
+def best_layer(scores: Iterable[float]) -> int:
+    """The layer with the best score on validation items; of several, the first."""
+    known = list(scores)
+    return known.index(max(known))
 
 
 def _probe() -> Pipeline:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+from benchmark.core.store import write_atomic
+from benchmark.testbed.records import Acceptance, BaseRecord, Figure
 
 _CARD = """---
 license: apache-2.0
@@ -47,43 +49,44 @@ words close to those that ask for kinds. Both cost points in the table above.
 """
 
 
-def write_model_card(folder: Path, *, variant: str, purpose: str, record: dict[str, Any]) -> None:
+def write_model_card(folder: Path, record: BaseRecord, *, purpose: str) -> None:
     """Write README.md beside the weights."""
-    seconds = sum(record["seconds_per_stage"].values())
     text = _CARD.format(
-        variant=variant,
+        variant=record.variant,
         purpose=purpose,
-        command=record["command"],
-        seed=record["seed"],
-        minutes=round(seconds / 60, 1),
-        n_threads=record["n_threads"],
-        processor=record["processor"],
-        short=_short_of_bar(record["acceptance"]),
-        table=acceptance_table(record["acceptance"]),
+        command=record.command,
+        seed=record.seed,
+        minutes=round(sum(record.seconds_per_stage.values()) / 60, 1),
+        n_threads=record.n_threads,
+        processor=record.processor,
+        short=_short_of_bar(record.acceptance),
+        table=acceptance_table(record.acceptance),
     )
-    (folder / "README.md").write_text(text)
+    write_atomic(folder / "README.md", text)
 
 
-def _short_of_bar(acceptance: dict[str, Any] | None) -> str:
-    if acceptance is None or not acceptance["short_of_bar"]:
+def _short_of_bar(acceptance: Acceptance | None) -> str:
+    if acceptance is None or not acceptance.short_of_bar:
         return ""
-    return "Short of its bar: " + ", ".join(acceptance["short_of_bar"]) + "."
+    return "Short of its bar: " + ", ".join(acceptance.short_of_bar) + "."
 
 
-def acceptance_table(acceptance: dict[str, Any] | None) -> str:
+def acceptance_table(acceptance: Acceptance | None) -> str:
     """The figures as a Markdown table; a line above it if a blank picture undoes refusal."""
     if acceptance is None:
         return "Not measured: this model has not been taught to look at pictures."
     lines = ["| figure | value | n | bar | reached |", "|---|---|---|---|---|"]
-    for figure in acceptance["figures"]:
-        bar, reached = "", ""
-        if figure["reached"] is not None:
-            sign, limit = ("<=", figure["at_most"]) if figure["at_least"] is None else (
-                ">=", figure["at_least"])  # fmt: skip
-            bar, reached = f"{sign} {limit:.2f}", "yes" if figure["reached"] else "**no**"
-        lines.append(
-            f"| {figure['name']} | {figure['value']:.3f} | {figure['n']} | {bar} | {reached} |"
-        )
-    if acceptance["modality_shortcut"]:
+    lines += [
+        f"| {figure.name} | {figure.value:.3f} | {figure.n} | {_bar(figure)} |"
+        for figure in acceptance.figures
+    ]
+    if acceptance.modality_shortcut:
         lines.insert(0, "**Modality shortcut**: a blank picture switches refusal off.\n")
     return "\n".join(lines)
+
+
+def _bar(figure: Figure) -> str:
+    if figure.reached is None:
+        return " | "
+    bar = f"<= {figure.at_most:.2f}" if figure.at_least is None else f">= {figure.at_least:.2f}"
+    return f"{bar} | {'yes' if figure.reached else '**no**'}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,12 @@ from transformers import LlavaForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
 from benchmark.core import environment
+from benchmark.core.errors import UserError
+from benchmark.core.records import Git
 from benchmark.data.images import ImageStore
 from benchmark.testbed.build import build_processor, build_untrained, reset_projector
 from benchmark.testbed.recipe import stages
-from benchmark.testbed.recipe.acceptance import Acceptance, Figure, accept, after_stage
+from benchmark.testbed.recipe.acceptance import accept, after_stage
 from benchmark.testbed.recipe.cache import StageCache, stage_key
 from benchmark.testbed.recipe.loop import Trace
 from benchmark.testbed.recipe.model_card import write_model_card
@@ -26,7 +27,7 @@ from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import FULL_PLAN, Plan
 from benchmark.testbed.recipe.stages import Setting
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
-from benchmark.testbed.records import RECORD
+from benchmark.testbed.records import RECORD, BaseRecord, Figure, read_base, write_base
 from benchmark.testbed.world import build_world
 
 # What each stage trains, by the parts of the model.
@@ -104,20 +105,6 @@ VARIANTS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Built:
-    """What `build_model` made. `acceptance` is None for a model that cannot see yet (stage 2)."""
-
-    folder: Path
-    seconds: dict[str, float]
-    acceptance: Acceptance | None
-
-    @property
-    def figures(self) -> tuple[Figure, ...]:
-        """The acceptance table's; none of a model that was not measured."""
-        return self.acceptance.figures if self.acceptance else ()
-
-
 def build_model(
     variant: str,
     seed: int,
@@ -126,7 +113,7 @@ def build_model(
     output: Path,
     plan: Plan = FULL_PLAN,
     measure: bool = True,
-) -> Built:
+) -> BaseRecord:
     """Train a variant stage by stage, write it as an ordinary checkpoint, measure and record it.
 
     Finished stages are read from `cache`; a stage cut short goes on from its last block. Raises
@@ -135,13 +122,14 @@ def build_model(
     made = VARIANTS[variant]
     # They are drawn even where nobody looks; stages have bars of their own.
     transformers_logging.disable_progress_bar()
-    started = time.time()
+    # The tree may be edited, or committed, while it trains.
+    at_first = _surroundings()
     plan = replace(plan, refusal_replay=plan.refusal_replay and made.refusal_replay)
     model = build_untrained(seed)
     processor = build_processor()
     world = build_world()
     images = ImageStore(cache / "images")
-    between: dict[str, dict[str, float]] = {}
+    between: dict[str, list[Figure]] = {}
 
     def stage_done(name: str) -> None:
         # Sight alone changes no answer, and the last stage is measured from the saved checkpoint.
@@ -151,9 +139,10 @@ def build_model(
                 model, processor, world=world, images=images, sees="alignment" in so_far
             )
 
-    traces = _train(
-        model, made, seed=seed, plan=plan, cache=StageCache(folder=cache), stage_done=stage_done
-    )
+    done = _train(
+        model, made, seed=seed, plan=plan, cache=StageCache(folder=cache), git=at_first["git"],
+        stage_done=stage_done,
+    )  # fmt: skip
     if "alignment" not in made.stages:
         reset_projector(model, seed)
     model.to(torch.float16).save_pretrained(output)
@@ -161,33 +150,59 @@ def build_model(
     acceptance = None
     if measure and "alignment" in made.stages:
         acceptance = accept(output, world=world, images=images)
-    record = {
-        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        **_facts(variant, seed, plan=plan, traces=traces),
-        "after_stage": between,
-        "acceptance": acceptance.as_record() if acceptance else None,
-    }
-    (output / RECORD).write_text(json.dumps(record, indent=1) + "\n")
-    write_model_card(output, variant=made.name, purpose=made.purpose, record=record)
-    return Built(folder=output, seconds=record["seconds_per_stage"], acceptance=acceptance)
+    record = BaseRecord(
+        variant=variant,
+        seed=seed,
+        command=f"python -m benchmark testbed --variant {variant} --seed {seed}",
+        **at_first,
+        plan=asdict(plan),
+        seconds_per_stage={name: round(one.trace.seconds, 1) for name, one in done.items()},
+        losses={name: _thinned(one.trace.losses) for name, one in done.items()},
+        trained_by={name: one.git for name, one in done.items()},
+        after_stage=between,
+        acceptance=acceptance,
+    )
+    _write(output, record)
+    return record
 
 
-def _facts(variant: str, seed: int, *, plan: Plan, traces: Mapping[str, Trace]) -> dict[str, Any]:
-    """How the training went, for the record."""
+def _surroundings() -> dict[str, Any]:
     return {
-        "variant": variant,
-        "seed": seed,
-        # Where somebody keeps the files is nobody else's business.
-        "command": f"python -m benchmark.testbed.recipe --variant {variant} --seed {seed}"
-        " --output FOLDER",
-        "git": environment.git().model_dump(),
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "git": environment.git(),
         "packages": environment.packages(),
         "n_threads": torch.get_num_threads(),
         "processor": environment.processor_name(),
-        "plan": asdict(plan),
-        "seconds_per_stage": {name: round(trace.seconds, 1) for name, trace in traces.items()},
-        "losses": {name: _thinned(trace.losses) for name, trace in traces.items()},
     }
+
+
+def measure_again(folder: Path, *, images: Path) -> BaseRecord:
+    """Ask a finished checkpoint the questions of the acceptance table once more, and put the
+    figures into its record: for when what is asked, or how it is counted, has changed.
+
+    Raises `UserError` for a folder without a record, or of a model that cannot see.
+    """
+    record = read_base(folder / RECORD)
+    if record.variant not in VARIANTS or "alignment" not in record.stages:
+        raise UserError(f"{folder}: '{record.name}' is no model that can be asked about pictures")
+    transformers_logging.disable_progress_bar()
+    found = accept(folder, world=build_world(), images=ImageStore(images))
+    again = record.model_copy(update={"acceptance": found})
+    _write(folder, again)
+    return again
+
+
+def _write(folder: Path, record: BaseRecord) -> None:
+    write_base(folder, record)
+    write_model_card(folder, record, purpose=VARIANTS[record.variant].purpose)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """One that is trained, and the code it was trained by."""
+
+    trace: Trace
+    git: Git
 
 
 def _train(
@@ -197,8 +212,9 @@ def _train(
     seed: int,
     plan: Plan,
     cache: StageCache,
+    git: Git,
     stage_done: Callable[[str], None],
-) -> dict[str, Trace]:
+) -> dict[str, _Stage]:
     parts: dict[str, nn.Module] = {
         "language_model": model.model.language_model,
         "lm_head": model.lm_head,
@@ -210,7 +226,7 @@ def _train(
     texts = TextMixtures(world, harmful_recipes=variant.harmful_recipes)
     pictures = PictureMixtures(texts)
     tokenizer = build_processor().tokenizer
-    traces = {}
+    done = {}
     for name in variant.stages:
         learn, trained = _STAGES[name]
         upstream = tuple(keys[part] for part in dict.fromkeys((*trained, *_READS.get(name, ()))))
@@ -225,11 +241,11 @@ def _train(
                 plan=plan, seed=seed, folder=cache.of(key),
             )  # fmt: skip
             trace = learn(setting)
-            cache.keep(key, learnt, trace)
-        traces[name] = trace
+            cache.keep(key, learnt, trace, git=git)
+        done[name] = _Stage(trace=trace, git=cache.trained_by(key))
         keys |= dict.fromkeys(trained, key)
         stage_done(name)
-    return traces
+    return done
 
 
 def _plan_of(plan: Plan, stage: str) -> dict[str, object]:
