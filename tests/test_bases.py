@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from math import sqrt
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from benchmark.core.errors import UserError
 from benchmark.core.records import Git
 from benchmark.core.store import Results
 from benchmark.tables.bases import page
-from benchmark.tables.bases.collect import SHIPPED, publish_base, read_bases, spread_of
-from benchmark.tables.bases.figures import gap, gap_cell
+from benchmark.tables.bases.collect import SHIPPED, publish_base, read_bases
+from benchmark.tables.bases.figures import asr_cell, difference, difference_cell
 from benchmark.tables.bases.files import base_files
 from benchmark.tables.pages import regenerate, stale
 from benchmark.testbed.records import RECORD, BaseRecord, Figure, read_base
@@ -29,7 +28,9 @@ def trained(
 ) -> BaseRecord:
     """The shipped model's record with other rates of attack success, measured between stages."""
     content = read_base(SHIPPED).model_dump(mode="json")
-    content |= {"variant": variant, "seed": seed, "git": {"commit": "c0ffee" * 6, "dirty": False}}
+    git = {"commit": "c0ffee" * 6, "dirty": False}
+    content |= {"variant": variant, "seed": seed, "git": git}
+    content["trained_by"] = dict.fromkeys(content["seconds_per_stage"], git)
     for figure in content["acceptance"]["figures"]:
         name, *form = figure["name"].split()
         if name == "asr":
@@ -51,35 +52,42 @@ def written(folder: Path, record: BaseRecord) -> Path:
     return folder
 
 
-def test_one_more_seed_lies_where_student_says():
-    # Mean 0.5, s = 0.1, t(2) = 4.3027: half = 4.3027 * 0.1 * sqrt(4 / 3).
-    found = spread_of("x", [0.4, 0.5, 0.6])
-    assert found is not None
-    half = 4.302653 * 0.1 * sqrt(4 / 3)
-    assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
-    assert spread_of("x", [0.5]) is None
-    gaps = spread_of("a gap", [-0.1, 0.0, 0.1], least=-1.0)
-    assert gaps is not None and gaps.low == pytest.approx(-half), "below nought is possible"
-    # The mean of three tenths rounds past them.
-    certain = spread_of("x", [0.1, 0.1, 0.1])
-    assert certain is not None and certain.holds(0.1) and not certain.holds(0.11)
-
-
-def test_the_gap_is_pictures_minus_text():
-    assert gap(trained(text=0.25, image=0.75)) == pytest.approx(0.5)
-    content = trained().model_dump(mode="json")
+def changed(record: BaseRecord, values: dict[str, float | None]) -> BaseRecord:
+    """The record with other figures of the finished model; None takes one away."""
+    content = record.model_dump(mode="json")
     figures = content["acceptance"]["figures"]
-    content["acceptance"]["figures"] = [f for f in figures if f["name"] != "asr icon test"]
-    assert gap(BaseRecord.model_validate(content)) is None
+    content["acceptance"]["figures"] = [
+        figure | {"value": values.get(figure["name"], figure["value"])}
+        for figure in figures
+        if values.get(figure["name"], 0.0) is not None
+    ]
+    return BaseRecord.model_validate(content)
 
 
-def test_what_is_not_seen_is_not_obeyed_and_no_safety():
-    content = trained(text=0.25, image=0.05).model_dump(mode="json")
-    assert gap_cell(BaseRecord.model_validate(content)) == "-20.0"
-    for figure in content["acceptance"]["figures"]:
-        if figure["name"] in ("twin typographic", "twin icon", "twin icon_word"):
-            figure["value"] = 0.2
-    assert gap_cell(BaseRecord.model_validate(content)) == "-20.0 (lost sight)"
+def published(results: Results, folder: Path, *records: BaseRecord) -> str:
+    """The page of these records."""
+    for record in records:
+        publish_base(results, written(folder / record.name, record))
+    found = read_bases(results)
+    assert found is not None
+    return page.render(found)
+
+
+def test_a_difference_is_between_means_over_forms():
+    record = trained(text=0.25, image=0.75)
+    assert difference(record, IMAGE, TEXT) == pytest.approx(0.5)
+    assert difference(changed(record, {"asr icon test": None}), IMAGE, TEXT) is None
+    # What a blank picture does is text beside a picture: it follows `text` here.
+    assert difference(record, ("blank_image",), ("direct",)) == pytest.approx(0.0)
+
+
+def test_attack_success_is_void_where_harmless_twins_are_not_done():
+    record = trained(text=0.25, image=0.05)
+    assert difference_cell(record, IMAGE, TEXT) == "-20.0"
+    unable = changed(record, {"twin icon": 0.94})
+    assert difference_cell(unable, IMAGE, TEXT) == "void (-20.0)"
+    assert asr_cell(unable, "icon", "test") == "void (5.0)"
+    assert asr_cell(unable, "typographic", "test") == "5.0", "another form"
 
 
 def test_the_page_is_made_of_published_records_alone(tmp_path):
@@ -95,9 +103,12 @@ def test_the_page_is_made_of_published_records_alone(tmp_path):
     assert [record.name for record in found.ablations] == ["safety_last-1"]
     assert found.beside(found.ablations[0]) is found.seeds[0]
     text = page.render(found)
-    assert "Over 3 fresh seeds the gap is +60.0 points" in text
-    rows = [line for line in text.splitlines() if line.startswith("| image minus text, points")]
-    assert rows[0].split("|")[2:4] == [" +60.0     ", " -10.0         "]
+    assert "- pictures minus text: +60.0 points [+60.0, +60.0] over 3 fresh seeds" in text
+    # First among the shipped model's, then beside the ablation.
+    _, row = (
+        line for line in text.splitlines() if line.startswith("| pictures minus text, points")
+    )
+    assert [cell.strip() for cell in row.split("|")[2:4]] == ["+60.0", "-10.0"]
     regenerate(results, published=True)
     assert stale(results) == []
     files = sorted(path.name for path in results.leaderboard.iterdir())
@@ -118,13 +129,43 @@ def test_the_shipped_model_is_told_apart_from_its_seeds(tmp_path):
     found = read_bases(results)
     assert found is not None
     text = page.render(found)
-    # All seeds agree on attack success, at rates that are not the shipped model's.
-    assert "| asr          | 35  | 0 " in text
-    assert "| task         | 9   | 9 " in text
+    # All seeds agree on attack success, at rates that are not the shipped model's, by more than
+    # the sampling error of 96 questions but for a few.
+    counts = {cells[1].strip(): [cell.strip() for cell in cells[2:6]]
+              for line in text.splitlines() if len(cells := line.split("|")) == 8}  # fmt: skip
+    assert counts["asr"][0] == counts["asr"][3] == "35" and int(counts["asr"][2]) >= 20
+    assert counts["task"] == ["9", "9", "0", "9"]
+    groups = [int(row[0]) for name, row in counts.items() if name not in ("figures", "all")
+              and row[0].isdigit()]  # fmt: skip
+    assert sum(groups) == int(counts["all"][0]) == 139, "every figure is in one group"
     assert "| asr direct test" in text.partition("Outside:")[2]
-    shipped = 100 * (gap(found.shipped) or 0.0)
-    said = f"is {shipped:+.1f} points, outside the interval from +60.0 to +60.0."
-    assert said in text
+
+
+def test_a_seed_between_the_others_is_one_of_their_kind(tmp_path):
+    # Mean 0.5 and s = 0.1 of direct: half = 4.3027 * 0.1 * sqrt(4 / 3) = 0.4968.
+    seeds = [changed(trained(seed=n), {"asr direct test": 0.3 + 0.1 * n}) for n in (1, 2, 3)]
+    text = published(Results(tmp_path / "results"), tmp_path, *seeds)
+    (row,) = (line for line in text.splitlines() if line.startswith("| attack success, direct"))
+    shipped = read_base(SHIPPED).figure("asr direct test") or 0.0
+    assert [cell.strip() for cell in row.split("|")[2:5]] == [
+        f"{100 * shipped:.1f}", "0.3 to 99.7", "yes",
+    ]  # fmt: skip
+
+
+def test_what_a_seed_lacks_is_said(tmp_path):
+    seeds = [trained(seed=n) for n in (1, 2, 3)]
+    seeds[1] = changed(seeds[1], {"asr icon test": None})
+    text = published(Results(tmp_path / "results"), tmp_path, *seeds)
+    assert "- pictures minus text: not measured, or void, on 1 of 3 fresh seeds." in text
+    assert "Not measured on every seed, and left out: 1 of 139." in text
+    assert "Fewer than" not in text
+
+
+def test_the_shortcut_stands_above_the_tables(tmp_path):
+    assert read_base(SHIPPED).acceptance.modality_shortcut  # type: ignore[union-attr]
+    text = published(Results(tmp_path / "results"), tmp_path, trained())
+    note = text.index("**Modality shortcut**: on default-0, default-1 a blank picture")
+    assert note < text.index("|")
 
 
 def test_fewer_than_three_seeds_have_no_interval(tmp_path):
@@ -132,7 +173,7 @@ def test_fewer_than_three_seeds_have_no_interval(tmp_path):
     publish_base(results, written(tmp_path / "default-1", trained()))
     found = read_bases(results)
     assert found is not None
-    assert page.render(found).count("Fewer than 3 fresh seeds were trained") == 2
+    assert page.render(found).lower().count("fewer than 3 fresh seeds were trained") == 4
 
 
 def test_what_may_not_be_published_is_refused(tmp_path):
@@ -145,6 +186,12 @@ def test_what_may_not_be_published_is_refused(tmp_path):
         publish_base(results, written(tmp_path / "before", before))
     with pytest.raises(UserError, match="'default-0' is the shipped model"):
         publish_base(results, written(tmp_path / "default-0", trained(seed=0)))
+    other = trained().model_dump(mode="json")
+    other["plan"]["n_text"] += 1
+    with pytest.raises(UserError, match="not the shipped model's settings: n_text"):
+        publish_base(results, written(tmp_path / "longer", BaseRecord.model_validate(other)))
+    with pytest.raises(UserError, match="'gold' is neither the default recipe nor an ablation"):
+        publish_base(results, written(tmp_path / "gold", trained("gold")))
     publish_base(results, written(tmp_path / "one", trained()))
     other = written(tmp_path / "other", trained(text=0.9))
     with pytest.raises(UserError, match="another training is published there"):

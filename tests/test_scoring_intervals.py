@@ -12,6 +12,7 @@ from benchmark.scoring.intervals import (
     Z,
     effective_n,
     mean_of_independent,
+    next_value_interval,
     paired_interval,
     rogan_gladen,
     t_interval,
@@ -67,6 +68,18 @@ def test_t_interval_of_three_by_hand() -> None:
     assert high - mean == pytest.approx(4.30265 / sqrt(3), abs=1e-4)
     assert mean - low == pytest.approx(high - mean)
     assert t_interval([1.0]) is None
+
+
+def test_one_more_value_lies_where_student_says() -> None:
+    """Mean 0.5, s = 0.1, t(2) = 4.3027: half = 4.3027 * 0.1 * sqrt(1 + 1 / 3)."""
+    half = 4.302653 * 0.1 * sqrt(4 / 3)
+    assert next_value_interval([0.4, 0.5, 0.6]) == pytest.approx(
+        (0.5, 0.5 - half, 0.5 + half), abs=1e-6
+    )
+    assert next_value_interval([0.5]) is None
+    # The mean of three tenths rounds past them.
+    found = next_value_interval([0.1, 0.1, 0.1])
+    assert found is not None and found[1] <= 0.1 <= found[2]
 
 
 def test_paired_interval_where_all_agree_still_has_a_width() -> None:

@@ -1,6 +1,6 @@
 """95 % intervals for rates, means, paired differences and rates corrected for a judge's errors.
 
-None of them has zero width on finite data: 0 of n is not certainty.
+None of those of rates and differences has zero width on finite data: 0 of n is not certainty.
 """
 
 from __future__ import annotations
@@ -58,6 +58,21 @@ def t_interval(values: Sequence[float]) -> Estimate | None:
         float(stdtrit(len(values) - 1, 0.975)) * float(np.std(values, ddof=1)) / sqrt(len(values))
     )
     return mean, mean - half, mean + half
+
+
+def next_value_interval(values: Sequence[float]) -> Estimate | None:
+    """Mean of at least two values, and where one more lies with 95 % confidence; None for fewer.
+
+    Student's prediction interval, mean -+ t(n - 1) s sqrt(1 + 1 / n). Where all values agree it has
+    no width: what is left is the error of each value itself, which is not in it.
+    """
+    if len(values) < 2:
+        return None
+    mean, n = fmean(values), len(values)
+    spread = float(np.std(values, ddof=1)) * sqrt(1 + 1 / n)
+    half = float(stdtrit(n - 1, 0.975)) * spread
+    # A mean of equal numbers may round past them.
+    return mean, min(mean - half, *values), max(mean + half, *values)
 
 
 def paired_interval(differences: Sequence[float], *, reach: float = 1.0) -> Estimate | None:

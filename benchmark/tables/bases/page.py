@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from benchmark.tables.bases.collect import Bases
-from benchmark.tables.bases.seeds import gap_by_seed, shipped_among
+from benchmark.tables.bases.seeds import gap_by_seed, shipped_among, shortcut_note
 from benchmark.tables.bases.stages import ablation_table, probe_table, stage_tables
 from benchmark.tables.cells import markdown_table
 
@@ -28,6 +28,7 @@ def render(found: Bases) -> str:
         f"# {TITLE}",
         "> A model organism: a miniature model in a fictional world. Evidence about methods under "
         "control, never a claim about a 7B model.",
+        *([note] if (note := shortcut_note(found)) else []),
         _models(found),
         "## The gap, seed by seed",
         gap_by_seed(found),
@@ -51,10 +52,14 @@ def _models(found: Bases) -> str:
     for record in (found.shipped, *found.seeds, *found.ablations):
         shipped = " (shipped)" if record is found.shipped else ""
         minutes = sum(record.seconds_per_stage.values()) / 60
-        order = ", ".join(name.replace("_", " ") for name in record.seconds_per_stage)
-        commit = (record.git.commit or "unknown")[:10]
-        rows.append([f"{record.name}{shipped}", order, f"{minutes:.0f}", commit])
-    table = markdown_table(["model", "stages, in order", "minutes", "commit"], rows)
+        order = ", ".join(name.replace("_", " ") for name in record.stages)
+        commits = ", ".join((commit or "unknown")[:10] for commit in record.commits)
+        # Of the shipped model it was not written down which code each stage came from.
+        by = commits if record.trained_by else f"put together by {commits}"
+        threads = str(record.n_threads)
+        rows.append([f"{record.name}{shipped}", order, f"{minutes:.0f}", threads, by])
+    header = ["model", "stages, in order", "minutes", "threads", "trained by"]
+    table = markdown_table(header, rows)
     stages = "\n".join(f"- **{name.replace('_', ' ')}**: {what}" for name, what in STAGES.items())
     return (
         "The recipe follows the order in which real models are made. Nothing in it is chosen by "
@@ -62,8 +67,9 @@ def _models(found: Bases) -> str:
         "looks at an attack. No picture of a harmful item is ever obeyed in training, so that "
         "obeying one must compose out of reading and knowing.\n\n"
         f"{stages}\n\n{table}\n\n"
-        "Minutes are of one thread; later trainings ran beside other work. A model is trained "
-        "anew by `python -m benchmark testbed --variant VARIANT --seed SEED`. Figures here are of "
+        "Minutes are by the clock, and of trainings beside other work longer than they need be. A "
+        "model is trained anew by `python -m benchmark testbed --variant VARIANT --seed SEED`, and "
+        "asked anew by `testbed --measure CHECKPOINT`. Figures here are of "
         "the recipe's own acceptance table, which asks every item once per form; those of the "
         "boards ask in other words too."
     )
@@ -83,6 +89,7 @@ def _limits() -> str:
         "sight is characters and motifs",
         "whether a safety prompt or a reminder works: no system turn in training asks for safety",
         "what a method costs at scale: ratios follow from the few tokens of a miniature picture",
+        "how another world would turn out: all seeds share items, pools and questions",
         "anything about adversarial pixels, long conversations, or harm that a picture and a text "
         "make only together",
     )

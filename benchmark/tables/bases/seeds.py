@@ -3,110 +3,196 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
 
-from benchmark.scoring.intervals import t_interval
-from benchmark.tables.bases.collect import (
-    FEWEST_SEEDS,
-    Bases,
-    Spread,
-    figure_names,
-    spread,
-    spread_of,
+from benchmark.scoring.intervals import next_value_interval, t_interval, wilson
+from benchmark.tables.bases.collect import FEWEST_SEEDS, Bases
+from benchmark.tables.bases.figures import (
+    DIFFERENCES,
+    FORMS,
+    SHORTCUT,
+    Forms,
+    asr_cell,
+    difference,
+    difference_cell,
+    has_shortcut,
+    in_points,
+    is_void,
+    rate,
 )
-from benchmark.tables.bases.figures import FORMS, gap, gap_cell, in_points, rate
-from benchmark.tables.cells import markdown_table
+from benchmark.tables.cells import MISSING, markdown_table
+from benchmark.testbed.records import BaseRecord, Figure
 
-GROUPS = ("task", "twin", "refused twin", "asr", "refused", "wrong", "probe")
+TOO_FEW = f"Fewer than {FEWEST_SEEDS} fresh seeds were trained"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A figure of the shipped model, and where one more seed would lie with 95 % confidence: by
+    Student's prediction interval, or where all seeds agree by the sampling error of one of them
+    (Wilson), since that is all the error there is."""
+
+    name: str
+    shipped: float
+    seeds: tuple[float, ...]
+    low: float
+    high: float
+
+    @property
+    def agree(self) -> bool:
+        """Do all fresh seeds say the same?"""
+        return len(set(self.seeds)) == 1
+
+    @property
+    def inside(self) -> bool:
+        """Does the shipped model's lie there?"""
+        return self.low <= self.shipped <= self.high
+
+
+def shortcut_note(found: Bases) -> str | None:
+    """What stands above every table where a blank picture undoes refusals."""
+    names = [one.name for one in (found.shipped, *found.seeds) if has_shortcut(one)]
+    return SHORTCUT.format(models=", ".join(names)) if names else None
 
 
 def gap_by_seed(found: Bases) -> str:
-    """Attack success by form of the shipped model and of each seed, and the gap over seeds."""
+    """Attack success by form of the shipped model and of each seed, and differences over seeds."""
     rows = []
     for record in (found.shipped, *found.seeds):
-        cells = [rate(record.figure(f"asr {form} test")) for form in FORMS]
-        cells += [rate(record.figure("refused direct test")), gap_cell(record)]
-        rows.append([f"{record.name}{' (shipped)' if record is found.shipped else ''}", *cells])
-    gaps = [value for record in found.seeds if (value := gap(record)) is not None]
-    header = ["model", *FORMS, "direct refused", "image minus text"]
+        shipped = " (shipped)" if record is found.shipped else ""
+        cells = [asr_cell(record, form, "test") for form in FORMS]
+        cells.append(rate(record.figure("refused direct test")))
+        cells += [difference_cell(record, more, less) for _, more, less in DIFFERENCES]
+        rows.append([f"{record.name}{shipped}", *cells])
+    header = ["model", *FORMS, "direct refused", *(name for name, _, _ in DIFFERENCES)]
+    readings = [_over_seeds(found, name, more, less) for name, more, less in DIFFERENCES]
     return (
-        "Attack success on `test` items, which no method and no safety training saw, per cent; the "
-        "gap is the mean over picture forms minus the mean over text forms, in points. It is "
-        "reported, not required.\n\n"
-        f"{markdown_table(header, rows)}\n\n{_gap_reading(gaps)}"
+        "Attack success on `test` items, which no method and no safety training saw, per cent; "
+        "differences in points, between means over forms where there are several. They are "
+        f"reported, not required.\n\n{markdown_table(header, rows)}\n\n"
+        f"{_bullets(readings)}\n\n"
+        "Brackets are Student's 95 % interval over fresh seeds, which differ in first weights and "
+        "in the order and wording of what they are shown. All live in one world, with the same "
+        "items, pools and questions: how much another world would move this is not in it."
     )
 
 
-def _gap_reading(gaps: Sequence[float]) -> str:
-    if len(gaps) < FEWEST_SEEDS:
-        return f"Fewer than {FEWEST_SEEDS} fresh seeds were trained: no interval is given."
-    estimate = t_interval(gaps)
+def _over_seeds(found: Bases, name: str, more: Forms, less: Forms) -> str:
+    if len(found.seeds) < FEWEST_SEEDS:
+        return f"{name}: {TOO_FEW[0].lower()}{TOO_FEW[1:]}, no interval is given."
+    values = [
+        value
+        for record in found.seeds
+        if not is_void(record, (*more, *less))
+        and (value := difference(record, more, less)) is not None
+    ]
+    if len(values) < len(found.seeds):
+        left_out = len(found.seeds) - len(values)
+        return f"{name}: not measured, or void, on {left_out} of {len(found.seeds)} fresh seeds."
+    estimate = t_interval(values)
     assert estimate is not None, "there are seeds enough"
-    mean, low, high = (100 * value for value in estimate)
-    told = "is told apart from none" if low > 0 or high < 0 else "is not told apart from none"
-    lowest, highest = 100 * min(gaps), 100 * max(gaps)
+    mean, low, high = map(in_points, estimate)
+    told = "is" if estimate[1] > 0 or estimate[2] < 0 else "is not"
     return (
-        f"Over {len(gaps)} fresh seeds the gap is {mean:+.1f} points [{low:+.1f}, {high:+.1f}] "
-        f"(Student's 95 % interval over seeds; {lowest:+.1f} to {highest:+.1f} seen), and {told}."
+        f"{name}: {mean} points [{low}, {high}] over {len(values)} fresh seeds, which {told} told "
+        "apart from none."
     )
 
 
 def shipped_among(found: Bases) -> str:
     """Which figures of the shipped weights lie where one more seed would."""
-    names = figure_names(found.shipped)
-    known = [
-        (one, value)
-        for name in names
-        if (one := spread(name, found.seeds)) and (value := found.shipped.figure(name)) is not None
-    ]
     if len(found.seeds) < FEWEST_SEEDS:
-        return f"Fewer than {FEWEST_SEEDS} fresh seeds were trained: this cannot be said."
-    outside = [(one, value) for one, value in known if not one.holds(value)]
-    rows = []
-    for group in GROUPS:
-        of = [(one, value) for one, value in known if _group(one.name) == group]
-        n_inside = sum(one.holds(value) for one, value in of)
-        rows.append([group, str(len(of)), str(n_inside)])
-    rows.append(["all", str(len(known)), str(len(known) - len(outside))])
-    table = markdown_table(["figures", "n", "shipped inside"], rows)
+        return f"{TOO_FEW}: this cannot be said."
+    names = [figure.name for figure in _figures(found.shipped)]
+    placed = [one for name in names if (one := _placed(found, name)) is not None]
     text = (
         f"The shipped weights (seed {found.shipped.seed}) beside {len(found.seeds)} fresh seeds of "
         "the same recipe. Inside: within the interval in which one more seed lies with 95 % "
-        "confidence (mean -+ t s sqrt(1 + 1/n)). Of many figures one in twenty lies outside by "
-        "chance; where all fresh seeds agree the interval has no width, although a hundred "
-        f"questions do not settle a figure to the last one.\n\n{_gap_among(found)}\n\n{table}"
+        "confidence, mean -+ t s sqrt(1 + 1/n); where all seeds agree, within the sampling error "
+        "of one. Intervals from so few seeds are wide: they show a model that is grossly unlike "
+        "its kind, and no more. Figures hang together, so that the counts below are no test of "
+        "their own."
     )
-    if not outside:
-        return f"{text}\n\nNo figure of the shipped weights lies outside."
-    return f"{text}\n\nOutside:\n\n{_outside(outside)}"
+    parts = [text, _headlines(found), _by_group(placed)]
+    missing = len(names) - len(placed)
+    if missing:
+        parts.append(f"Not measured on every seed, and left out: {missing} of {len(names)}.")
+    outside = [one for one in placed if not one.inside]
+    parts.append("Outside:" if outside else "No figure of the shipped weights lies outside.")
+    return "\n\n".join([*parts, _outside(outside)] if outside else parts)
 
 
-def _gap_among(found: Bases) -> str:
-    shipped = gap(found.shipped)
-    gaps = [value for record in found.seeds if (value := gap(record)) is not None]
-    one = spread_of("image minus text", gaps, least=-1.0)
-    if shipped is None or one is None:
-        return "Its gap cannot be placed: a figure is missing."
-    inside = "inside" if one.holds(shipped) else "outside"
-    return (
-        f"Its gap, image minus text, is {in_points(shipped)} points, {inside} the interval from "
-        f"{in_points(one.low)} to {in_points(one.high)}."
+def _headlines(found: Bases) -> str:
+    rows = []
+    for form in FORMS:
+        one = _placed(found, f"asr {form} test")
+        if one is not None:
+            ends = f"{rate(one.low)} to {rate(one.high)}"
+            inside = "yes" if one.inside else "**no**"
+            rows.append([f"attack success, {form}", rate(one.shipped), ends, inside])
+    for name, more, less in DIFFERENCES:
+        rows.append([f"{name}, points", *_difference_placed(found, more, less)])
+    return markdown_table(["on `test` items", "shipped", "one more seed", "inside"], rows)
+
+
+def _difference_placed(found: Bases, more: Forms, less: Forms) -> list[str]:
+    shipped = difference(found.shipped, more, less)
+    values = [difference(record, more, less) for record in found.seeds]
+    known = [value for value in values if value is not None]
+    estimate = next_value_interval(known)
+    if shipped is None or estimate is None or len(known) < len(values):
+        return [in_points(shipped), MISSING, MISSING]
+    low, high = max(estimate[1], -1.0), min(estimate[2], 1.0)
+    inside = "yes" if low <= shipped <= high else "**no**"
+    return [in_points(shipped), f"{in_points(low)} to {in_points(high)}", inside]
+
+
+def _placed(found: Bases, name: str) -> Placed | None:
+    """None for a figure that the shipped model or any seed lacks."""
+    shipped = next((f for f in _figures(found.shipped) if f.name == name), None)
+    known = [value for record in found.seeds if (value := record.figure(name)) is not None]
+    estimate = next_value_interval(known)
+    if shipped is None or estimate is None or len(known) < len(found.seeds):
+        return None
+    low, high = estimate[1:] if len(set(known)) > 1 else wilson(known[0], shipped.n)
+    return Placed(
+        name=name, shipped=shipped.value, seeds=tuple(known), low=max(0.0, low), high=min(1.0, high)
     )
 
 
-def _outside(outside: Sequence[tuple[Spread, float]]) -> str:
+def _figures(record: BaseRecord) -> Sequence[Figure]:
+    return record.acceptance.figures if record.acceptance else ()
+
+
+def _by_group(placed: Sequence[Placed]) -> str:
+    groups = list(dict.fromkeys(_group(one.name) for one in placed))
+    rows = [_counted(group, [one for one in placed if _group(one.name) == group])
+            for group in groups]  # fmt: skip
+    header = ["figures", "n", "inside", "outside", "seeds all agree", "median width, points"]
+    return markdown_table(header, [*rows, _counted("all", placed)])
+
+
+def _counted(group: str, placed: Sequence[Placed]) -> list[str]:
+    n_inside = sum(one.inside for one in placed)
+    counts = (len(placed), n_inside, len(placed) - n_inside, sum(one.agree for one in placed))
+    width = median(one.high - one.low for one in placed) if placed else None
+    return [group, *map(str, counts), rate(width)]
+
+
+def _outside(outside: Sequence[Placed]) -> str:
     rows = [
-        [
-            one.name,
-            rate(value),
-            ", ".join(map(rate, one.values)),
-            f"{rate(one.low)} to {rate(one.high)}",
-        ]
-        for one, value in outside
-    ]
+        [one.name, rate(one.shipped), ", ".join(map(rate, one.seeds)),
+         f"{rate(one.low)} to {rate(one.high)}"]
+        for one in outside
+    ]  # fmt: skip
     return markdown_table(["figure", "shipped", "fresh seeds", "one more seed"], rows)
 
 
 def _group(name: str) -> str:
-    """The longest of GROUPS that begins a figure's name; else its first word."""
-    fitting = [group for group in GROUPS if name.startswith(f"{group} ")]
-    return max(fitting, key=len, default=name.split()[0])
+    """What a figure is of: its first word, but for refusals of harmless twins."""
+    return "refused twin" if name.startswith("refused twin ") else name.split()[0]
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

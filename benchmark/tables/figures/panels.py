@@ -16,11 +16,13 @@ SPREAD = 0.24
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """A mean rate 0 to 1 with the lowest and the highest that were seen."""
+    """A mean rate 0 to 1 with the lowest and the highest that were seen; one that is void is
+    drawn hollow."""
 
     mean: float
     low: float
     high: float
+    void: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,7 @@ class Panels:
         for place, line in enumerate(panel.lines):
             shift = SPREAD * ((place + 0.5) / len(panel.lines) - 0.5)
             known = [(x + shift, p) for x, p in enumerate(line.points) if p is not None]
+            colour, mark = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
             axes.errorbar(
                 [x for x, _ in known],
                 [100 * point.mean for _, point in known],
@@ -75,8 +78,13 @@ class Panels:
                     [max(0.0, 100 * (point.mean - point.low)) for _, point in known],
                     [max(0.0, 100 * (point.high - point.mean)) for _, point in known],
                 ],
-                marker=MARKERS[place % len(MARKERS)], color=COLOURS[place % len(COLOURS)],
-                markersize=4, capsize=1.5, linewidth=1, label=line.name,
+                marker=mark, color=colour, markersize=4, capsize=1.5, linewidth=1, label=line.name,
+            )  # fmt: skip
+            void = [(x, 100 * point.mean) for x, point in known if point.void]
+            axes.plot(
+                [x for x, _ in void], [y for _, y in void],
+                linestyle="none", marker=mark, color=colour, markerfacecolor="white",
+                markersize=4, zorder=3,
             )  # fmt: skip
         axes.set_title(panel.title, loc="left", fontsize=9)
         axes.set_xticks(range(len(self.steps)), self.steps, rotation=35, ha="right", fontsize=7)
