@@ -214,6 +214,6 @@ def test_it_is_published_by_a_command(tmp_path, capsys):
     folder = written(tmp_path / "default-1", trained())
     assert main(["publish", "--base", str(folder), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["rows"][0]["method"] == "default-1"
+    assert said["rows"][0]["name"] == "default-1"
     assert main(["publish", "--base", str(folder), "--method", "npo"]) == 2
     assert "--method, --study or --base, one of them" in capsys.readouterr().err

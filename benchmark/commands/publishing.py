@@ -126,18 +126,18 @@ def _bases_copied(
 
     for checkpoint in checkpoints:
         path = publish_base(where, checkpoint, replace=replace)
-        yield PublishedRow(method=path.stem, records=[str(path)], below=[])
+        yield PublishedRow(name=path.stem, records=[str(path)], below=[])
 
 
 def _row(name: str, done: Published) -> PublishedRow:
     from benchmark.core.found import PublishedRow
 
     below = [] if done.reference else done.reasons
-    return PublishedRow(method=name, records=[str(path) for path in done.records], below=below)
+    return PublishedRow(name=name, records=[str(path) for path in done.records], below=below)
 
 
 def _copied_lines(row: PublishedRow) -> list[str]:
-    below = [f"{row.method} will stand below the line: {reason}" for reason in row.below]
+    below = [f"{row.name} will stand below the line: {reason}" for reason in row.below]
     return [*row.records, *below]
 
 

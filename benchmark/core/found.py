@@ -74,9 +74,10 @@ class Boards(Stored):
 
 
 class PublishedRow(Stored):
-    """One row that was published; `below` are reasons why it will stand below the line."""
+    """One row of a board, or one training of a miniature, that was published; `below` are reasons
+    why a row will stand below the line."""
 
-    method: str
+    name: str
     records: list[str]
     below: list[str]
 
