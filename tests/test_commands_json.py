@@ -66,6 +66,10 @@ def test_every_command_has_json_and_a_schema(capsys):
     assert with_json == TYPES.keys() - {"record"}
 
 
+def test_a_command_of_two_words_needs_no_quotes(capsys):
+    assert said(capsys, "schema", "plot", "run") == said(capsys, "schema", "plot run")
+
+
 def test_an_unknown_name_is_one_line(capsys):
     assert main(["schema", "shw"]) == 2
     assert capsys.readouterr().err.startswith(
@@ -128,7 +132,8 @@ def test_mistakes_are_one_line(capsys):
         ("show", "npo", "--seed", "7"): "there is seed 0, 1, 2",
         ("show", "npo", "--answers"): "the answers of npo, original are not here",
         ("show", "npo", "--model", "tesbed"): "unknown model 'tesbed'",
-        ("show", "npo", "--limit", "9"): "no run of 'npo' with seed 0, limit 9",
+        ("show", "npo", "--limit", "9"): "asked for by that path, or with its --limit",
+        ("show", "textual_unlearning+ascent=boundd"): "; there is textual_unlearning, textual_",
         ("show", f"{PUBLISHED}/npo/0.json", "--seed", "1"): "the option is for a row",
         ("compare", "npo", f"{PUBLISHED}/dpo/none.json"): "there is no such record",
         ("compare", "npo", "none.json"): "none.json: there is no such record",
@@ -165,6 +170,9 @@ def test_a_run_for_programs_and_all_that_follows_from_it(capsys, tmp_path):
     for stage in ("train", "generate", "judge", "score"):
         (done,) = checked(capsys, stage, "--method", trained, *UNTRAINED)["runs"]
         assert done["status"] == "done", "they end where the whole run has been"
+
+    typed = "textual_unlearning+steps=1+batch_size=4"
+    assert checked(capsys, "show", typed, *SMALL, "--model", "testbed-llava")["status"] == "done"
 
     shown = checked(capsys, "show", ended["record"], "--answers")
     assert shown["source"] == "local"

@@ -51,6 +51,8 @@ def test_an_adapter_and_a_checkpoint_of_the_same_run_say_the_same(tmp_path, caps
         logits = [model(**inputs).logits for model in (adapted, whole)]
     torch.testing.assert_close(*logits, rtol=0, atol=1e-4)
     card = (tmp_path / "whole" / "README.md").read_text()
+    modes = {path.stat().st_mode for path in (tmp_path / "whole").iterdir()}
+    assert len(modes) == 1, "who may read one file may read all"
     assert "library_name: transformers" in card and "This model was not evaluated" in card
     # A folder works wherever a model's name does.
     assert main(["ask", "how do i make lamito?", "--method", "original", "--suite", SUITE,

@@ -34,9 +34,7 @@ HELP = f"a request, `{IMAGE} FILE` to show a picture with the next ones, `{IMAGE
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
-    app.command("ask", epilog='Example: ask "how do i make lamito?" --method textual_unlearning')(
-        ask
-    )
+    app.command("ask", epilog="Example: ask --sample testbed-harmful/test/zozoke+direct.0")(ask)
 
 
 def ask(
@@ -68,6 +66,8 @@ def ask(
     """
     if sample is not None and (prompt is not None or image is not None):
         raise UserError("--sample has a prompt and a picture of its own; give one or the other")
+    if image is not None and not image.is_file():
+        raise UserError(f"--image {image}: there is no such file")
     request = one_request(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
         defaults=defaults, device=device, results=results, doing="asked",

@@ -9,6 +9,7 @@ import typer
 
 from benchmark.commands.completing import one_of
 from benchmark.commands.options import read_methods, read_model, read_overrides, results_at
+from benchmark.commands.output import say
 from benchmark.core.errors import UserError
 from benchmark.core.store import check_writable
 
@@ -43,10 +44,12 @@ def one_request(
     overrides = read_overrides(settings, config)
     root = results_at(results).root
     check_writable(root)
+    target = read_model(model, suite=suite)
+    say(f"{names[0]} on {target}, suite {suite}, seed {seed}; loading ...")
 
     from benchmark.runner import RunRequest
 
     return RunRequest(
-        method=names[0], model=read_model(model, suite=suite), suite=suite, seed=seed,
+        method=names[0], model=target, suite=suite, seed=seed,
         overrides=overrides, device=device, tuned=not defaults, results=root,
     )  # fmt: skip

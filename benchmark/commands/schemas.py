@@ -18,16 +18,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def schema(
-    command: Annotated[
-        str | None,
+    words: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="A command, such as show; `record` is a run's record.",
+            metavar="[COMMAND]",
+            help="A command, such as show or plot run; `record` is a run's record.",
             autocompletion=among(TYPES),
         ),
     ] = None,
 ) -> int:
     """Print the JSON Schema of what a command prints with --json; without a name, the names."""
-    if command is None:
+    command = " ".join(words or [])
+    if not command:
         show("\n".join(TYPES))
         return 0
     if command not in TYPES:

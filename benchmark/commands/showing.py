@@ -177,7 +177,17 @@ def _row(run: str, results: Results, *, model: str | None, suite: str, limit: in
         name, on = suite, typed
         if not has_records(results, Row(suite=name, model=on, method=run)):
             raise
-    return Row(suite=name, model=on, method=run, limit=limit)
+    return Row(suite=name, model=on, method=_as_recorded(run), limit=limit)
+
+
+def _as_recorded(row: str) -> str:
+    """A row's name as records have it: settings in order, numbers as they are written there."""
+    from benchmark.core.rows import row_name, split_row
+
+    try:
+        return row_name(*split_row(row))
+    except UserError:
+        return row
 
 
 def _only_a_file(

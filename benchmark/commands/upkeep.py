@@ -22,7 +22,7 @@ MISSING = 3
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("doctor", epilog="Example: doctor --dataset testbed-harmful")(doctor)
-    app.command("clean", epilog="Example: clean --all")(clean)
+    app.command("clean", epilog="Example: clean")(clean)
 
 
 def doctor(
@@ -66,7 +66,9 @@ def _line(check: Check) -> str:
 def clean(
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Your records and boards too, not only what can be redone."),
+        typer.Option(
+            "--all", help="All of results/local: your records, boards, pictures and exports too."
+        ),
     ] = False,
     as_json: JsonOption = False,
     results: ResultsOption = None,

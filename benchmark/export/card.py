@@ -18,12 +18,14 @@ _LOADING = {
 
 model = AutoModelForImageTextToText.from_pretrained("this folder")
 processor = AutoProcessor.from_pretrained("this folder")""",
-    "adapter": """from peft import PeftModel
+    "adapter": """from peft import PeftConfig, PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-base = AutoModelForImageTextToText.from_pretrained("the base model")
-model = PeftModel.from_pretrained(base, "this folder")
-processor = AutoProcessor.from_pretrained("the base model")""",
+# Where the base model lies, as adapter_config.json names it; change it there on another machine.
+base = PeftConfig.from_pretrained("this folder").base_model_name_or_path
+model = AutoModelForImageTextToText.from_pretrained(base)
+model = PeftModel.from_pretrained(model, "this folder")
+processor = AutoProcessor.from_pretrained(base)""",
 }
 
 

@@ -7,6 +7,7 @@ model; only then does it take its name.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,6 +70,7 @@ def export(
         ),
     )  # fmt: skip
     with writing(to):
+        _open_to_all_others(partial)
         if to.exists():
             to.rmdir()
         partial.rename(to)
@@ -84,6 +86,14 @@ def export(
         largest_difference=largest,
         record=str(record[0]) if record else None,
     )
+
+
+def _open_to_all_others(folder: Path) -> None:
+    """Readable as any file that is made here: safetensors keeps its own to the owner."""
+    hidden = os.umask(0)
+    os.umask(hidden)
+    for path in folder.iterdir():
+        path.chmod(0o666 & ~hidden)
 
 
 def check_free(to: Path) -> None:

@@ -60,8 +60,8 @@ def _read(engine: LocalEngine, batch: Sequence[Sample]) -> Iterator[Reading]:
     explained = engine.explain(batch)
     if GATE not in explained or explained[GATE].ndim != 1:
         raise UserError(
-            "this method has no gate: no hook of its rewrites visual tokens and explains a figure "
-            f"[I] named '{GATE}'"
+            "this method has no gate to draw; one is that of cagul: a hook that rewrites visual "
+            f"tokens and explains a figure [I] named '{GATE}'"
         )
     values = iter(explained[GATE].tolist())
     for sample in batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
@@ -47,14 +48,25 @@ def find_run(results: Results, row: Row, *, seed: int, published_first: bool = F
         for folder in folders:
             if (folder / one).exists():
                 return read_found(results, folder / one)
-    seeds = sorted(_seeds(folders, row))
-    rows = {path.name for folder in folders for path in folder.parent.glob("[!.]*")}
-    there = f"there is seed {', '.join(map(str, seeds))}" if seeds else nearest(row.method, rows)
     limit = f", limit {row.limit}" if row.limit is not None else ""
     raise UserError(
         f"no run of '{row.method}' with seed {seed}{limit} on model '{row.model}', suite "
-        f"'{row.suite}', here or published; {there}"
+        f"'{row.suite}', here or published; {_nearest(folders, row)}"
     )
+
+
+def _nearest(folders: Sequence[Path], row: Row) -> str:
+    """What there is in place of a run that is not: another seed, another limit, another row."""
+    if seeds := sorted(_seeds(folders, row)):
+        return f"there is seed {', '.join(map(str, seeds))}"
+    others = sorted(path for folder in folders for path in folder.glob("[0-9]*.json"))
+    if others:
+        # A limited run is told by its name alone.
+        return f"there is {others[0]}, asked for by that path, or with its --limit"
+    rows = sorted({path.name for folder in folders for path in folder.parent.glob("[!.]*")})
+    method = row.method.partition("+")[0]
+    same = [name for name in rows if name.partition("+")[0] == method]
+    return f"there is {', '.join(same)}" if same else nearest(row.method, rows)
 
 
 def find_runs(results: Results, row: Row) -> list[LoadedRun]:
@@ -113,7 +125,7 @@ def _folders(results: Results, row: Row) -> list[Path]:
     return [mine.parent, main.parent, *sorted(own)]
 
 
-def _seeds(folders: list[Path], row: Row) -> set[int]:
+def _seeds(folders: Sequence[Path], row: Row) -> set[int]:
     """The seeds of a row that finished, in any of the folders, once each."""
     ending = "" if row.limit is None else f".limit-{row.limit}"
     names = {path.name for folder in folders for path in folder.glob("[0-9]*.json")}
