@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from live_models import HARMFUL, sample, untrained
 from torch import Tensor
 
 from benchmark.cli import main
@@ -18,12 +19,15 @@ from benchmark.core.errors import RunFailed
 from benchmark.core.records import StepLog
 from benchmark.core.store import JsonLines
 from benchmark.cost.timeline import Span, Timeline
+from benchmark.engines.local import LocalEngine
 from benchmark.runner import RunRequest
 from benchmark.speed import neighbours, ours
 from benchmark.speed import step as comparing
-from benchmark.speed.bare import BARE, train_bare
+from benchmark.speed.bare import BARE, generate_bare, train_bare
 from benchmark.speed.figures import Overhead, Part, WholeFigures
 from benchmark.speed.memory import PeakMemory
+from benchmark.speed.overhead import _overheads as measured_overheads
+from benchmark.speed.overhead import check_same_answers, check_same_loss
 from benchmark.speed.printed import step_lines, whole_lines
 from benchmark.speed.side import Round, one_round
 from benchmark.speed.step import StepRequest, compare
@@ -31,6 +35,7 @@ from benchmark.speed.subject import Sizes, draw_pools, save_subject
 from benchmark.speed.task import Task
 from benchmark.speed.whole import parts_of, run_whole
 from benchmark.stages.attempt import unlearn
+from benchmark.testbed.build import build_processor, build_untrained
 from benchmark.training.batches import PoolBatch
 from benchmark.training.counting import Counted, Counting
 from benchmark.training.loop import LOSSES, Loop
@@ -39,6 +44,7 @@ from benchmark.vlm.loading import load_model
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
 
+SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
 SMALL = Sizes(vocabulary=300, hidden=64, layers=2)
 
 
@@ -137,7 +143,8 @@ class InThisProcess:
     """A side without a process of its own."""
 
     def __init__(self, side: str, task: Task) -> None:
-        self._how, self._task = {"ours": ours, "neighbours": neighbours}[side], task
+        self.side, self._task = side, task
+        self._how = {"ours": ours, "neighbours": neighbours}[side]
         self._perceptions = Perceptions()
 
     def __enter__(self) -> InThisProcess:
@@ -250,6 +257,36 @@ def test_the_bare_loop_is_the_training_of_the_harness(checkpoint, tmp_path):
     assert JsonLines(tmp_path / f"train{LOSSES}").read(StepLog)[-1].total == bare
     for name, parameter in looped.trainable().items():
         assert torch.equal(parameter, model.trainable()[name]), name
+
+
+def test_the_harness_stands_beside_loops_that_say_the_same(tmp_path):
+    build_untrained(0, vision_layers=1, language_layers=1).save_pretrained(tmp_path)
+    build_processor().save_pretrained(tmp_path)
+    request = RunRequest(
+        method="textual_unlearning", model=str(tmp_path), suite=str(SUITE), limit=1, device="cpu",
+        overrides={"steps": 2, "batch_size": 4},
+    )  # fmt: skip
+    found, n_threads = measured_overheads(request, 1)
+    assert [one.stage for one in found] == ["train", "generate"] and n_threads == 1
+    for one in found:
+        expected = one.stage_s.median / one.bare_s.median - 1
+        assert one.share.low == one.share.high == pytest.approx(expected)
+
+
+def test_bare_generation_follows_the_engine_or_is_refused():
+    model, asked = untrained(), [sample(name) for name in HARMFUL[:2]]
+    engine = LocalEngine(model, max_new_tokens=6)
+    answered = {response.sample_id: response for response in engine.answer(asked)}
+    timeline = Timeline()
+    check_same_answers(answered, generate_bare(engine, [asked], timeline=timeline))
+    assert [one.path for one in timeline.spans] == [(BARE,)]
+    # An engine that stops elsewhere.
+    shorter = LocalEngine(model, max_new_tokens=3)
+    bare = generate_bare(shorter, [asked], timeline=timeline)
+    with pytest.raises(RunFailed, match=r"in 2 of 2 samples, 'hand/train/ditupu' the first"):
+        check_same_answers(answered, bare)
+    with pytest.raises(RunFailed, match=r"another training than the stage"):
+        check_same_loss(1.0, 2.0)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def speed_run(
     suite: SuiteOption = DEFAULT_SUITE,
     limit: LimitOption = None,
     repeats: Annotated[
-        int, typer.Option("--repeats", min=1, help="Of each loop, with and without the harness.")
+        int, typer.Option("--repeats", min=1, help="Of each loop, in both orders.")
     ] = 3,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -63,7 +63,11 @@ def whole_lines(found: WholeFigures) -> list[str]:
     for what in dict.fromkeys(part.what for part in found.parts):
         mine, base = (_seconds(found, what, untouched=of) for of in (False, True))
         lines.append(f"{what:<16}{mine:>8.2f} s{base:>9.2f} s{(mine + base) / found.total_s:>8.1%}")
-    lines += ["", f"The harness beside the bare loops, median of {found.repeats} [least, most]:"]
+    lines += [
+        "",
+        f"The harness beside the bare loops, median of {found.repeats} [least, most]; each is the",
+        "mean of two turns, one begun by either side:",
+    ]
     for one in found.overheads:
         lines.append(
             f"{one.stage:<9} {one.stage_s.median:>7.2f} s, bare {one.bare_s.median:>7.2f} s: "

@@ -56,7 +56,7 @@ class StepRequest:
 
 
 def compare(request: StepRequest, *, say: Say) -> StepFigures:
-    """Every term in turn, each side in a process of its own, round after round: ours, theirs."""
+    """Every term in turn, each side in a process of its own, round after round."""
     git = environment.git()
     with _checkpoint(request) as folder:
         task = Task(
@@ -106,15 +106,17 @@ def _checkpoint(request: StepRequest) -> Iterator[Path]:
 
 
 def _rounds(task: Task, *, repeats: int, say: Say) -> list[tuple[Round, Round]]:
-    """Rounds of both sides in turns, so that what else the machine does falls on both. A step
-    before them warms both up and is not counted."""
+    """Rounds of both sides in turns, each beginning every other one, so that what else the machine
+    does falls on both. A step before them warms both up and is not counted."""
     pairs = []
     with SideProcess("ours", task) as ours, SideProcess("neighbours", task) as neighbours:
         for side in (ours, neighbours):
             side.round(steps=1)
         for repeat in range(repeats):
             say(f"{task.term}: repeat {repeat + 1} of {repeats}")
-            pairs.append((ours.round(steps=task.steps), neighbours.round(steps=task.steps)))
+            order = (ours, neighbours) if repeat % 2 == 0 else (neighbours, ours)
+            done = {side.side: side.round(steps=task.steps) for side in order}
+            pairs.append((done["ours"], done["neighbours"]))
     return pairs
 
 
