@@ -31,7 +31,7 @@ from benchmark.speed.overhead import check_same_answers, check_same_loss
 from benchmark.speed.printed import step_lines, whole_lines
 from benchmark.speed.side import Round, one_round
 from benchmark.speed.step import StepRequest, compare
-from benchmark.speed.subject import Sizes, draw_pools, save_subject
+from benchmark.speed.subject import Sizes, draw_pools, head_share, save_subject
 from benchmark.speed.task import Task
 from benchmark.speed.whole import parts_of, run_whole
 from benchmark.stages.attempt import unlearn
@@ -58,7 +58,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def task_of(checkpoint: Path, **changes: object) -> Task:
     task = Task(
         checkpoint=checkpoint, term="kl", tuning="lora", n_samples=8, batch_size=4, steps=4,
-        device="cpu", precision="fp32", n_threads=None,
+        device="cpu", precision="fp32", length_spread=0.8, n_threads=None,
     )  # fmt: skip
     return replace(task, **changes)  # type: ignore[arg-type]
 
@@ -130,6 +130,31 @@ def test_both_sides_see_the_same_samples_in_whole_epochs(checkpoint, tuning):
     assert all(len(done.step_s) == task.steps for done in rounds)
     assert all(sum(done.step_s) <= done.total_s * 1.001 for done in rounds)
     assert rounds[0].n_parameters == rounds[1].n_parameters
+    assert [done.keeps_reference for done in rounds] == [True, False]
+    assert not rounds[1].keeps_freed_memory
+
+
+def test_lengths_and_padding_are_those_of_the_samples(checkpoint):
+    for spread in (0.0, 0.8):
+        task = task_of(checkpoint, length_spread=spread, n_samples=16)
+        mine, theirs = (
+            one_round(side, task, perceptions=Perceptions()).work for side in (ours, neighbours)
+        )
+        lengths = mine.lengths
+        assert lengths == theirs.lengths
+        if spread:
+            assert lengths.shortest < lengths.median < lengths.longest
+            assert mine.n_tokens < mine.n_positions < theirs.n_positions
+        else:
+            assert lengths.shortest == lengths.longest
+            assert mine.n_tokens == mine.n_positions == theirs.n_positions
+
+
+def test_the_head_is_its_share_of_what_a_state_is_multiplied_with(checkpoint):
+    # By layer: queries, keys, values, outputs, and three maps to and from 8/3 of the width.
+    layer = 4 * 64 * 64 + 3 * 64 * (8 * 64 // 3)
+    expected = 300 * 64 / (300 * 64 + 2 * layer)
+    assert head_share(ours.load(task_of(checkpoint), Perceptions())) == expected
 
 
 def test_the_peak_is_kept_of_what_is_gone_again():
@@ -163,7 +188,8 @@ def test_a_comparison_is_a_table_of_80_columns(monkeypatch):
     said: list[str] = []
     request = StepRequest(
         sizes=SMALL, model=None, terms=("kl", "npo"), tuning="lora", precision="fp32",
-        n_samples=4, batch_size=2, steps=2, repeats=1, device="cpu", n_threads=None,
+        length_spread=0.8, n_samples=4, batch_size=2, steps=2, repeats=1, device="cpu",
+        n_threads=None,
     )  # fmt: skip
     found = compare(request, say=said.append)
     assert said == ["kl: repeat 1 of 1", "npo: repeat 1 of 1"]
@@ -188,6 +214,8 @@ def test_a_comparison_is_a_table_of_80_columns(monkeypatch):
             "sides see the same samples",
         ),
         ("--device cuda:99", "error: device 'cuda:99' is not there; there is auto, cpu"),
+        ("--length-spread -1", "error: --length-spread -1.0: from 0 (all alike) to 3.0"),
+        ("--length-spread nan", "error: --length-spread nan: from 0 (all alike) to 3.0"),
         ("--term ppo", "error: Invalid value for '--term': 'ppo' is not one of"),
     ],
 )

@@ -81,6 +81,9 @@ def speed_step(
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Samples of each pool in a step.")
     ] = 8,
+    length_spread: Annotated[
+        float, typer.Option("--length-spread", help="Of samples' lengths; 0: all alike.")
+    ] = 0.8,
     steps: Annotated[int, typer.Option("--steps", min=1, help="In a repeat: whole epochs.")] = 8,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of each side, in turns.")] = 3,
     device: DeviceOption = "auto",
@@ -105,6 +108,7 @@ def speed_step(
         precision=precision.value,
         n_samples=samples,
         batch_size=batch_size,
+        length_spread=length_spread,
         steps=steps,
         repeats=repeats,
         device=device_of(device),

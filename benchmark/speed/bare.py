@@ -43,9 +43,9 @@ def train_bare(
     )
     parameters = model.trainable()
     optimiser = make_optimiser(parameters, config)
-    length_of = _length_of(model)
+    length_of = length_in(model)
     reference = _reference(model, pools, length_of=length_of)
-    batches = _batches(model, pools, config, seed=seed, length_of=length_of)
+    batches = batches_of(model, pools, config, seed=seed, length_of=length_of)
     with timeline.doing(BARE):
         if not model.can_switch_off:
             model.hf.eval()
@@ -72,7 +72,7 @@ def _weighed(terms: Mapping[str, Tensor], config: TrainingConfig, *, step: int) 
     return reduce(add, weighed)
 
 
-def _length_of(model: VisionLanguageModel) -> Callable[[Sample], int]:
+def length_in(model: VisionLanguageModel) -> Callable[[Sample], int]:
     """As the shared loop reckons it, so that its batches come out."""
 
     def length_of(sample: Sample) -> int:
@@ -93,7 +93,7 @@ def _reference(
     return reference
 
 
-def _batches(
+def batches_of(
     model: VisionLanguageModel,
     pools: Mapping[str, Pool],
     config: TrainingConfig,
@@ -101,6 +101,7 @@ def _batches(
     seed: int,
     length_of: Callable[[Sample], int],
 ) -> list[dict[str, PoolBatch]]:
+    """The batches that the shared loop takes, every view of them made."""
     plans = {
         role: BatchPlan(
             pool, batch_size=config.batch_size, n_steps=config.steps, seed=seed,

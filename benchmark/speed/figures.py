@@ -25,6 +25,14 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median=median(values), low=min(values), high=max(values))
 
 
+class Lengths(Stored):
+    """Tokens of a sample, its answer among them."""
+
+    shortest: int
+    median: float
+    longest: int
+
+
 class SideFigures(Stored):
     """One side on one term. Tokens are those of prompts and answers that went through the student
     once, padding and second passes not counted; memory is the median of the peaks."""
@@ -38,6 +46,12 @@ class SideFigures(Stored):
     n_samples: int = Field(ge=1)
     n_tokens: int = Field(ge=1)
     n_answer_tokens: int = Field(ge=1)
+    positions_per_token: float = Field(ge=1)
+    """Computed for every token that counts: what padding adds."""
+    keeps_reference: bool
+    """Is what the reference says of a sample kept from step to step?"""
+    keeps_freed_memory: bool
+    """Is the C library told to keep what is freed (`benchmark.cost.allocator`)?"""
 
     @property
     def above_bytes(self) -> int:
@@ -66,6 +80,11 @@ class StepFigures(Stored):
     sizes: dict[str, int] | None
     """None for a checkpoint, which has its own."""
     n_parameters: int
+    head_share: float
+    """The head's among the weights of the language model that a state is multiplied with."""
+    lengths: Lengths
+    length_spread: float
+    """Standard deviation of the logarithm of a length; 0 draws all alike."""
     tuning: str
     precision: str
     n_samples: int

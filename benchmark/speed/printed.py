@@ -15,11 +15,10 @@ def step_lines(found: StepFigures) -> list[str]:
     if sizes is not None:
         what += f": {sizes['vocabulary']} words, hidden {sizes['hidden']}, {sizes['layers']} layers"
     one = found.terms[0].ours
-    epochs = found.steps * found.batch_size / found.n_samples
     head = [
         f"{what}, {found.n_parameters / 1e6:.1f} M parameters",
         f"{found.tuning}, {found.precision}; {found.steps} steps of {found.batch_size} + "
-        f"{found.batch_size} samples, {epochs:.0f} epochs of {found.n_samples} + "
+        f"{found.batch_size} samples, {_epochs(found):.0f} epochs of {found.n_samples} + "
         f"{found.n_samples}",
         f"{one.n_tokens} tokens a repeat, {one.n_answer_tokens} of them answers; "
         f"median of {found.repeats} [least, most]",
@@ -33,8 +32,41 @@ def step_lines(found: StepFigures) -> list[str]:
         "Tokens: of prompts and answers, once, without padding. Memory: the peak, above",
         "one loaded copy of the weights, and in total.",
     ]
-    return [*head, *rows, "", *ratios, "", *explained, *machine_lines(found.system, found.git,
-            found.packages)]  # fmt: skip
+    return [
+        *head, *rows, "", *ratios, "", *explained, "", *_strengths(found), "",
+        *machine_lines(found.system, found.git, found.packages),
+    ]  # fmt: skip
+
+
+def _strengths(found: StepFigures) -> list[str]:
+    """What of the ratios is owed to model, samples and settings, which are others elsewhere."""
+    ours, neighbours = found.terms[0].ours, found.terms[0].neighbours
+    lengths, spread = found.lengths, found.length_spread
+    by_ours, by_neighbours = ours.positions_per_token, neighbours.positions_per_token
+    freed = (
+        ["- Freed memory is kept by ours, a setting of glibc that a run of a small model",
+         "  has on a CPU too; neighbours have the C library as it is."]
+        if ours.keeps_freed_memory
+        else ["- Freed memory is left to the C library as it is, on both sides."]
+    )  # fmt: skip
+    return [
+        "What ours gains from, to be weighed for other models and samples:",
+        f"- The head is {found.head_share:.0%} of the multiplied weights of the language model; "
+        "ours",
+        "  evaluates it on answers alone. A larger model with a smaller share of head",
+        "  gains less.",
+        f"- Samples have {lengths.shortest} to {lengths.longest} tokens, median "
+        f"{lengths.median:.0f} (--length-spread {spread:g};",
+        f"  0: all alike). Tokens computed per real token, with padding: ours {by_ours:.2f}",
+        f"  (batches by length), neighbours {by_neighbours:.2f} (batches at random).",
+        "- The reference's answers are kept between steps by ours: it is asked once of a",
+        f"  sample, by neighbours once in each of the epochs, here {_epochs(found):.0f}.",
+        *freed,
+    ]
+
+
+def _epochs(found: StepFigures) -> float:
+    return found.steps * found.batch_size / found.n_samples
 
 
 def machine_lines(system: System, git: Git, packages: dict[str, str]) -> list[str]:

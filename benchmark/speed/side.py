@@ -16,6 +16,7 @@ import torch
 from benchmark.core.errors import RunFailed
 from benchmark.cost.clock import device_unit
 from benchmark.speed.memory import PeakMemory
+from benchmark.speed.subject import head_share
 from benchmark.speed.task import HowTo, Side, Task, Work
 from benchmark.vlm.perception import Perceptions
 
@@ -34,6 +35,9 @@ class Round:
     peak_bytes: int
     n_threads: int
     n_parameters: int
+    head_share: float
+    keeps_reference: bool
+    keeps_freed_memory: bool
 
 
 class SideProcess:
@@ -87,8 +91,9 @@ def one_round(how: HowTo, task: Task, *, perceptions: Perceptions) -> Round:
     model = how.load(task, perceptions)
     if task.n_threads is not None:
         torch.set_num_threads(task.n_threads)
-    memory = PeakMemory(task.device)
     n_parameters = sum(parameter.numel() for parameter in model.hf.parameters())
+    share, keeps_freed_memory = head_share(model), how.keeps_freed_memory(model, task)
+    memory = PeakMemory(task.device)
     clock = _Clock(_waiting_for(task.device))
     work = how.train(model, task, clock)
     return Round(
@@ -100,6 +105,9 @@ def one_round(how: HowTo, task: Task, *, perceptions: Perceptions) -> Round:
         peak_bytes=memory.peak_bytes,
         n_threads=torch.get_num_threads(),
         n_parameters=n_parameters,
+        head_share=share,
+        keeps_reference=how.KEEPS_REFERENCE,
+        keeps_freed_memory=keeps_freed_memory,
     )
 
 

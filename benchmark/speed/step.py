@@ -16,7 +16,7 @@ from benchmark.models import load_card
 from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, spread
 from benchmark.speed.machine import measured_on
 from benchmark.speed.side import Round, SideProcess
-from benchmark.speed.subject import Sizes, save_subject
+from benchmark.speed.subject import MOST_SPREAD, Sizes, save_subject
 from benchmark.speed.task import Task, Term
 from benchmark.stages.loaded import folder_of
 
@@ -33,6 +33,7 @@ class StepRequest:
     terms: tuple[Term, ...]
     tuning: Literal["lora", "full"]
     precision: Literal["fp32", "bf16"]
+    length_spread: float
     n_samples: int
     batch_size: int
     steps: int
@@ -42,6 +43,10 @@ class StepRequest:
 
     def __post_init__(self) -> None:
         """Both sides must see the same samples: whole epochs of whole batches."""
+        if not 0 <= self.length_spread <= MOST_SPREAD:
+            raise UserError(
+                f"--length-spread {self.length_spread}: from 0 (all alike) to {MOST_SPREAD}"
+            )
         if self.n_samples % self.batch_size:
             raise UserError(
                 f"--samples {self.n_samples}: it must be a multiple of --batch-size "
@@ -68,6 +73,7 @@ def compare(request: StepRequest, *, say: Say) -> StepFigures:
             steps=request.steps,
             device=request.device,
             precision=request.precision,
+            length_spread=request.length_spread,
             n_threads=request.n_threads,
         )
         rounds = {
@@ -80,6 +86,9 @@ def compare(request: StepRequest, *, say: Say) -> StepFigures:
         model=request.model or MADE,
         sizes=None if sizes is None else dict(vars(sizes)),
         n_parameters=one.n_parameters,
+        head_share=one.head_share,
+        lengths=one.work.lengths,
+        length_spread=request.length_spread,
         tuning=request.tuning,
         precision=request.precision,
         n_samples=request.n_samples,
@@ -156,4 +165,7 @@ def _side(rounds: Sequence[Round]) -> SideFigures:
         n_samples=work.n_samples,
         n_tokens=work.n_tokens,
         n_answer_tokens=work.n_answer_tokens,
+        positions_per_token=work.n_positions / work.n_tokens,
+        keeps_reference=rounds[0].keeps_reference,
+        keeps_freed_memory=rounds[0].keeps_freed_memory,
     )
