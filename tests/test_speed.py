@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -14,14 +18,16 @@ from live_models import HARMFUL, sample, untrained
 from torch import Tensor
 
 from benchmark.cli import main
+from benchmark.commands.output import adapter_of
 from benchmark.core import environment
-from benchmark.core.errors import RunFailed
+from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import StepLog
 from benchmark.core.store import JsonLines
+from benchmark.core.verdicts import Stored
 from benchmark.cost.timeline import Span, Timeline
 from benchmark.engines.local import LocalEngine
 from benchmark.runner import RunRequest
-from benchmark.speed import neighbours, ours
+from benchmark.speed import memory, neighbours, ours
 from benchmark.speed import step as comparing
 from benchmark.speed.bare import BARE, generate_bare, train_bare
 from benchmark.speed.figures import Overhead, Part, WholeFigures
@@ -29,8 +35,15 @@ from benchmark.speed.memory import PeakMemory
 from benchmark.speed.overhead import _overheads as measured_overheads
 from benchmark.speed.overhead import check_same_answers, check_same_loss
 from benchmark.speed.printed import step_lines, whole_lines
-from benchmark.speed.side import Round, one_round
-from benchmark.speed.step import StepRequest, compare
+from benchmark.speed.side import (
+    OutOfMemory,
+    Problem,
+    Round,
+    SideProcess,
+    is_out_of_memory,
+    one_round,
+)
+from benchmark.speed.step import StepRequest, compare, ratio
 from benchmark.speed.subject import Sizes, draw_pools, head_share, save_subject
 from benchmark.speed.task import Task
 from benchmark.speed.whole import parts_of, run_whole
@@ -158,10 +171,11 @@ def test_the_head_is_its_share_of_what_a_state_is_multiplied_with(checkpoint):
 
 
 def test_the_peak_is_kept_of_what_is_gone_again():
-    memory = PeakMemory("cpu")
+    peak = PeakMemory("cpu")
     n_bytes = 64 * 1024**2
     np.ones(n_bytes, dtype=np.uint8).sum()
-    assert memory.peak_bytes - memory.resting_bytes > 0.9 * n_bytes
+    assert peak.peak_bytes is not None
+    assert peak.peak_bytes - peak.resting_bytes > 0.9 * n_bytes
 
 
 class InThisProcess:
@@ -183,22 +197,100 @@ class InThisProcess:
         return one_round(self._how, task, perceptions=self._perceptions)
 
 
+TINY = StepRequest(
+    sizes=SMALL, model=None, terms=("kl", "npo"), tuning="lora", precision="fp32",
+    length_spread=0.8, n_samples=4, batch_size=2, steps=2, repeats=1, device="cpu",
+    n_threads=None,
+)  # fmt: skip
+
+
+def valid(command: str, found: Stored) -> None:
+    """What the command prints as JSON is what `schema` says, and can be read again."""
+    adapter = adapter_of(command)
+    printed = adapter.dump_json(found)
+    jsonschema.validate(json.loads(printed), adapter.json_schema(mode="serialization"))
+    assert adapter.validate_json(printed) == found
+
+
 def test_a_comparison_is_a_table_of_80_columns(monkeypatch):
     monkeypatch.setattr(comparing, "SideProcess", InThisProcess)
     said: list[str] = []
-    request = StepRequest(
-        sizes=SMALL, model=None, terms=("kl", "npo"), tuning="lora", precision="fp32",
-        length_spread=0.8, n_samples=4, batch_size=2, steps=2, repeats=1, device="cpu",
-        n_threads=None,
-    )  # fmt: skip
-    found = compare(request, say=said.append)
+    found = compare(TINY, say=said.append)
     assert said == ["kl: repeat 1 of 1", "npo: repeat 1 of 1"]
     assert [term.term for term in found.terms] == ["kl", "npo"]
-    assert type(found).model_validate_json(found.model_dump_json()) == found
+    valid("speed step", found)
     assert found.packages == environment.packages()
     lines = step_lines(found)
     assert max(map(len, lines)) <= 80, "\n".join(lines)
     assert sum("times the speed" in line for line in lines) == 2
+
+
+class ForOursAlone(InThisProcess):
+    """There is memory for a step of the neighbours, not for a round."""
+
+    def round(self, *, steps: int) -> Round:
+        if self.side == "neighbours" and steps > 1:
+            raise OutOfMemory("neighbours", "was killed by SIGKILL, as where memory is short")
+        return replace(super().round(steps=steps), peak_bytes=None)
+
+
+def test_where_the_neighbours_have_too_little_memory_ours_is_kept(monkeypatch):
+    monkeypatch.setattr(comparing, "SideProcess", ForOursAlone)
+    found = compare(replace(TINY, terms=("kl",), repeats=2), say=lambda _: None)
+    (term,) = found.terms
+    assert term.ours.tokens_per_s.low > 0
+    assert term.neighbours is term.speed_ratio is term.core_ratio is None
+    assert term.memory_above_ratio is term.memory_total_ratio is term.ours.peak_bytes is None
+    assert term.neighbours_ended is not None
+    valid("speed step", found)
+    lines = step_lines(found)
+    assert max(map(len, lines)) <= 80, "\n".join(lines)
+    assert "     neighbours  n/a: was killed by SIGKILL, as where memory is short" in lines
+    assert "kl: n/a, without neighbours" in lines
+    assert any(line.endswith("n/a        n/a") for line in lines), "a peak that nobody told"
+
+
+def test_memory_that_is_not_known_or_nothing_has_no_ratio():
+    assert ratio(10, 20) == 0.5
+    assert ratio(0, 20) == 0.0
+    assert ratio(10, 0) is ratio(None, 20) is ratio(10, None) is None
+
+
+def test_a_system_that_cannot_begin_anew_tells_no_peak(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "CLEAR_REFS", tmp_path / "no such folder" / "clear_refs")
+    assert PeakMemory("cpu").peak_bytes is None
+
+
+def test_a_side_in_its_process_says_what_stopped_it(tmp_path):
+    save_subject(tmp_path, SMALL)
+    with SideProcess("ours", task_of(tmp_path)) as side:
+        done = side.round(steps=4)
+        assert done.work.n_samples == 2 * 4 * 4 and len(done.step_s) == 4
+        weights = tmp_path / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:1000])
+        with pytest.raises(UserError, match=r"^model '.*' at .* cannot be loaded: SafetensorErr"):
+            side.round(steps=4)
+        os.kill(side._process.pid, signal.SIGKILL)
+        with pytest.raises(OutOfMemory, match="'ours' was killed by SIGKILL, as where memory is"):
+            side.round(steps=4)
+
+
+def test_a_bug_on_a_side_keeps_its_traceback():
+    try:
+        ours.METHODS["nonsense"]
+    except KeyError as error:
+        told = Problem.of(error).as_error("ours")
+    assert type(told) is RuntimeError
+    assert str(told).startswith("in the process of 'ours':\nTraceback (most recent call last):")
+    assert "KeyError: 'nonsense'" in str(told)
+    assert str(Problem.of(RunFailed("it stopped")).as_error("ours")) == "it stopped"
+
+
+def test_memory_that_cannot_be_had_is_no_bug():
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(raised.value)
+    assert is_out_of_memory(MemoryError()) and not is_out_of_memory(RuntimeError("a bug"))
 
 
 @pytest.mark.parametrize(
@@ -216,6 +308,11 @@ def test_a_comparison_is_a_table_of_80_columns(monkeypatch):
         ("--device cuda:99", "error: device 'cuda:99' is not there; there is auto, cpu"),
         ("--length-spread -1", "error: --length-spread -1.0: from 0 (all alike) to 3.0"),
         ("--length-spread nan", "error: --length-spread nan: from 0 (all alike) to 3.0"),
+        (
+            "--model testbed-llava --hidden 512 --layers 9",
+            "error: --hidden: --model 'testbed-llava' has sizes of its own; give the one or the "
+            "other",
+        ),
         ("--term ppo", "error: Invalid value for '--term': 'ppo' is not one of"),
     ],
 )
@@ -264,6 +361,7 @@ def test_what_a_run_took_is_a_table_of_80_columns():
         git=environment.git(), packages=environment.packages(),
         system=environment.system(device="cpu"),
     )  # fmt: skip
+    valid("speed run", found)
     lines = whole_lines(found)
     assert max(map(len, lines)) <= 80, "\n".join(lines)
     assert "generate            7.00 s     3.00 s   71.4%" in lines

@@ -33,6 +33,8 @@ class TermChoice(StrEnum):
     BOTH = "both"
 
 
+# Of the model that is made where none is named.
+VOCABULARY, HIDDEN, LAYERS = 32_000, 192, 4
 TERMS: dict[TermChoice, tuple[Literal["kl", "npo"], ...]] = {
     TermChoice.KL: ("kl",),
     TermChoice.NPO: ("npo",),
@@ -64,9 +66,18 @@ def speed_step(
     term: Annotated[
         TermChoice, typer.Option("--term", help="A KL to the untouched model, NPO's ratio to it.")
     ] = TermChoice.BOTH,
-    vocabulary: Annotated[int, typer.Option("--vocabulary", help="Words it knows.")] = 32_000,
-    hidden: Annotated[int, typer.Option("--hidden", help="Width of the language model.")] = 192,
-    layers: Annotated[int, typer.Option("--layers", help="Its decoder layers.")] = 4,
+    vocabulary: Annotated[
+        int | None,
+        typer.Option("--vocabulary", help="Words it knows.", show_default=str(VOCABULARY)),
+    ] = None,
+    hidden: Annotated[
+        int | None,
+        typer.Option("--hidden", help="Width of the language model.", show_default=str(HIDDEN)),
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option("--layers", help="Its decoder layers.", show_default=str(LAYERS)),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="A name or a checkpoint's folder, in place of these sizes."),
@@ -94,6 +105,12 @@ def speed_step(
     as_json: JsonOption = False,
 ) -> int:
     """Compare an unlearning step with the way it is usually written, side by side in one run."""
+    asked = {"--vocabulary": vocabulary, "--hidden": hidden, "--layers": layers}
+    given = [option for option, size in asked.items() if size is not None]
+    if model is not None and given:
+        raise UserError(
+            f"{given[0]}: --model '{model}' has sizes of its own; give the one or the other"
+        )
     say("speed step: ours and the usual step; loading ...")
     from benchmark.speed.printed import step_lines
     from benchmark.speed.step import StepRequest, compare
@@ -101,7 +118,13 @@ def speed_step(
     from benchmark.stages.resolve import device_of
 
     request = StepRequest(
-        sizes=None if model else Sizes(vocabulary=vocabulary, hidden=hidden, layers=layers),
+        sizes=None
+        if model is not None
+        else Sizes(
+            vocabulary=VOCABULARY if vocabulary is None else vocabulary,
+            hidden=HIDDEN if hidden is None else hidden,
+            layers=LAYERS if layers is None else layers,
+        ),
         model=model,
         terms=TERMS[term],
         tuning=tuning.value,

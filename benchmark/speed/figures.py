@@ -35,14 +35,15 @@ class Lengths(Stored):
 
 class SideFigures(Stored):
     """One side on one term. Tokens are those of prompts and answers that went through the student
-    once, padding and second passes not counted; memory is the median of the peaks."""
+    once, padding and second passes not counted; memory is the median of the peaks, None where the
+    system does not tell."""
 
     tokens_per_s: Spread
     samples_per_s: Spread
     step_s: Spread
     """Of the median step of each repeat."""
     resting_bytes: int = Field(ge=0)
-    peak_bytes: int = Field(ge=0)
+    peak_bytes: int | None = Field(ge=0)
     n_samples: int = Field(ge=1)
     n_tokens: int = Field(ge=1)
     n_answer_tokens: int = Field(ge=1)
@@ -54,23 +55,26 @@ class SideFigures(Stored):
     """Is the C library told to keep what is freed (`benchmark.cost.allocator`)?"""
 
     @property
-    def above_bytes(self) -> int:
+    def above_bytes(self) -> int | None:
         """What the work took beside one copy of the weights."""
-        return self.peak_bytes - self.resting_bytes
+        return None if self.peak_bytes is None else self.peak_bytes - self.resting_bytes
 
 
 class TermFigures(Stored):
-    """Both sides on one term, repeat by repeat in turns; `speed_ratio` is how many
-    times as fast ours is, memory ratios are ours over the neighbours'."""
+    """Both sides on one term, repeat by repeat in turns; `speed_ratio` is how many times as fast
+    ours is, memory ratios are ours over the neighbours'. Where these ran out of memory there is
+    nothing but ours."""
 
     term: str
     ours: SideFigures
-    neighbours: SideFigures
-    speed_ratio: Spread
+    neighbours: SideFigures | None
+    neighbours_ended: str | None
+    """Why there are no figures of theirs."""
+    speed_ratio: Spread | None
     core_ratio: Spread | None
     """Of core-seconds, which other work on the machine lengthens less; None on a GPU."""
-    memory_above_ratio: float
-    memory_total_ratio: float
+    memory_above_ratio: float | None
+    memory_total_ratio: float | None
 
 
 class StepFigures(Stored):

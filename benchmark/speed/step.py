@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -15,7 +15,7 @@ from benchmark.core.errors import UserError
 from benchmark.models import load_card
 from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, spread
 from benchmark.speed.machine import measured_on
-from benchmark.speed.side import Round, SideProcess
+from benchmark.speed.side import OutOfMemory, Round, SideProcess
 from benchmark.speed.subject import MOST_SPREAD, Sizes, save_subject
 from benchmark.speed.task import Task, Term
 from benchmark.stages.loaded import folder_of
@@ -80,7 +80,7 @@ def compare(request: StepRequest, *, say: Say) -> StepFigures:
             term: _rounds(replace(task, term=term), repeats=request.repeats, say=say)
             for term in request.terms
         }
-    one = next(iter(rounds.values()))[0][0]
+    one = next(iter(rounds.values())).ours[0]
     sizes = request.sizes
     return StepFigures(
         model=request.model or MADE,
@@ -95,7 +95,7 @@ def compare(request: StepRequest, *, say: Say) -> StepFigures:
         batch_size=request.batch_size,
         steps=request.steps,
         repeats=request.repeats,
-        terms=[_term(term, pairs) for term, pairs in rounds.items()],
+        terms=[_term(term, taken) for term, taken in rounds.items()],
         git=git,
         packages=environment.packages(),
         system=measured_on(request.device, n_threads=one.n_threads),
@@ -114,34 +114,65 @@ def _checkpoint(request: StepRequest) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _rounds(task: Task, *, repeats: int, say: Say) -> list[tuple[Round, Round]]:
+@dataclass(kw_only=True)
+class _Rounds:
+    """Of one term, as they come. Where the neighbours run out of memory, ours goes on."""
+
+    ours: list[Round] = field(default_factory=list)
+    neighbours: list[Round] = field(default_factory=list)
+    neighbours_ended: str | None = None
+
+    def take(self, side: SideProcess, *, steps: int) -> None:
+        """One more of a side; those of one that has ended are no figures."""
+        if side.side == "ours":
+            self.ours.append(side.round(steps=steps))
+        elif self.neighbours_ended is None:
+            try:
+                self.neighbours.append(side.round(steps=steps))
+            except OutOfMemory as error:
+                self.neighbours, self.neighbours_ended = [], error.why
+
+    @property
+    def pairs(self) -> list[tuple[Round, Round]]:
+        """Both sides' of every repeat, the warm-up not among them."""
+        if self.neighbours_ended is not None:
+            return []
+        return list(zip(self.ours, self.neighbours, strict=True))[1:]
+
+
+def _rounds(task: Task, *, repeats: int, say: Say) -> _Rounds:
     """Rounds of both sides in turns, each beginning every other one, so that what else the machine
     does falls on both. A step before them warms both up and is not counted."""
-    pairs = []
+    rounds = _Rounds()
     with SideProcess("ours", task) as ours, SideProcess("neighbours", task) as neighbours:
         for side in (ours, neighbours):
-            side.round(steps=1)
+            rounds.take(side, steps=1)
         for repeat in range(repeats):
             say(f"{task.term}: repeat {repeat + 1} of {repeats}")
-            order = (ours, neighbours) if repeat % 2 == 0 else (neighbours, ours)
-            done = {side.side: side.round(steps=task.steps) for side in order}
-            pairs.append((done["ours"], done["neighbours"]))
-    return pairs
+            for side in (ours, neighbours) if repeat % 2 == 0 else (neighbours, ours):
+                rounds.take(side, steps=task.steps)
+    return rounds
 
 
-def _term(term: Term, pairs: Sequence[tuple[Round, Round]]) -> TermFigures:
-    ours = _side([mine for mine, _ in pairs])
-    neighbours = _side([theirs for _, theirs in pairs])
-    counted = [(one.n_samples, one.n_tokens, one.n_answer_tokens) for one in (ours, neighbours)]
-    assert counted[0] == counted[1], f"the sides saw different samples: {counted}"
+def _term(term: Term, rounds: _Rounds) -> TermFigures:
+    ours, pairs = _side(rounds.ours[1:]), rounds.pairs
+    neighbours = _side([theirs for _, theirs in pairs]) if pairs else None
+    if neighbours is not None:
+        counted = [(one.n_samples, one.n_tokens, one.n_answer_tokens) for one in (ours, neighbours)]
+        assert counted[0] == counted[1], f"the sides saw different samples: {counted}"
+    above, total = (
+        (None, None) if neighbours is None else (neighbours.above_bytes, neighbours.peak_bytes)
+    )
+    speed_ratios = [theirs.total_s / mine.total_s for mine, theirs in pairs]
     return TermFigures(
         term=term,
         ours=ours,
         neighbours=neighbours,
-        speed_ratio=spread([theirs.total_s / mine.total_s for mine, theirs in pairs]),
+        neighbours_ended=rounds.neighbours_ended,
+        speed_ratio=spread(speed_ratios) if speed_ratios else None,
         core_ratio=_core_ratio(pairs),
-        memory_above_ratio=ours.above_bytes / neighbours.above_bytes,
-        memory_total_ratio=ours.peak_bytes / neighbours.peak_bytes,
+        memory_above_ratio=ratio(ours.above_bytes, above),
+        memory_total_ratio=ratio(ours.peak_bytes, total),
     )
 
 
@@ -154,14 +185,20 @@ def _core_ratio(pairs: Sequence[tuple[Round, Round]]) -> Spread | None:
     return spread(known) if known else None
 
 
+def ratio(ours: int | None, neighbours: int | None) -> float | None:
+    """Of two amounts; None where one is not known, or there is nothing to compare with."""
+    return ours / neighbours if ours is not None and neighbours else None
+
+
 def _side(rounds: Sequence[Round]) -> SideFigures:
     work = rounds[0].work
+    peaks = [one.peak_bytes for one in rounds if one.peak_bytes is not None]
     return SideFigures(
         tokens_per_s=spread([work.n_tokens / one.total_s for one in rounds]),
         samples_per_s=spread([work.n_samples / one.total_s for one in rounds]),
         step_s=spread([median(one.step_s) for one in rounds]),
         resting_bytes=round(median(one.resting_bytes for one in rounds)),
-        peak_bytes=round(median(one.peak_bytes for one in rounds)),
+        peak_bytes=round(median(peaks)) if peaks else None,
         n_samples=work.n_samples,
         n_tokens=work.n_tokens,
         n_answer_tokens=work.n_answer_tokens,
