@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -34,7 +35,19 @@ class TermChoice(StrEnum):
 
 
 # Of the model that is made where none is named.
-VOCABULARY, HIDDEN, LAYERS = 32_000, 192, 4
+MADE = {"vocabulary": 32_000, "hidden": 192, "layers": 4}
+VocabularyOption = Annotated[
+    int | None,
+    typer.Option("--vocabulary", help=f"Words it knows; {MADE['vocabulary']} if not given."),
+]
+HiddenOption = Annotated[
+    int | None,
+    typer.Option("--hidden", help=f"The language model's width; {MADE['hidden']} if not given."),
+]
+LayersOption = Annotated[
+    int | None,
+    typer.Option("--layers", help=f"Its decoder layers; {MADE['layers']} if not given."),
+]
 TERMS: dict[TermChoice, tuple[Literal["kl", "npo"], ...]] = {
     TermChoice.KL: ("kl",),
     TermChoice.NPO: ("npo",),
@@ -66,18 +79,9 @@ def speed_step(
     term: Annotated[
         TermChoice, typer.Option("--term", help="A KL to the untouched model, NPO's ratio to it.")
     ] = TermChoice.BOTH,
-    vocabulary: Annotated[
-        int | None,
-        typer.Option("--vocabulary", help="Words it knows.", show_default=str(VOCABULARY)),
-    ] = None,
-    hidden: Annotated[
-        int | None,
-        typer.Option("--hidden", help="Width of the language model.", show_default=str(HIDDEN)),
-    ] = None,
-    layers: Annotated[
-        int | None,
-        typer.Option("--layers", help="Its decoder layers.", show_default=str(LAYERS)),
-    ] = None,
+    vocabulary: VocabularyOption = None,
+    hidden: HiddenOption = None,
+    layers: LayersOption = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="A name or a checkpoint's folder, in place of these sizes."),
@@ -105,12 +109,8 @@ def speed_step(
     as_json: JsonOption = False,
 ) -> int:
     """Compare an unlearning step with the way it is usually written, side by side in one run."""
-    asked = {"--vocabulary": vocabulary, "--hidden": hidden, "--layers": layers}
-    given = [option for option, size in asked.items() if size is not None]
-    if model is not None and given:
-        raise UserError(
-            f"{given[0]}: --model '{model}' has sizes of its own; give the one or the other"
-        )
+    sizes = {"vocabulary": vocabulary, "hidden": hidden, "layers": layers}
+    _check_either(model, sizes)
     say("speed step: ours and the usual step; loading ...")
     from benchmark.speed.printed import step_lines
     from benchmark.speed.step import StepRequest, compare
@@ -118,13 +118,7 @@ def speed_step(
     from benchmark.stages.resolve import device_of
 
     request = StepRequest(
-        sizes=None
-        if model is not None
-        else Sizes(
-            vocabulary=VOCABULARY if vocabulary is None else vocabulary,
-            hidden=HIDDEN if hidden is None else hidden,
-            layers=LAYERS if layers is None else layers,
-        ),
+        sizes=None if model is not None else Sizes(**_made(sizes)),
         model=model,
         terms=TERMS[term],
         tuning=tuning.value,
@@ -140,6 +134,20 @@ def speed_step(
     found = compare(request, say=say)
     report("speed step", found, lambda one: "\n".join(step_lines(one)), as_json=as_json)
     return 0
+
+
+def _check_either(model: str | None, sizes: Mapping[str, int | None]) -> None:
+    """Raise `UserError` for sizes of a model that has its own."""
+    given = [name for name, size in sizes.items() if size is not None]
+    if model is not None and given:
+        raise UserError(
+            f"--{given[0]}: --model '{model}' has sizes of its own; give the one or the other"
+        )
+
+
+def _made(sizes: Mapping[str, int | None]) -> dict[str, int]:
+    """Those that were given, and the rest as they are made."""
+    return MADE | {name: size for name, size in sizes.items() if size is not None}
 
 
 @speed.command("run", epilog="Example: speed run --method npo --limit 20")

@@ -187,7 +187,9 @@ def _core_ratio(pairs: Sequence[tuple[Round, Round]]) -> Spread | None:
 
 def ratio(ours: int | None, neighbours: int | None) -> float | None:
     """Of two amounts; None where one is not known, or there is nothing to compare with."""
-    return ours / neighbours if ours is not None and neighbours else None
+    if ours is None or neighbours is None or neighbours <= 0:
+        return None
+    return ours / neighbours
 
 
 def _side(rounds: Sequence[Round]) -> SideFigures:
