@@ -8,10 +8,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from speed_parts import InThisProcess
 
 from benchmark.cli import main
 from benchmark.commands.output import TYPES
 from benchmark.core import store
+from benchmark.speed import step as comparing
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--suite", str(Path(__file__).parent / "suites" / "small-safety.yaml")]
@@ -195,3 +197,13 @@ def test_a_run_for_programs_and_all_that_follows_from_it(capsys, tmp_path):
     assert "worst family" in (folder / "README.md").read_text()
     assert main(["export", "--method", trained, *UNTRAINED, "--to", str(folder)]) == 2
     assert "there is something already" in capsys.readouterr().err
+
+
+def test_a_comparison_of_steps_for_programs(capsys, monkeypatch):
+    monkeypatch.setattr(comparing, "SideProcess", InThisProcess)
+    sizes = ["--vocabulary", "300", "--hidden", "64", "--layers", "2"]
+    task = ["--samples", "4", "--batch-size", "2", "--steps", "2", "--repeats", "1"]
+    asked = ["--term", "kl", "--length-spread", "0", "--device", "cpu"]
+    found = checked(capsys, "speed", "step", *sizes, *task, *asked, n_words=2)
+    assert [term["term"] for term in found["terms"]] == ["kl"]
+    assert found["terms"][0]["neighbours"]["positions_per_token"] == 1.0

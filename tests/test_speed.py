@@ -1,45 +1,26 @@
-"""The two sides of the speed comparison compute the same, and what is printed of them fits."""
+"""The two sides of the speed comparison compute the same, on the same samples."""
 
 from __future__ import annotations
 
 import copy
-import math
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from speed_parts import SMALL, task_of
 from torch import Tensor
 
-from benchmark.cli import main
-from benchmark.core import environment
-from benchmark.core.errors import RunFailed
-from benchmark.core.records import StepLog
-from benchmark.core.store import JsonLines
-from benchmark.cost.timeline import Span, Timeline
-from benchmark.runner import RunRequest
 from benchmark.speed import neighbours, ours
-from benchmark.speed import step as comparing
-from benchmark.speed.bare import BARE, train_bare
-from benchmark.speed.figures import Overhead, Part, WholeFigures
-from benchmark.speed.memory import PeakMemory
-from benchmark.speed.printed import step_lines, whole_lines
-from benchmark.speed.side import Round, one_round
-from benchmark.speed.step import StepRequest, compare
-from benchmark.speed.subject import Sizes, draw_pools, save_subject
+from benchmark.speed.side import (
+    one_round,
+)
+from benchmark.speed.subject import draw_pools, head_share, save_subject
 from benchmark.speed.task import Task
-from benchmark.speed.whole import parts_of, run_whole
-from benchmark.stages.attempt import unlearn
 from benchmark.training.batches import PoolBatch
 from benchmark.training.counting import Counted, Counting
-from benchmark.training.loop import LOSSES, Loop
 from benchmark.training.reference import Reference
-from benchmark.vlm.loading import load_model
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
-
-SMALL = Sizes(vocabulary=300, hidden=64, layers=2)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +28,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("subject")
     save_subject(folder, SMALL)
     return folder
-
-
-def task_of(checkpoint: Path, **changes: object) -> Task:
-    task = Task(
-        checkpoint=checkpoint, term="kl", tuning="lora", n_samples=8, batch_size=4, steps=4,
-        device="cpu", precision="fp32", n_threads=None,
-    )  # fmt: skip
-    return replace(task, **changes)  # type: ignore[arg-type]
 
 
 def moved(model: VisionLanguageModel) -> VisionLanguageModel:
@@ -124,149 +97,28 @@ def test_both_sides_see_the_same_samples_in_whole_epochs(checkpoint, tuning):
     assert all(len(done.step_s) == task.steps for done in rounds)
     assert all(sum(done.step_s) <= done.total_s * 1.001 for done in rounds)
     assert rounds[0].n_parameters == rounds[1].n_parameters
+    assert [done.keeps_reference for done in rounds] == [True, False]
+    assert not rounds[1].keeps_freed_memory
 
 
-def test_the_peak_is_kept_of_what_is_gone_again():
-    memory = PeakMemory("cpu")
-    n_bytes = 64 * 1024**2
-    np.ones(n_bytes, dtype=np.uint8).sum()
-    assert memory.peak_bytes - memory.resting_bytes > 0.9 * n_bytes
+def test_lengths_and_padding_are_those_of_the_samples(checkpoint):
+    for spread in (0.0, 0.8):
+        task = task_of(checkpoint, length_spread=spread, n_samples=16)
+        mine, theirs = (
+            one_round(side, task, perceptions=Perceptions()).work for side in (ours, neighbours)
+        )
+        lengths = mine.lengths
+        assert lengths == theirs.lengths
+        if spread:
+            assert lengths.shortest < lengths.median < lengths.longest
+            assert mine.n_tokens < mine.n_positions < theirs.n_positions
+        else:
+            assert lengths.shortest == lengths.longest
+            assert mine.n_tokens == mine.n_positions == theirs.n_positions
 
 
-class InThisProcess:
-    """A side without a process of its own."""
-
-    def __init__(self, side: str, task: Task) -> None:
-        self._how, self._task = {"ours": ours, "neighbours": neighbours}[side], task
-        self._perceptions = Perceptions()
-
-    def __enter__(self) -> InThisProcess:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        pass
-
-    def round(self, *, steps: int) -> Round:
-        task = replace(self._task, steps=steps)
-        return one_round(self._how, task, perceptions=self._perceptions)
-
-
-def test_a_comparison_is_a_table_of_80_columns(monkeypatch):
-    monkeypatch.setattr(comparing, "SideProcess", InThisProcess)
-    said: list[str] = []
-    request = StepRequest(
-        sizes=SMALL, model=None, terms=("kl", "npo"), tuning="lora", precision="fp32",
-        n_samples=4, batch_size=2, steps=2, repeats=1, device="cpu", n_threads=None,
-    )  # fmt: skip
-    found = compare(request, say=said.append)
-    assert said == ["kl: repeat 1 of 1", "npo: repeat 1 of 1"]
-    assert [term.term for term in found.terms] == ["kl", "npo"]
-    assert type(found).model_validate_json(found.model_dump_json()) == found
-    assert found.packages == environment.packages()
-    lines = step_lines(found)
-    assert max(map(len, lines)) <= 80, "\n".join(lines)
-    assert sum("times the speed" in line for line in lines) == 2
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        ("--hidden 100", "error: --hidden 100: it must be a multiple of 32, the size of a head"),
-        ("--vocabulary 5", "error: --vocabulary 5: at least 100 are needed"),
-        ("--layers 0", "error: --layers 0: at least 1 is needed"),
-        ("--samples 12", "error: --samples 12: it must be a multiple of --batch-size 8"),
-        (
-            "--steps 9",
-            "error: --steps 9: it must be a multiple of 4, the batches of an epoch, so that both "
-            "sides see the same samples",
-        ),
-        ("--device cuda:99", "error: device 'cuda:99' is not there; there is auto, cpu"),
-        ("--term ppo", "error: Invalid value for '--term': 'ppo' is not one of"),
-    ],
-)
-def test_a_mistake_is_one_line(capsys, arguments, line):
-    assert main(["speed", "step", *arguments.split()]) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith(line)
-
-
-def span(*path: str, at: float, own_s: float) -> Span:
-    return Span(path=path, began_at=at, wall_s=own_s, own_s=own_s, own_core_s=own_s)
-
-
-def test_the_parts_of_a_run_add_up_to_it():
-    spans = [
-        span("import", at=101.0, own_s=2.0),
-        span("untouched model", "generate", at=104.0, own_s=3.0),
-        span("untouched model", at=103.5, own_s=0.5),
-        span("generate", "load model", at=107.5, own_s=1.0),
-        span("generate", at=107.0, own_s=4.0),
-    ]
-    parts = parts_of(spans, began_at=100.0, total_s=14.0)
-    assert [(part.what, part.untouched, part.wall_s) for part in parts] == [
-        ("start Python", False, 1.0), ("import", False, 2.0), ("between, exit", True, 0.5),
-        ("generate", True, 3.0), ("generate", False, 4.0), ("load model", False, 1.0),
-        ("between, exit", False, 2.5),
-    ]  # fmt: skip
-    assert sum(part.wall_s for part in parts) == 14.0
-
-
-def test_what_a_run_took_is_a_table_of_80_columns():
-    figures = {"low": -0.12, "median": 0.01, "high": 0.02}
-    seconds = {"low": 1000.0, "median": 1234.5, "high": 2000.0}
-    found = WholeFigures(
-        method="textual_unlearning", model="testbed-llava-unaligned", suite="testbed-safety",
-        limit=20, repeats=3, first_line_s=0.5, total_s=14.0,
-        parts=[
-            Part(what="import", untouched=False, wall_s=4.0),
-            Part(what="generate", untouched=False, wall_s=7.0),
-            Part(what="generate", untouched=True, wall_s=3.0),
-        ],
-        overheads=[
-            Overhead(stage=stage, stage_s=seconds, bare_s=seconds, share=figures,
-                     core_share=figures)
-            for stage in ("train", "generate")
-        ],
-        git=environment.git(), packages=environment.packages(),
-        system=environment.system(device="cpu"),
-    )  # fmt: skip
-    lines = whole_lines(found)
-    assert max(map(len, lines)) <= 80, "\n".join(lines)
-    assert "generate            7.00 s     3.00 s   71.4%" in lines
-
-
-def test_the_bare_loop_is_the_training_of_the_harness(checkpoint, tmp_path):
-    task = task_of(checkpoint)
-    method, timeline = ours.method_of(task), Timeline()
-    model = load_model(checkpoint, name="subject")
-    pools = draw_pools(model, n_samples=task.n_samples, seed=0)
-    bare = train_bare(method, model, pools, seed=0, timeline=timeline)
-    assert [one.path for one in timeline.spans] == [(BARE,)]
-    looped = load_model(checkpoint, name="subject")
-    loop = Loop(
-        model=looped, pools=pools, seed=0, folder=tmp_path,
-        report=lambda *_, **__: None, checkpointed=lambda: None, checkpoint_every_s=math.inf,
-    )  # fmt: skip
-    unlearn(method, loop=loop, gold=ours._no_gold)
-    assert JsonLines(tmp_path / f"train{LOSSES}").read(StepLog)[-1].total == bare
-    for name, parameter in looped.trainable().items():
-        assert torch.equal(parameter, model.trainable()[name]), name
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        ("--method nonsense", "error: unknown method 'nonsense'"),
-        ("--method npo,dpo", "error: --method 'npo,dpo': one at a time here"),
-        ("--suite nonsense", "error: unknown suite 'nonsense'"),
-        ("--method gold", "error: method 'gold' is not a loss alone; `speed run` takes one that"),
-    ],
-)
-def test_a_run_that_cannot_be_measured_is_one_line(capsys, arguments, line):
-    assert main(["speed", "run", *arguments.split()]) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith(line)
-
-
-def test_a_run_that_fails_says_its_last_line(tmp_path, monkeypatch):
-    request = RunRequest(method="textual_unlearning", suite="no suite", device="cpu")
-    with pytest.raises(RunFailed, match=r"exit code 2: error: unknown suite 'no suite'"):
-        run_whole(request)
+def test_the_head_is_its_share_of_what_a_state_is_multiplied_with(checkpoint):
+    # By layer: queries, keys, values, outputs, and three maps to and from 8/3 of the width.
+    layer = 4 * 64 * 64 + 3 * 64 * (8 * 64 // 3)
+    expected = 300 * 64 / (300 * 64 + 2 * layer)
+    assert head_share(ours.load(task_of(checkpoint), Perceptions())) == expected

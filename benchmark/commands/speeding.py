@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -33,6 +34,20 @@ class TermChoice(StrEnum):
     BOTH = "both"
 
 
+# Of the model that is made where none is named.
+MADE = {"vocabulary": 32_000, "hidden": 192, "layers": 4}
+VocabularyOption = Annotated[
+    int | None,
+    typer.Option("--vocabulary", help=f"Words it knows; {MADE['vocabulary']} if not given."),
+]
+HiddenOption = Annotated[
+    int | None,
+    typer.Option("--hidden", help=f"The language model's width; {MADE['hidden']} if not given."),
+]
+LayersOption = Annotated[
+    int | None,
+    typer.Option("--layers", help=f"Its decoder layers; {MADE['layers']} if not given."),
+]
 TERMS: dict[TermChoice, tuple[Literal["kl", "npo"], ...]] = {
     TermChoice.KL: ("kl",),
     TermChoice.NPO: ("npo",),
@@ -64,9 +79,9 @@ def speed_step(
     term: Annotated[
         TermChoice, typer.Option("--term", help="A KL to the untouched model, NPO's ratio to it.")
     ] = TermChoice.BOTH,
-    vocabulary: Annotated[int, typer.Option("--vocabulary", help="Words it knows.")] = 32_000,
-    hidden: Annotated[int, typer.Option("--hidden", help="Width of the language model.")] = 192,
-    layers: Annotated[int, typer.Option("--layers", help="Its decoder layers.")] = 4,
+    vocabulary: VocabularyOption = None,
+    hidden: HiddenOption = None,
+    layers: LayersOption = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="A name or a checkpoint's folder, in place of these sizes."),
@@ -81,6 +96,9 @@ def speed_step(
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Samples of each pool in a step.")
     ] = 8,
+    length_spread: Annotated[
+        float, typer.Option("--length-spread", help="Of samples' lengths; 0: all alike.")
+    ] = 0.8,
     steps: Annotated[int, typer.Option("--steps", min=1, help="In a repeat: whole epochs.")] = 8,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of each side, in turns.")] = 3,
     device: DeviceOption = "auto",
@@ -91,6 +109,8 @@ def speed_step(
     as_json: JsonOption = False,
 ) -> int:
     """Compare an unlearning step with the way it is usually written, side by side in one run."""
+    sizes = {"vocabulary": vocabulary, "hidden": hidden, "layers": layers}
+    _check_either(model, sizes)
     say("speed step: ours and the usual step; loading ...")
     from benchmark.speed.printed import step_lines
     from benchmark.speed.step import StepRequest, compare
@@ -98,13 +118,14 @@ def speed_step(
     from benchmark.stages.resolve import device_of
 
     request = StepRequest(
-        sizes=None if model else Sizes(vocabulary=vocabulary, hidden=hidden, layers=layers),
+        sizes=None if model is not None else Sizes(**_made(sizes)),
         model=model,
         terms=TERMS[term],
         tuning=tuning.value,
         precision=precision.value,
         n_samples=samples,
         batch_size=batch_size,
+        length_spread=length_spread,
         steps=steps,
         repeats=repeats,
         device=device_of(device),
@@ -113,6 +134,20 @@ def speed_step(
     found = compare(request, say=say)
     report("speed step", found, lambda one: "\n".join(step_lines(one)), as_json=as_json)
     return 0
+
+
+def _check_either(model: str | None, sizes: Mapping[str, int | None]) -> None:
+    """Raise `UserError` for sizes of a model that has its own."""
+    given = [name for name, size in sizes.items() if size is not None]
+    if model is not None and given:
+        raise UserError(
+            f"--{given[0]}: --model '{model}' has sizes of its own; give the one or the other"
+        )
+
+
+def _made(sizes: Mapping[str, int | None]) -> dict[str, int]:
+    """Those that were given, and the rest as they are made."""
+    return MADE | {name: size for name, size in sizes.items() if size is not None}
 
 
 @speed.command("run", epilog="Example: speed run --method npo --limit 20")
@@ -124,7 +159,7 @@ def speed_run(
     suite: SuiteOption = DEFAULT_SUITE,
     limit: LimitOption = None,
     repeats: Annotated[
-        int, typer.Option("--repeats", min=1, help="Of each loop, with and without the harness.")
+        int, typer.Option("--repeats", min=1, help="Of each loop, in both orders.")
     ] = 3,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

@@ -9,10 +9,15 @@ import platform
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
+def is_glibc() -> bool:
+    """Is it the library that can be told?"""
+    return platform.libc_ver()[0] == "glibc"
+
+
 def keep_freed_memory() -> None:
     """Keep what is freed for the next that asks: where a small model answers, fetching memory for
     every activation from the system anew takes a tenth of the time."""
-    if platform.libc_ver()[0] != "glibc":
+    if not is_glibc():
         return
     libc = ctypes.CDLL(None)
     for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**26)):
@@ -21,5 +26,5 @@ def keep_freed_memory() -> None:
 
 def return_freed_memory() -> None:
     """Give back what is kept and unused, so that it does not count as used by what comes next."""
-    if platform.libc_ver()[0] == "glibc":
+    if is_glibc():
         ctypes.CDLL(None).malloc_trim(0)

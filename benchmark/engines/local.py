@@ -41,13 +41,14 @@ class LocalEngine:
         if len(self._responders) > 1:
             raise RunFailed("a method may have one hook that responds, this one has more")
         tokenizer = model.tokenizer
-        self._decoding = GenerationConfig(
+        self.decoding = GenerationConfig(
             max_new_tokens=max_new_tokens,
             do_sample=False,
             num_beams=1,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
+        """How every answer is decoded."""
 
     def plan(self, samples: Sequence[Sample], *, batch_size: int) -> list[list[Sample]]:
         """The fixed batches in which these samples are answered."""
@@ -78,6 +79,20 @@ class LocalEngine:
             if s.id in gone else answered[s.id]
             for s in samples
         ]  # fmt: skip
+
+    def response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
+        """What these new tokens say, up to the end of the answer."""
+        tokenizer = self.model.tokenizer
+        ended = tokenizer.eos_token_id in ids
+        if ended:
+            ids = ids[: ids.index(tokenizer.eos_token_id)]
+        return Response(
+            sample_id=sample_id,
+            text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
+            n_prompt_tokens=n_prompt,
+            n_answer_tokens=len(ids) + ended,
+            truncated=not ended and len(ids) >= self.max_new_tokens,
+        )
 
     @torch.inference_mode()
     def explain(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
@@ -119,10 +134,10 @@ class LocalEngine:
         output_BT = self.model.hf.generate(
             inputs_embeds=self._embed(view),
             attention_mask=view.attention_mask_BT.long(),
-            generation_config=self._decoding,
+            generation_config=self.decoding,
         )
         return [
-            self._response(sample.id, ids.tolist(), n_prompt=int(mask.sum()))
+            self.response(sample.id, ids.tolist(), n_prompt=int(mask.sum()))
             for sample, ids, mask in zip(samples, output_BT, view.attention_mask_BT, strict=True)
         ]
 
@@ -176,19 +191,6 @@ class LocalEngine:
 
     def _shown(self, view: View) -> View:
         return replace(view, samples=tuple(self._request(sample) for sample in view.samples))
-
-    def _response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
-        tokenizer = self.model.tokenizer
-        ended = tokenizer.eos_token_id in ids
-        if ended:
-            ids = ids[: ids.index(tokenizer.eos_token_id)]
-        return Response(
-            sample_id=sample_id,
-            text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
-            n_prompt_tokens=n_prompt,
-            n_answer_tokens=len(ids) + ended,
-            truncated=not ended and len(ids) >= self.max_new_tokens,
-        )
 
 
 def _asking(sample: Sample, request: Sample) -> Sample:

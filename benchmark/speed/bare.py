@@ -8,12 +8,12 @@ from operator import add
 
 import torch
 from torch import Tensor, nn
-from transformers import GenerationConfig
 
 from benchmark.api import LossMethod, TrainingConfig, weight_at
 from benchmark.core.samples import Sample
 from benchmark.cost.timeline import Timeline
 from benchmark.data.pools import Pool
+from benchmark.engines.local import LocalEngine
 from benchmark.training.batches import BatchPlan, PoolBatch, make_batch
 from benchmark.training.loop import seed_all
 from benchmark.training.reference import Reference
@@ -43,9 +43,9 @@ def train_bare(
     )
     parameters = model.trainable()
     optimiser = make_optimiser(parameters, config)
-    length_of = _length_of(model)
+    length_of = length_in(model)
     reference = _reference(model, pools, length_of=length_of)
-    batches = _batches(model, pools, config, seed=seed, length_of=length_of)
+    batches = batches_of(model, pools, config, seed=seed, length_of=length_of)
     with timeline.doing(BARE):
         if not model.can_switch_off:
             model.hf.eval()
@@ -72,7 +72,7 @@ def _weighed(terms: Mapping[str, Tensor], config: TrainingConfig, *, step: int) 
     return reduce(add, weighed)
 
 
-def _length_of(model: VisionLanguageModel) -> Callable[[Sample], int]:
+def length_in(model: VisionLanguageModel) -> Callable[[Sample], int]:
     """As the shared loop reckons it, so that its batches come out."""
 
     def length_of(sample: Sample) -> int:
@@ -93,7 +93,7 @@ def _reference(
     return reference
 
 
-def _batches(
+def batches_of(
     model: VisionLanguageModel,
     pools: Mapping[str, Pool],
     config: TrainingConfig,
@@ -101,6 +101,7 @@ def _batches(
     seed: int,
     length_of: Callable[[Sample], int],
 ) -> list[dict[str, PoolBatch]]:
+    """The batches that the shared loop takes, every view of them made."""
     plans = {
         role: BatchPlan(
             pool, batch_size=config.batch_size, n_steps=config.steps, seed=seed,
@@ -145,25 +146,24 @@ class _Views:
 
 @torch.inference_mode()
 def generate_bare(
-    model: VisionLanguageModel,
-    batches: Sequence[Sequence[Sample]],
-    *,
-    max_new_tokens: int,
-    timeline: Timeline,
-) -> None:
-    """`generate` over these batches, embedded beforehand; what comes out is not even decoded."""
-    tokenizer = model.tokenizer
-    decoding = GenerationConfig(
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        num_beams=1,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    engine: LocalEngine, batches: Sequence[Sequence[Sample]], *, timeline: Timeline
+) -> dict[str, str | None]:
+    """`generate` over these batches by the engine's own decoding, embedded beforehand. Returns the
+    answers by sample; they are made into words when the clock has stopped."""
+    model = engine.model
     views = [model.encoder.view(one, padding="left", device=model.device) for one in batches]
     inputs = [(model.embed(view), view.attention_mask_BT.long()) for view in views]
     with timeline.doing(BARE):
-        for embedded_BTD, mask_BT in inputs:
+        outputs = [
             model.hf.generate(
-                inputs_embeds=embedded_BTD, attention_mask=mask_BT, generation_config=decoding
+                inputs_embeds=embedded_BTD,
+                attention_mask=mask_BT,
+                generation_config=engine.decoding,
             )
+            for embedded_BTD, mask_BT in inputs
+        ]
+    return {
+        sample.id: engine.response(sample.id, ids.tolist(), n_prompt=0).text
+        for view, output_BT in zip(views, outputs, strict=True)
+        for sample, ids in zip(view.samples, output_BT, strict=True)
+    }

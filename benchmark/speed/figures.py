@@ -25,38 +25,56 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median=median(values), low=min(values), high=max(values))
 
 
+class Lengths(Stored):
+    """Tokens of a sample, its answer among them."""
+
+    shortest: int
+    median: float
+    longest: int
+
+
 class SideFigures(Stored):
     """One side on one term. Tokens are those of prompts and answers that went through the student
-    once, padding and second passes not counted; memory is the median of the peaks."""
+    once, padding and second passes not counted; memory is the median of the peaks, None where the
+    system does not tell."""
 
     tokens_per_s: Spread
     samples_per_s: Spread
     step_s: Spread
     """Of the median step of each repeat."""
     resting_bytes: int = Field(ge=0)
-    peak_bytes: int = Field(ge=0)
+    peak_bytes: int | None = Field(ge=0)
     n_samples: int = Field(ge=1)
     n_tokens: int = Field(ge=1)
     n_answer_tokens: int = Field(ge=1)
+    positions_per_token: float = Field(ge=1)
+    """Computed for every token that counts: what padding adds."""
+    keeps_reference: bool
+    """Is what the reference says of a sample kept from step to step?"""
+    keeps_freed_memory: bool
+    """Is the C library told to keep what is freed (`benchmark.cost.allocator`)?"""
 
     @property
-    def above_bytes(self) -> int:
+    def above_bytes(self) -> int | None:
         """What the work took beside one copy of the weights."""
-        return self.peak_bytes - self.resting_bytes
+        return None if self.peak_bytes is None else self.peak_bytes - self.resting_bytes
 
 
 class TermFigures(Stored):
-    """Both sides on one term, repeat by repeat in turns; `speed_ratio` is how many
-    times as fast ours is, memory ratios are ours over the neighbours'."""
+    """Both sides on one term, repeat by repeat in turns; `speed_ratio` is how many times as fast
+    ours is, memory ratios are ours over the neighbours'. Where these ran out of memory there is
+    nothing but ours."""
 
     term: str
     ours: SideFigures
-    neighbours: SideFigures
-    speed_ratio: Spread
+    neighbours: SideFigures | None
+    neighbours_ended: str | None
+    """Why there are no figures of theirs."""
+    speed_ratio: Spread | None
     core_ratio: Spread | None
     """Of core-seconds, which other work on the machine lengthens less; None on a GPU."""
-    memory_above_ratio: float
-    memory_total_ratio: float
+    memory_above_ratio: float | None
+    memory_total_ratio: float | None
 
 
 class StepFigures(Stored):
@@ -66,6 +84,11 @@ class StepFigures(Stored):
     sizes: dict[str, int] | None
     """None for a checkpoint, which has its own."""
     n_parameters: int
+    head_share: float
+    """The head's among the weights of the language model that a state is multiplied with."""
+    lengths: Lengths
+    length_spread: float
+    """Standard deviation of the logarithm of a length; 0 draws all alike."""
     tuning: str
     precision: str
     n_samples: int
@@ -87,8 +110,9 @@ class Part(Stored):
 
 
 class Overhead(Stored):
-    """A stage of the harness beside the bare loop, in turns: what it adds, as shares of the bare
-    loop, by the wall clock and by processor time, which other work lengthens less."""
+    """A stage of the harness beside the bare loop: what it adds, as shares of the bare loop, by the
+    wall clock and by processor time, which other work lengthens less. A repeat is two turns on a
+    model loaded anew; each side begins one of them, and its figure is the mean of both."""
 
     stage: Literal["train", "generate"]
     stage_s: Spread

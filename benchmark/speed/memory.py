@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import resource
-import sys
 from pathlib import Path
 
 import psutil
@@ -21,7 +19,7 @@ class PeakMemory:
     """Begins when it is made. On a CPU it is resident memory, on a GPU what torch has allocated.
 
     The system keeps the peak, so that none is missed between two looks. Where it cannot be told to
-    begin anew (other systems than Linux), the peak is that of the process so far.
+    begin anew (other systems than Linux), it would be that of the process so far: it is not known.
     """
 
     def __init__(self, device: str) -> None:
@@ -37,19 +35,26 @@ class PeakMemory:
             return
         return_freed_memory()
         self.resting_bytes = int(psutil.Process().memory_info().rss)
-        if CLEAR_REFS.exists():
-            CLEAR_REFS.write_text(FORGET_PEAK)
+        self._begins_anew = _forget_peak()
 
     @property
-    def peak_bytes(self) -> int:
-        """The most since then."""
+    def peak_bytes(self) -> int | None:
+        """The most since then, None where the system does not tell."""
         if self._on_gpu:
             import torch
 
             return int(torch.cuda.max_memory_allocated(self._device))
-        if CLEAR_REFS.exists():
-            lines = STATUS.read_text().splitlines()
-            (kib,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
-            return 1024 * int(kib)
-        unit_bytes = 1 if sys.platform == "darwin" else 1024
-        return unit_bytes * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if not self._begins_anew:
+            return None
+        lines = STATUS.read_text().splitlines()
+        known = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+        return 1024 * known[0] if known else None
+
+
+def _forget_peak() -> bool:
+    """Have the system begin anew; a container may not let us where Linux could."""
+    try:
+        CLEAR_REFS.write_text(FORGET_PEAK)
+    except OSError:
+        return False
+    return True

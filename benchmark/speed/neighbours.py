@@ -28,7 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from benchmark.core.samples import Sample
 from benchmark.cost.lending import Lending
-from benchmark.speed.subject import draw_pools
+from benchmark.speed.subject import draw_pools, lengths_of
 from benchmark.speed.task import (
     BETA,
     LEARNING_RATE,
@@ -48,6 +48,7 @@ from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
 
 NO_LABEL = -100
+KEEPS_REFERENCE = False
 Inputs = dict[str, Tensor]
 
 
@@ -79,16 +80,21 @@ def load(task: Task, perceptions: Perceptions) -> VisionLanguageModel:
     )
 
 
+def keeps_freed_memory(_model: VisionLanguageModel, _task: Task) -> bool:
+    """Nobody tells the C library to."""
+    return False
+
+
 def train(model: VisionLanguageModel, task: Task, clock: Clock) -> Work:
     """Take the task's steps. The clock runs over batches and steps."""
-    pools = draw_pools(model, n_samples=task.n_samples, seed=SEED)
+    pools = draw_pools(model, n_samples=task.n_samples, seed=SEED, length_spread=task.length_spread)
     reference = copy.deepcopy(model.hf).eval()
     student = make_student(model, task)
     parameters = list(model.trainable().values())
     optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.0)
     forgotten = _batches(pools["forget"].samples, task.batch_size, random.Random("forget"))
     kept = _batches(pools["keep"].samples, task.batch_size, random.Random("keep"))
-    n_tokens = n_answer_tokens = 0
+    n_tokens = n_answer_tokens = n_positions = 0
     clock.begin()
     for _ in range(task.steps):
         forget = collate(model, next(forgotten), answer="bad")
@@ -100,6 +106,7 @@ def train(model: VisionLanguageModel, task: Task, clock: Clock) -> Work:
         nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM)
         optimiser.step()
         for inputs in (forget, keep):
+            n_positions += inputs["attention_mask"].numel()
             n_tokens += int(inputs["attention_mask"].sum())
             n_answer_tokens += int((inputs["labels"] != NO_LABEL).sum())
         clock.step()
@@ -107,6 +114,8 @@ def train(model: VisionLanguageModel, task: Task, clock: Clock) -> Work:
         n_samples=2 * task.batch_size * task.steps,
         n_tokens=n_tokens,
         n_answer_tokens=n_answer_tokens,
+        lengths=lengths_of(model, pools),
+        n_positions=n_positions,
     )
 
 

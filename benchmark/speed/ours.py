@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,10 @@ from pydantic import JsonValue
 from benchmark.api import LossMethod
 from benchmark.core import registry
 from benchmark.core.config import build
-from benchmark.speed.subject import draw_pools
+from benchmark.cost.allocator import is_glibc
+from benchmark.data.pools import Pool
+from benchmark.speed.bare import batches_of, length_in
+from benchmark.speed.subject import ANSWERED, draw_pools, lengths_of
 from benchmark.speed.task import (
     BETA,
     LEARNING_RATE,
@@ -27,12 +31,13 @@ from benchmark.speed.task import (
 )
 from benchmark.stages.attempt import unlearn
 from benchmark.training.loop import Loop
-from benchmark.vlm.loading import load_model
+from benchmark.vlm.loading import is_small, load_model
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
 
 # The method whose loss has the term.
 METHODS: dict[Term, str] = {"kl": "kl_minimization", "npo": "npo"}
+KEEPS_REFERENCE = True
 
 
 def load(task: Task, perceptions: Perceptions) -> VisionLanguageModel:
@@ -46,11 +51,16 @@ def load(task: Task, perceptions: Perceptions) -> VisionLanguageModel:
     )
 
 
+def keeps_freed_memory(model: VisionLanguageModel, task: Task) -> bool:
+    """As loading it decides."""
+    return task.device == "cpu" and is_small(model.hf) and is_glibc()
+
+
 def train(model: VisionLanguageModel, task: Task, clock: Clock) -> Work:
     """Unlearn by the method's own loss. The clock runs from the first line of the loop to the end
     of its last step: batches, the reference's states, counting and the log are all in it."""
     method = method_of(task)
-    pools = draw_pools(model, n_samples=task.n_samples, seed=SEED)
+    pools = draw_pools(model, n_samples=task.n_samples, seed=SEED, length_spread=task.length_spread)
     with tempfile.TemporaryDirectory(prefix="vlm-bench-speed-") as folder:
         loop = Loop(
             model=model,
@@ -67,7 +77,23 @@ def train(model: VisionLanguageModel, task: Task, clock: Clock) -> Work:
         n_samples=len(pools) * task.batch_size * task.steps,
         n_tokens=loop.counted.n_tokens,
         n_answer_tokens=loop.counted.n_answer_tokens,
+        lengths=lengths_of(model, pools),
+        n_positions=_positions(model, method, pools, n_tokens=loop.counted.n_tokens),
     )
+
+
+def _positions(
+    model: VisionLanguageModel, method: LossMethod, pools: Mapping[str, Pool], *, n_tokens: int
+) -> int:
+    """Tokens and padding of the batches that the loop took."""
+    batches = batches_of(model, pools, method.config, seed=SEED, length_of=length_in(model))
+    masks = [
+        part.answering(ANSWERED[role]).attention_mask_BT
+        for batch in batches
+        for role, part in batch.items()
+    ]
+    assert sum(int(mask_BT.sum()) for mask_BT in masks) == n_tokens, "the loop took other batches"
+    return sum(mask_BT.numel() for mask_BT in masks)
 
 
 def method_of(task: Task) -> LossMethod:

@@ -1,7 +1,8 @@
 """What the harness adds to the bare loops: its stages beside the same arithmetic with nothing else.
 
 Both sides have the same weights, batches and losses, and find prompts encoded and images projected.
-Loading the model is on neither side.
+Loading the model and folding its adapter are on neither side. They must come to the same loss and
+to the same answers.
 """
 
 from __future__ import annotations
@@ -12,23 +13,25 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Literal, TypeVar
 
 import torch
 
 from benchmark.api import LossMethod
-from benchmark.core.errors import UserError
-from benchmark.core.records import StepLog
+from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.records import Response, StepLog
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, Results
 from benchmark.cost.timeline import Span, Timeline
 from benchmark.data.pools import Pool
+from benchmark.engines.local import LocalEngine
 from benchmark.engines.priming import prime_images
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest, Shared
 from benchmark.speed.bare import generate_bare, train_bare
-from benchmark.speed.figures import Overhead, spread
-from benchmark.stages.answer import answer, engine_of
+from benchmark.speed.figures import Overhead, Spread, spread
+from benchmark.stages.answer import Answered, answer, engine_of
 from benchmark.stages.artifact import Artifact
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import Run, resolve
@@ -39,6 +42,8 @@ Pair = tuple[Span, Span]
 Staged = TypeVar("Staged")
 Bare = TypeVar("Bare")
 QUIET = Reporter(quiet=True)
+# Of a repeat: in one the stage begins, in the other the bare loop.
+TURNS = 2
 
 
 def overheads(request: RunRequest, *, repeats: int) -> tuple[list[Overhead], int]:
@@ -63,13 +68,14 @@ def check_is_loss(run: Run) -> LossMethod:
 def _overheads(request: RunRequest, repeats: int) -> tuple[list[Overhead], int]:
     with tempfile.TemporaryDirectory(prefix="vlm-bench-speed-") as folder:
         bench = _Bench.prepared(request, Path(folder))
-        # The first turn is not counted: whoever begins it pays for memory that was never touched.
-        # After it each side begins every other turn.
+        # Not counted: it pays for memory that was never touched.
+        bench.turn(Path(folder) / "warm-up", bare_first=False)
+        # Whoever begins a turn finds memory that nobody has touched since the model was loaded.
         turns = [
-            bench.turn(Path(folder) / str(number), bare_first=number % 2 == 1)
-            for number in range(repeats + 1)
+            bench.turn(Path(folder) / str(number), bare_first=number % 4 in (1, 2))
+            for number in range(TURNS * repeats)
         ]
-    trained, generated = zip(*turns[1:], strict=True)
+    trained, generated = zip(*turns, strict=True)
     found = [_overhead("train", trained), _overhead("generate", generated)]
     return found, torch.get_num_threads()
 
@@ -112,12 +118,15 @@ class _Bench:
             lambda: self._train(run), lambda: self._train_bare(run), bare_first=bare_first
         )
         last = JsonLines(artifact.folder / f"train{LOSSES}").read(StepLog)[-1]
-        assert last.total == loss, f"the bare loop is another training: {loss}, not {last.total}"
-        generated, _, _ = self._both(
+        check_same_loss(last.total, loss)
+        # Loaded and folded before either clock.
+        engine = engine_of(run, artifact, self.loaded)
+        generated, answered, bare = self._both(
             lambda: self._answer(run, artifact),
-            lambda: self._answer_bare(run, artifact),
+            lambda: self._answer_bare(run, engine),
             bare_first=bare_first,
         )
+        check_same_answers(answered.responses, bare)
         self.loaded.drop()
         return trained, generated
 
@@ -143,25 +152,50 @@ class _Bench:
             self.method, model, self.pools, seed=run.effective_seed, timeline=self.timeline
         )
 
-    def _answer(self, run: Run, artifact: Artifact) -> None:
+    def _answer(self, run: Run, artifact: Artifact) -> Answered:
         with self.timeline.doing("generate"):
-            answer(run, artifact, self.samples, loaded=self.loaded, reporter=QUIET)
+            return answer(run, artifact, self.samples, loaded=self.loaded, reporter=QUIET)
 
-    def _answer_bare(self, run: Run, artifact: Artifact) -> None:
-        engine = engine_of(run, artifact, self.loaded)
-        generate_bare(
-            engine.model,
-            engine.plan(self.samples, batch_size=run.spec.batch_size),
-            max_new_tokens=run.spec.max_new_tokens,
-            timeline=self.timeline,
+    def _answer_bare(self, run: Run, engine: LocalEngine) -> dict[str, str | None]:
+        plan = engine.plan(self.samples, batch_size=run.spec.batch_size)
+        return generate_bare(engine, plan, timeline=self.timeline)
+
+
+def check_same_loss(stage: float, bare: float) -> None:
+    """Raise `RunFailed` where the bare loop is another training than the stage."""
+    if stage != bare:
+        raise RunFailed(
+            f"the bare loop is another training than the stage: its last loss is {bare}, the "
+            f"stage's {stage}; nothing can be said of the overhead"
         )
 
 
-def _overhead(stage: Literal["train", "generate"], pairs: Sequence[Pair]) -> Overhead:
+def check_same_answers(stage: Mapping[str, Response], bare: Mapping[str, str | None]) -> None:
+    """Raise `RunFailed` where bare generation says anything else than the engine."""
+    said = {name: response.text for name, response in stage.items()}
+    other = sorted(name for name in said.keys() | bare.keys() if said.get(name) != bare.get(name))
+    if other:
+        raise RunFailed(
+            f"bare generation answers otherwise than the engine in {len(other)} of {len(said)} "
+            f"samples, '{other[0]}' the first; nothing can be said of the overhead"
+        )
+
+
+def _overhead(stage: Literal["train", "generate"], turns: Sequence[Pair]) -> Overhead:
+    """Of each repeat's turns together, so that each side has begun as often as the other."""
+    repeats = [turns[at : at + TURNS] for at in range(0, len(turns), TURNS)]
+    stage_s = [fmean(staged.own_s for staged, _ in pairs) for pairs in repeats]
+    bare_s = [fmean(bare.own_s for _, bare in pairs) for pairs in repeats]
+    stage_core_s = [fmean(staged.own_core_s for staged, _ in pairs) for pairs in repeats]
+    bare_core_s = [fmean(bare.own_core_s for _, bare in pairs) for pairs in repeats]
     return Overhead(
         stage=stage,
-        stage_s=spread([staged.own_s for staged, _ in pairs]),
-        bare_s=spread([bare.own_s for _, bare in pairs]),
-        share=spread([staged.own_s / bare.own_s - 1 for staged, bare in pairs]),
-        core_share=spread([staged.own_core_s / bare.own_core_s - 1 for staged, bare in pairs]),
+        stage_s=spread(stage_s),
+        bare_s=spread(bare_s),
+        share=_share(stage_s, bare_s),
+        core_share=_share(stage_core_s, bare_core_s),
     )
+
+
+def _share(stage_s: Sequence[float], bare_s: Sequence[float]) -> Spread:
+    return spread([staged / bare - 1 for staged, bare in zip(stage_s, bare_s, strict=True)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmark.core.records import Git, System
 from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, WholeFigures
+from benchmark.tables.cells import MISSING
 
 MIB = 1024**2
 
@@ -15,11 +16,10 @@ def step_lines(found: StepFigures) -> list[str]:
     if sizes is not None:
         what += f": {sizes['vocabulary']} words, hidden {sizes['hidden']}, {sizes['layers']} layers"
     one = found.terms[0].ours
-    epochs = found.steps * found.batch_size / found.n_samples
     head = [
         f"{what}, {found.n_parameters / 1e6:.1f} M parameters",
         f"{found.tuning}, {found.precision}; {found.steps} steps of {found.batch_size} + "
-        f"{found.batch_size} samples, {epochs:.0f} epochs of {found.n_samples} + "
+        f"{found.batch_size} samples, {_epochs(found):.0f} epochs of {found.n_samples} + "
         f"{found.n_samples}",
         f"{one.n_tokens} tokens a repeat, {one.n_answer_tokens} of them answers; "
         f"median of {found.repeats} [least, most]",
@@ -33,8 +33,44 @@ def step_lines(found: StepFigures) -> list[str]:
         "Tokens: of prompts and answers, once, without padding. Memory: the peak, above",
         "one loaded copy of the weights, and in total.",
     ]
-    return [*head, *rows, "", *ratios, "", *explained, *machine_lines(found.system, found.git,
-            found.packages)]  # fmt: skip
+    if one.peak_bytes is None:
+        explained.append("This system tells no peak of a piece of work; Linux does.")
+    return [
+        *head, *rows, "", *ratios, "", *explained, "", *_strengths(found), "",
+        *machine_lines(found.system, found.git, found.packages),
+    ]  # fmt: skip
+
+
+def _strengths(found: StepFigures) -> list[str]:
+    """What of the ratios is owed to model, samples and settings, which are others elsewhere."""
+    ours, lengths, spread = found.terms[0].ours, found.lengths, found.length_spread
+    # Alike on every term.
+    theirs = [one.neighbours.positions_per_token for one in found.terms if one.neighbours]
+    by_ours, by_neighbours = ours.positions_per_token, _ratio(theirs[0] if theirs else None)
+    freed = (
+        ["- Freed memory is kept by ours, a setting of glibc that a run of a small model",
+         "  has on a CPU too; neighbours have the C library as it is."]
+        if ours.keeps_freed_memory
+        else ["- Freed memory is left to the C library as it is, on both sides."]
+    )  # fmt: skip
+    return [
+        "What ours gains from, to be weighed for other models and samples:",
+        f"- The head is {found.head_share:.0%} of the multiplied weights of the language model; "
+        "ours",
+        "  evaluates it on answers alone. A larger model with a smaller share of head",
+        "  gains less.",
+        f"- Samples have {lengths.shortest} to {lengths.longest} tokens, median "
+        f"{lengths.median:.0f} (--length-spread {spread:g};",
+        f"  0: all alike). Tokens computed per real token, with padding: ours {by_ours:.2f}",
+        f"  (batches by length), neighbours {by_neighbours} (batches at random).",
+        "- The reference's answers are kept between steps by ours: it is asked once of a",
+        f"  sample, by neighbours once in each of the epochs, here {_epochs(found):.0f}.",
+        *freed,
+    ]
+
+
+def _epochs(found: StepFigures) -> float:
+    return found.steps * found.batch_size / found.n_samples
 
 
 def machine_lines(system: System, git: Git, packages: dict[str, str]) -> list[str]:
@@ -63,7 +99,11 @@ def whole_lines(found: WholeFigures) -> list[str]:
     for what in dict.fromkeys(part.what for part in found.parts):
         mine, base = (_seconds(found, what, untouched=of) for of in (False, True))
         lines.append(f"{what:<16}{mine:>8.2f} s{base:>9.2f} s{(mine + base) / found.total_s:>8.1%}")
-    lines += ["", f"The harness beside the bare loops, median of {found.repeats} [least, most]:"]
+    lines += [
+        "",
+        f"The harness beside the bare loops, median of {found.repeats} [least, most]; each is the",
+        "mean of two turns, one begun by either side:",
+    ]
     for one in found.overheads:
         lines.append(
             f"{one.stage:<9} {one.stage_s.median:>7.2f} s, bare {one.bare_s.median:>7.2f} s: "
@@ -82,25 +122,39 @@ def _per_cent(share: Spread) -> str:
 
 
 def _rows(term: TermFigures) -> list[str]:
-    sides = {"ours": term.ours, "neighbours": term.neighbours}
-    return [_row(term.term if name == "ours" else "", name, side) for name, side in sides.items()]
+    theirs = (
+        f"{'':<5}{'neighbours':<11} {MISSING}: {term.neighbours_ended}"
+        if term.neighbours is None
+        else _row("", "neighbours", term.neighbours)
+    )
+    return [_row(term.term, "ours", term.ours), theirs]
 
 
 def _row(term: str, name: str, side: SideFigures) -> str:
     return (
         f"{term:<5}{name:<11}{_spread(side.tokens_per_s, '.0f'):>20}"
         f"{side.samples_per_s.median:>10.2f}{1000 * side.step_s.median:>6.0f} ms"
-        f"{side.above_bytes / MIB:>7.0f} MiB{side.peak_bytes / MIB:>7.0f} MiB"
+        f"{_mebibytes(side.above_bytes):>11}{_mebibytes(side.peak_bytes):>11}"
     )
+
+
+def _mebibytes(n_bytes: int | None) -> str:
+    return MISSING if n_bytes is None else f"{n_bytes / MIB:.0f} MiB"
 
 
 def _ratios(term: TermFigures) -> str:
+    if term.speed_ratio is None:
+        return f"{term.term}: {MISSING}, without neighbours"
     core = "" if term.core_ratio is None else f" ({term.core_ratio.median:.2f} by core-seconds)"
     return (
         f"{term.term}: {_spread(term.speed_ratio, '.2f')} times the speed{core}\n"
-        f"{'':<{len(term.term) + 2}}at {term.memory_above_ratio:.2f} of the memory above the "
-        f"weights, {term.memory_total_ratio:.2f} in total"
+        f"{'':<{len(term.term) + 2}}at {_ratio(term.memory_above_ratio)} of the memory above the "
+        f"weights, {_ratio(term.memory_total_ratio)} in total"
     )
+
+
+def _ratio(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2f}"
 
 
 def _spread(spread: Spread, form: str) -> str:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import pairwise
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from benchmark.core.errors import RunFailed
+from benchmark.core.errors import RunFailed, UserError
 from benchmark.cost.clock import device_unit
 from benchmark.speed.memory import PeakMemory
+from benchmark.speed.subject import head_share
 from benchmark.speed.task import HowTo, Side, Task, Work
 from benchmark.vlm.perception import Perceptions
+
+CPU_ALLOCATOR = "DefaultCPUAllocator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +36,12 @@ class Round:
     step_s: list[float]
     resting_bytes: int
     """With one copy of the weights loaded."""
-    peak_bytes: int
+    peak_bytes: int | None
     n_threads: int
     n_parameters: int
+    head_share: float
+    keeps_reference: bool
+    keeps_freed_memory: bool
 
 
 class SideProcess:
@@ -56,30 +64,92 @@ class SideProcess:
         self._pipe.close()
 
     def round(self, *, steps: int) -> Round:
-        """Have it take these steps. Raises `RunFailed` where the process ends instead."""
+        """Have it take these steps. Raises `OutOfMemory` where it had too little or was killed, the
+        `UserError` or `RunFailed` that stopped it, and a bug with the traceback it had there."""
         try:
             self._pipe.send(steps)
             done = self._pipe.recv()
-        except (EOFError, BrokenPipeError):
+        except (EOFError, OSError):
             self._process.join()
-            raise RunFailed(
-                f"the process of '{self.side}' ended with exit code {self._process.exitcode}; "
-                "where nothing above says why, it had too little memory: try a smaller --batch-size"
-            ) from None
+            raise self._ended() from None
+        if isinstance(done, Problem):
+            raise done.as_error(self.side)
         assert isinstance(done, Round)
         return done
+
+    def _ended(self) -> RunFailed:
+        """Of a process that is gone without a word."""
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return OutOfMemory(
+                self.side, f"was killed by {signal.Signals(-code).name}, as where memory is short"
+            )
+        return RunFailed(f"the process of '{self.side}' ended with exit code {code}")
+
+
+class OutOfMemory(RunFailed):
+    """A side had too little memory, as far as can be told; `why` goes on after its name."""
+
+    def __init__(self, side: Side, why: str) -> None:
+        super().__init__(f"'{side}' {why}; try a smaller --batch-size")
+        self.why = why
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What stopped a side, in words: not every error of a library can be sent."""
+
+    kind: Literal["user", "failed", "memory", "bug"]
+    words: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Problem:
+        """On the side that it stopped."""
+        if is_out_of_memory(error):
+            return cls(kind="memory", words="ran out of memory")
+        if isinstance(error, UserError):
+            return cls(kind="user", words=str(error))
+        if isinstance(error, RunFailed):
+            return cls(kind="failed", words=str(error))
+        return cls(kind="bug", words="".join(traceback.format_exception(error)))
+
+    def as_error(self, side: Side) -> Exception:
+        """For the process that asked."""
+        if self.kind == "memory":
+            return OutOfMemory(side, self.words)
+        if self.kind == "user":
+            return UserError(self.words)
+        if self.kind == "failed":
+            return RunFailed(self.words)
+        return RuntimeError(f"in the process of '{side}':\n{self.words}")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """On a CPU torch says so by a plain RuntimeError of its allocator's."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and CPU_ALLOCATOR in str(error)
+    )
 
 
 def _work(side: Side, task: Task, pipe: Connection) -> None:
     """In the process: a round for every number of steps, until the other end is closed."""
-    how: HowTo = import_module(f"benchmark.speed.{side}")
     perceptions = Perceptions()
     while True:
         try:
             steps = pipe.recv()
         except EOFError:
             return
-        pipe.send(one_round(how, replace(task, steps=steps), perceptions=perceptions))
+        try:
+            how: HowTo = import_module(f"benchmark.speed.{side}")
+            done = one_round(how, replace(task, steps=steps), perceptions=perceptions)
+        except Exception as error:
+            problem = Problem.of(error)
+            pipe.send(problem)
+            # Gives back all that it holds to the other side.
+            if problem.kind == "memory":
+                return
+        else:
+            pipe.send(done)
 
 
 def one_round(how: HowTo, task: Task, *, perceptions: Perceptions) -> Round:
@@ -87,8 +157,9 @@ def one_round(how: HowTo, task: Task, *, perceptions: Perceptions) -> Round:
     model = how.load(task, perceptions)
     if task.n_threads is not None:
         torch.set_num_threads(task.n_threads)
-    memory = PeakMemory(task.device)
     n_parameters = sum(parameter.numel() for parameter in model.hf.parameters())
+    share, keeps_freed_memory = head_share(model), how.keeps_freed_memory(model, task)
+    memory = PeakMemory(task.device)
     clock = _Clock(_waiting_for(task.device))
     work = how.train(model, task, clock)
     return Round(
@@ -100,6 +171,9 @@ def one_round(how: HowTo, task: Task, *, perceptions: Perceptions) -> Round:
         peak_bytes=memory.peak_bytes,
         n_threads=torch.get_num_threads(),
         n_parameters=n_parameters,
+        head_share=share,
+        keeps_reference=how.KEEPS_REFERENCE,
+        keeps_freed_memory=keeps_freed_memory,
     )
 
 

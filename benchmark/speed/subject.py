@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import Literal
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -16,6 +19,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.roles import PoolRole
 from benchmark.core.samples import Answers, Sample
 from benchmark.data.pools import Pool
+from benchmark.speed.figures import Lengths
 from benchmark.testbed.build import (
     LANGUAGE_HEADS,
     LANGUAGE_WIDTH,
@@ -42,6 +46,10 @@ HEAD_SIZE = LANGUAGE_WIDTH // LANGUAGE_HEADS
 PROMPT_WORDS, ANSWER_WORDS = 32, 16
 # Of the logarithm of a length: one sample in five has more than twice the median's words.
 SPREAD = 0.8
+# Beyond it nearly all are as short or as long as they may be.
+MOST_SPREAD = 3.0
+# Which answer of a pool's samples is trained on.
+ANSWERED: dict[str, Literal["bad", "good"]] = {"forget": "bad", "keep": "good"}
 LONGEST, SHORTEST_WORDS = 5, 3
 N_CONTEXT = LONGEST * (PROMPT_WORDS + ANSWER_WORDS) + 16
 FEWEST_WORDS = 100
@@ -112,7 +120,30 @@ def _word(number: int) -> str:
     return "".join(syllables)
 
 
-def draw_pools(model: VisionLanguageModel, *, n_samples: int, seed: int) -> dict[str, Pool]:
+def head_share(model: VisionLanguageModel) -> float:
+    """The head's among the weights of the language model that a state is multiplied with."""
+    layers = set(model.roles.linear_names(model.hf, "language"))
+    n_layers = sum(
+        module.weight.numel() for name, module in model.hf.named_modules() if name in layers
+    )
+    n_head = model.roles.head.weight.numel()
+    return float(n_head / (n_head + n_layers))
+
+
+def lengths_of(model: VisionLanguageModel, pools: Mapping[str, Pool]) -> Lengths:
+    """Tokens of prompts with the answers that are trained on."""
+    encoder = model.encoder
+    lengths = [
+        encoder.prompt_length(one) + len(encoder.answer(getattr(one.answers, ANSWERED[role])))
+        for role, pool in pools.items()
+        for one in pool.samples
+    ]
+    return Lengths(shortest=min(lengths), median=median(lengths), longest=max(lengths))
+
+
+def draw_pools(
+    model: VisionLanguageModel, *, n_samples: int, seed: int, length_spread: float = SPREAD
+) -> dict[str, Pool]:
     """A forget and a keep pool of samples in words of the model's own vocabulary, encoded already:
     what tokenising takes is no part of a step."""
     known = model.tokenizer.get_vocab()
@@ -121,7 +152,10 @@ def draw_pools(model: VisionLanguageModel, *, n_samples: int, seed: int) -> dict
     roles: tuple[PoolRole, ...] = ("forget", "keep")
     for role in roles:
         rng = random.Random(f"{seed}/{role}")
-        samples = tuple(_sample(f"{role}-{index}", words, rng) for index in range(n_samples))
+        samples = tuple(
+            _sample(f"{role}-{index}", words, rng, length_spread=length_spread)
+            for index in range(n_samples)
+        )
         pools[role] = Pool(role=role, modality="text", samples=samples, uses=(), sha256=role)
         model.encoder.prompts(samples)
         for sample in samples:
@@ -130,21 +164,20 @@ def draw_pools(model: VisionLanguageModel, *, n_samples: int, seed: int) -> dict
     return pools
 
 
-def _sample(name: str, words: list[str], rng: random.Random) -> Sample:
+def _sample(name: str, words: list[str], rng: random.Random, *, length_spread: float) -> Sample:
+    def text(n_words: int) -> str:
+        """About so many words; at most `LONGEST` times as many."""
+        drawn = round(rng.lognormvariate(math.log(n_words), length_spread))
+        return " ".join(rng.choices(words, k=min(max(drawn, SHORTEST_WORDS), LONGEST * n_words)))
+
     return Sample(
         id=f"speed/train/{name}",
         behaviour=name,
         card="speed",
         purpose="training",
-        prompt=_text(words, rng, n_words=PROMPT_WORDS),
+        prompt=text(PROMPT_WORDS),
         answers=Answers(
-            bad=_text(words, rng, n_words=ANSWER_WORDS),
-            good=_text(words, rng, n_words=ANSWER_WORDS),
+            bad=text(ANSWER_WORDS),
+            good=text(ANSWER_WORDS),
         ),
     )
-
-
-def _text(words: list[str], rng: random.Random, *, n_words: int) -> str:
-    """About so many words; at most `LONGEST` times as many."""
-    drawn = round(rng.lognormvariate(math.log(n_words), SPREAD))
-    return " ".join(rng.choices(words, k=min(max(drawn, SHORTEST_WORDS), LONGEST * n_words)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from benchmark.speed.figures import Lengths
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
 
@@ -34,16 +35,20 @@ class Task:
     steps: int
     device: str
     precision: str
+    length_spread: float
     n_threads: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What went through the student once: padding and second passes do not count."""
+    """What went through the student once: padding and second passes do not count. With padding it
+    is `n_positions`, which is each side's own affair and not compared."""
 
     n_samples: int
     n_tokens: int
     n_answer_tokens: int
+    lengths: Lengths
+    n_positions: int = field(compare=False)
 
 
 class Clock(Protocol):
@@ -59,5 +64,8 @@ class Clock(Protocol):
 class HowTo(Protocol):
     """What a side's module brings. Prompts that are tokens already stay so in the perceptions."""
 
+    KEEPS_REFERENCE: bool
+    """Is what the reference says of a sample kept from step to step?"""
     load: Callable[[Task, Perceptions], VisionLanguageModel]
     train: Callable[[VisionLanguageModel, Task, Clock], Work]
+    keeps_freed_memory: Callable[[VisionLanguageModel, Task], bool]
