@@ -52,7 +52,11 @@ def undisturbed(product: Product, tmp_path_factory: pytest.TempPathFactory) -> U
     from faults.small_run import publish, run
 
     folder = tmp_path_factory.mktemp("undisturbed")
-    for command in (run(), publish()):
-        ended = product.run(command, folder=folder)
-        assert ended.code == 0, ended.err
-    return Undisturbed(folder=folder, outcome=outcome_of(folder))
+    ran, published = (product.run(command, folder=folder) for command in (run(), publish()))
+    assert ran.code == published.code == 0, ran.err + published.err
+    return Undisturbed(
+        folder=folder,
+        outcome=outcome_of(folder),
+        while_running=ran.operations,
+        while_publishing=published.operations,
+    )
