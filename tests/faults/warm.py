@@ -123,8 +123,13 @@ def _obey(order: Order, running: set[int]) -> int | Gone | bool:
 
 
 def _fork(order: Start) -> int:
+    """The process, once it is a group of its own, which can be frozen and killed."""
+    until_grouped, grouped = os.pipe()
     child = os.fork()
     if child == 0:
+        os.setsid()
+        os.close(grouped)
+        os.close(until_grouped)
         try:
             code = _command(order)
         except SystemExit as error:
@@ -135,12 +140,14 @@ def _fork(order: Start) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+    os.close(grouped)
+    os.read(until_grouped, 1)
+    os.close(until_grouped)
     return child
 
 
 def _command(order: Start) -> int:
     """In the child: be a process that was started for this command alone."""
-    os.setsid()
     _redirect(0, os.open(os.devnull, os.O_RDONLY))
     _redirect(1, _new_file(order.said / "out"))
     _redirect(2, _new_file(order.said / "err"))
