@@ -39,9 +39,9 @@ class Reporter:
     """Where a run says what it is doing: bars and notes go to standard error, and what took how
     long to the timeline."""
 
-    def __init__(self, *, quiet: bool = False, timeline: Timeline | None = None) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet)
-        self.timeline = timeline or Timeline()
+        self.timeline = Timeline()
 
     def note(self, text: str) -> None:
         """One line, terminal or not."""

@@ -19,6 +19,8 @@ SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
 LONG = "a" * 300
 
 RUN = ["run", "--method", "original"]
+# The stage of it that takes no time: the untouched model is not trained.
+TRAIN = ["train", "--method", "original", "--device", "cpu"]
 COMMAND_LINES = [
     (["lst"], "'lst'"), (["run"], "--method"), (["run", "--metod", "x"], "'--metod'"),
     (["run", "--method", ""], "--method"), (["run", "--method", ","], "--method"),
@@ -81,17 +83,22 @@ splits:
 metric: contains
 """
 STUDY = ROOT / "benchmark" / "studies" / "loss_terms.yaml"
-MODEL = ROOT / "benchmark" / "models" / "testbed-llava.yaml"
+MODEL = (ROOT / "benchmark" / "models" / "testbed-llava.yaml").read_text()
+MODEL = MODEL.replace("path: benchmark", f"path: {ROOT / 'benchmark'}")
+ON_SUITE, ON_MODEL = ["--suite", str(SUITE)], ["--model", "testbed-llava"]
 # Which file, what it is valid as, and the command that reads it.
 YAML: dict[str, tuple[str, str, Callable[[str], list[str]]]] = {
     "dataset": ("pets.yaml", CARD, lambda path: ["doctor", "--dataset", path]),
-    "model": ("testbed-llava.yaml", MODEL.read_text(), lambda path: [*RUN, "--model", path]),
+    "model": ("testbed-llava.yaml", MODEL, lambda path: [*TRAIN, *ON_SUITE, "--model", path]),
     "suite": (
-        "small-safety.yaml", SUITE.read_text(),
-        lambda path: [*RUN, "--suite", path, "--model", "testbed-llava"],
+        "small-safety.yaml", SUITE.read_text(), lambda path: [*TRAIN, *ON_MODEL, "--suite", path],
     ),
     "study": ("loss_terms.yaml", STUDY.read_text(), lambda path: ["study", path]),
-    "config": ("c.yaml", "steps: 5\n", lambda path: [*RUN, "--config", path]),
+    "config": (
+        "c.yaml", "steps: 1\nbatch_size: 1\n",
+        lambda path: ["train", "--method", "npo", "--device", "cpu", *ON_SUITE, *ON_MODEL,
+                      "--config", path],
+    ),
 }  # fmt: skip
 LAUGHS = "".join(
     f"{a}: &{a} [{', '.join([f'*{b}'] * 9)}]\n" for a, b in zip("bcdefghi", "abcdefgh", strict=True)
@@ -115,15 +122,26 @@ def row(**changes: Any) -> bytes:
     return json.dumps({"q": "x", "a": "b", "img": "cat.png", "n": 1} | changes).encode() + b"\n"
 
 
+# With what must be said of each: its place, and the column or the value.
+NOT_JSON = "pets.jsonl:1: not JSON: "
 ROWS = {
-    "no row": b"", "a list": b"[1]\n", "cut": row()[:20], "not text": b"\xff\xfe\n",
-    "deep": b'{"q": ' + b"[" * 100_000, "a huge number": b'{"q": ' + b"9" * 5000 + b"}\n",
-    "NaN": row(q=float("nan")), "infinite": row(q=float("inf")), "null": row(q=None),
-    "true": row(q=True), "an object": row(q={}), "half a character": row(q="\ud800"),
-    "half a character in a list": row(a=["\udfff"]), "numbers in a list": row(a=[1]),
-    "a column too few": b'{"q": "x"}\n', "two rows for one": row() * 2,
-    "a picture that is a folder": row(img="."), "a picture with a NUL": row(img="a\0b"),
-    "a picture with a long name": row(img=LONG),
+    "no row": (b"", "split 'test': 0 rows"), "a list": (b"[1]\n", "pets.jsonl:1: expected a JSON"),
+    "cut": (row()[:20], NOT_JSON), "not text": (b"\xff\xfe\n", NOT_JSON),
+    "deep": (b'{"q": ' + b"[" * 100_000, "pets.jsonl:1: nested too deeply"),
+    "a huge number": (b'{"q": ' + b"9" * 5000 + b"}\n", f"{NOT_JSON}Exceeds"),
+    "NaN": (row(q=float("nan")), f"{NOT_JSON}NaN"),
+    "infinite": (row(q=float("inf")), f"{NOT_JSON}Infinity"),
+    "null": (row(q=None), "pets.jsonl:1: the prompt"),
+    "true": (row(q=True), "pets.jsonl:1: column 'q'"),
+    "an object": (row(q={}), "pets.jsonl:1: column 'q'"),
+    "half a character": (row(q="\ud800"), "pets.jsonl:1: column 'q'"),
+    "half a character in a list": (row(a=["\udfff"]), "pets.jsonl:1: column 'a'"),
+    "numbers in a list": (row(a=[1]), "pets.jsonl:1: column 'a'"),
+    "a column too few": (b'{"q": "x"}\n', "from a column 'a' that is not there"),
+    "two rows for one": (row() * 2, "split 'test': 2 rows"),
+    "a picture that is a folder": (row(img="."), "pets.jsonl:1: image "),
+    "a picture with a NUL": (row(img="a\0b"), r"/a\x00b cannot be read"),
+    "a picture with a long name": (row(img=LONG), f"/{LONG} cannot be read"),
 }  # fmt: skip
 
 

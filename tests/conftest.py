@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from benchmark.core import store
 if TYPE_CHECKING:
     from faults.outcome import Undisturbed
     from faults.product import Product
+    from faults.tally import Refuse, Take, Tally
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
@@ -52,7 +53,50 @@ def undisturbed(product: Product, tmp_path_factory: pytest.TempPathFactory) -> U
     from faults.small_run import publish, run
 
     folder = tmp_path_factory.mktemp("undisturbed")
-    for command in (run(), publish()):
-        ended = product.run(command, folder=folder)
-        assert ended.code == 0, ended.err
-    return Undisturbed(folder=folder, outcome=outcome_of(folder))
+    ran, published = (product.run(command, folder=folder) for command in (run(), publish()))
+    assert ran.code == published.code == 0, ran.err + published.err
+    return Undisturbed(
+        folder=folder,
+        outcome=outcome_of(folder),
+        while_running=ran.operations,
+        while_publishing=published.operations,
+    )
+
+
+@pytest.fixture(scope="module")
+def tally() -> Tally:
+    """Of all tests in a file."""
+    from faults.tally import Tally
+
+    return Tally()
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str], tally: Tally) -> Refuse:
+    """Run a command line that must be refused, and return the line that says why."""
+
+    from benchmark.cli import main
+
+    def check(kind: str, arguments: Sequence[str], *, names: str) -> str:
+        capsys.readouterr()
+        code = main(list(arguments))
+        line = tally.check(kind, capsys.readouterr().err, begins="error: ", names=names)
+        assert code == 2, arguments
+        return line
+
+    return check
+
+
+@pytest.fixture
+def taken(capsys: pytest.CaptureFixture[str]) -> Take:
+    """The same command with an input that nobody damaged: what is refused is the damage."""
+
+    from benchmark.cli import main
+
+    def check(arguments: Sequence[str]) -> None:
+        capsys.readouterr()
+        code, said = main(list(arguments)), capsys.readouterr().err
+        assert code == 0, said
+        assert "error: " not in said and "warning: " not in said, said
+
+    return check

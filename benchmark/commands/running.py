@@ -138,47 +138,47 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         check_writable(where.root)
 
         say(f"{_asked(names, models, suite=suite, seeds=numbers)}; loading ...")
-        reporter, once = _loaded(names, timeline)
-        from benchmark.runner import RunRequest
+        from benchmark.progress import Reporter
 
-        if once and numbers != (0,):
-            say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
-        requests = [
-            RunRequest(
-                method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
-                force=force, tuned=not defaults, device=device, results=where.root, upto=upto,
-                checkpoint_every_s=checkpoint_every,
-            )
-            for one in models
-            for row in names
-            for seed in (numbers if row not in once else (0,))
-        ]  # fmt: skip
-        everything = method == EVERY
-        outcomes, code = run_all(requests, jobs=jobs, everything=everything, reporter=reporter)
-        with reporter.timeline.doing("table"):
-            written = write_boards(records_of(outcomes), where) if upto == "score" else []
-            if as_json:
-                show_json(name, _ended(outcomes, written, everything=everything, code=code))
-            else:
-                show_boards(written, where)
+        reporter = Reporter()
+        with reporter.timeline.kept_in(timeline):
+            once = _import(names, reporter=reporter)
+            from benchmark.runner import RunRequest
+
+            if once and numbers != (0,):
+                say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
+            requests = [
+                RunRequest(
+                    method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
+                    force=force, tuned=not defaults, device=device, results=where.root, upto=upto,
+                    checkpoint_every_s=checkpoint_every,
+                )
+                for one in models
+                for row in names
+                for seed in (numbers if row not in once else (0,))
+            ]  # fmt: skip
+            everything = method == EVERY
+            outcomes, code = run_all(requests, jobs=jobs, everything=everything, reporter=reporter)
+            with reporter.timeline.doing("table"):
+                written = write_boards(records_of(outcomes), where) if upto == "score" else []
+                if as_json:
+                    show_json(name, _ended(outcomes, written, everything=everything, code=code))
+                else:
+                    show_boards(written, where)
         return code
 
     return command
 
 
-def _loaded(names: Sequence[str], timeline: Path | None) -> tuple[Reporter, set[str]]:
-    """Import all that a run needs, which takes seconds. Returns who reports from now on, and which
-    of the methods have one outcome whatever the seed."""
-    from benchmark.cost.timeline import Timeline
-    from benchmark.progress import Reporter
-
-    reporter = Reporter(timeline=Timeline(timeline))
+def _import(names: Sequence[str], *, reporter: Reporter) -> set[str]:
+    """Import all that a run needs, which takes seconds. Returns which of the methods have one
+    outcome whatever the seed."""
     with reporter.timeline.doing("import"), nothing_to_collect():
         # It complains at import that an optional kernel is not installed.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         import benchmark.runner  # noqa: F401 (what it brings with it is what takes long)
 
-        return reporter, _deterministic(names)
+        return _deterministic(names)
 
 
 def _ended(

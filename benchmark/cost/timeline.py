@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.core.store import JsonLines
+from benchmark.core.store import JsonLines, StorageError, writing
 from benchmark.core.verdicts import Stored
 
 
@@ -27,12 +27,33 @@ class Span(Stored):
 
 
 class Timeline:
-    """Spans as they end, in `spans` and as lines of a file where one is named."""
+    """Spans, in `spans` as they end."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self) -> None:
         self.spans: list[Span] = []
-        self._lines = JsonLines(file) if file is not None else None
         self._open: list[_Open] = []
+
+    @contextmanager
+    def kept_in(self, file: Path | None) -> Iterator[None]:
+        """Around all that is done: the spans are added to `file`, if one is named, at the end, so
+        that nothing is measured of their writing.
+
+        Raises `StorageError` at once for a file that cannot be written. At the end it never takes
+        the place of another exception.
+        """
+        if file is None:
+            yield
+            return
+        with writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.open("ab").close()
+        try:
+            yield
+        except BaseException:
+            with suppress(StorageError):
+                JsonLines(file).append(self.spans)
+            raise
+        JsonLines(file).append(self.spans)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -49,7 +70,7 @@ class Timeline:
             if self._open:
                 self._open[-1].inside_s += wall_s
                 self._open[-1].inside_core_s += core_s
-            self._keep(
+            self.spans.append(
                 Span(
                     path=path,
                     began_at=began_at,
@@ -58,11 +79,6 @@ class Timeline:
                     own_core_s=core_s - mine.inside_core_s,
                 )
             )
-
-    def _keep(self, span: Span) -> None:
-        self.spans.append(span)
-        if self._lines is not None:
-            self._lines.append([span])
 
 
 @dataclass(kw_only=True)

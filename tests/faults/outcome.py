@@ -10,11 +10,12 @@ import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faults.traps import Operation
 from PIL import Image
 from safetensors import safe_open
 
@@ -42,10 +43,13 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Undisturbed:
-    """A folder in which the small run ended and was published without any fault."""
+    """A folder in which the small run ended and was published without any fault, and what either
+    command did to its files."""
 
     folder: Path
     outcome: Outcome
+    while_running: Sequence[Operation]
+    while_publishing: Sequence[Operation]
 
 
 def outcome_of(folder: Path) -> Outcome:

@@ -18,26 +18,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from faults.asked import Batch, read_asked
 from faults.traps import Operation, Trap
-from faults.warm import AskDisks, Order, Start, Wait
+from faults.warm import ROOT, AskDisks, Gone, Order, Start, Wait
 
-TESTS = Path(__file__).resolve().parents[1]
 DEADLINE_S = 120.0
+SPRUNG = "sprung "
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
     """How a command ended. `code` is its exit code, negative for a signal; `operations` are the
-    files it wrote, renamed and removed below its folder, in order."""
+    files it wrote, renamed and removed below its folder, in order, `sprung` those at which a trap
+    sprang, and `asked` what it put to models."""
 
     code: int
     out: str
     err: str
     operations: Sequence[Operation]
+    sprung: Sequence[Operation]
+    asked: Sequence[Batch]
 
     @property
     def killed(self) -> bool:
-        """Was it by SIGKILL?"""
+        """Was it by SIGKILL? Never by the one at a deadline: that fails the test."""
         return self.code == -9
 
     @property
@@ -68,15 +72,24 @@ class Running:
         os.killpg(self.process, signal.SIGKILL)
 
     def wait(self, deadline_s: float = DEADLINE_S) -> Ended:
-        """Until it has ended, by itself or killed at the deadline."""
-        code = self.product.order(Wait(process=self.process, deadline_s=deadline_s))
+        """Until it has ended; fails where it or a worker of it has not by the deadline."""
+        gone: Gone = self.product.order(Wait(process=self.process, deadline_s=deadline_s))
+        assert not gone.timed_out, f"it hung, and was killed: {self.err}"
         lines = (self.said / "operations").read_text().splitlines()
+        sprung = [line.removeprefix(SPRUNG) for line in lines if line.startswith(SPRUNG)]
         return Ended(
-            code=code,
+            code=gone.code,
             out=(self.said / "out").read_text(),
             err=self.err,
-            operations=[Operation(*line.split(" ", 1)) for line in lines],  # type: ignore[arg-type]
+            operations=[_operation(line) for line in lines if not line.startswith(SPRUNG)],
+            sprung=[_operation(line) for line in sprung],
+            asked=read_asked(self.said / "asked"),
         )
+
+
+def _operation(line: str) -> Operation:
+    kind, path = line.split(" ", 1)
+    return Operation(kind, path)  # type: ignore[arg-type]
 
 
 class Product:
@@ -87,11 +100,13 @@ class Product:
         self._count = itertools.count()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "faults.warm", str(checkpoint)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=TESTS,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT / "tests",
+            # An environment shared by several clones may bring the packages of another one.
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 
     def close(self) -> None:
-        """End it; commands that still run go on."""
+        """End it, and kill the commands that still run."""
         self._process.communicate()
 
     def order(self, order: Order) -> Any:

@@ -92,22 +92,24 @@ class Trap:
         return self.kind in (None, operation.kind) and fnmatchcase(operation.path, self.pattern)
 
 
-def set_traps(folder: Path, traps: Sequence[Trap], *, told: Callable[[Operation], None]) -> None:
-    """From now on, in this process and its workers; `told` hears of every operation in `folder`."""
-    watch = _Watch(str(folder), traps, told)
-    sys.addaudithook(watch)
+Hears = Callable[[Operation], None]
+
+
+def set_traps(folder: Path, traps: Sequence[Trap], *, told: Hears, sprung: Hears) -> None:
+    """From now on, in this process and its workers; `told` hears of every operation in `folder`,
+    and `sprung` of those at which a trap springs, before it does."""
+    sys.addaudithook(_Watch(str(folder), traps, told=told, sprung=sprung))
 
 
 class _Watch:
     """The hook itself: it is called for everything that Python tells, and must be quick."""
 
-    def __init__(
-        self, folder: str, traps: Sequence[Trap], told: Callable[[Operation], None]
-    ) -> None:
+    def __init__(self, folder: str, traps: Sequence[Trap], *, told: Hears, sprung: Hears) -> None:
         self._folder = Path(folder)
         self._prefix = folder.rstrip("/") + "/"
         self._left = {trap: trap.nth for trap in traps}
         self._told = told
+        self._sprung = sprung
         self._busy = False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -121,11 +123,12 @@ class _Watch:
             self._left[trap] -= 1
             if self._left[trap] == 0:
                 del self._left[trap]
-                self._spring(trap)
+                self._spring(trap, operation)
 
-    def _spring(self, trap: Trap) -> None:
+    def _spring(self, trap: Trap, operation: Operation) -> None:
         self._busy = True
         try:
+            self._sprung(operation)
             trap.deed(self._folder)
         finally:
             self._busy = False

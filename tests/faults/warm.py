@@ -6,6 +6,7 @@ input, and what became of each goes out on standard output.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import select
@@ -14,11 +15,19 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults import small_disk
+from faults.asked import tell_what_is_asked
 from faults.traps import Operation, Trap, set_traps
+
+ROOT = Path(__file__).resolve().parents[2]
+# Of sys/prctl.h.
+PR_SET_CHILD_SUBREAPER = 36
+# For the workers of a process that has ended: they die with it, or with their pipe to it.
+GRACE_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +37,7 @@ class Start:
     arguments: Sequence[str]
     folder: Path
     said: Path
-    """A folder for what it says: out, err and the operations."""
+    """A folder for what it says: out, err, the operations, and what its models were asked."""
     traps: Sequence[Trap] = ()
     disk_bytes: int | None = None
     variables: Mapping[str, str]
@@ -43,6 +52,15 @@ class Wait:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gone:
+    """The answer to `Wait`: the exit code, negative for a signal; and whether the process or one of
+    its workers had to be killed since it did not end."""
+
+    code: int
+    timed_out: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class AskDisks:
     """Whether small disks are allowed here."""
 
@@ -52,6 +70,9 @@ Order = Start | Wait | AskDisks
 
 def serve(checkpoint: Path) -> None:
     """Work off orders until there are no more; what still runs then is killed."""
+    if sys.platform == "linux":
+        # Workers that outlive a killed command are ours then, to be waited for.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     answers = os.fdopen(os.dup(1), "wb")
     # Nothing that a library prints may get between the answers.
     os.dup2(2, 1)
@@ -70,6 +91,8 @@ def serve(checkpoint: Path) -> None:
 
 def _warm_up(checkpoint: Path) -> None:
     """Import what any command imports, the parts of the libraries that a model needs among them."""
+    import benchmark
+    import methods
     from benchmark import cli, runner, search, several
     from benchmark.core import environment
     from benchmark.core.records import Git
@@ -78,6 +101,9 @@ def _warm_up(checkpoint: Path) -> None:
     from benchmark.tables.figures import canvas, curves
     from benchmark.vlm.loading import load_model
 
+    for package in (benchmark, methods):
+        # An environment may bring the packages of another clone.
+        assert package.__file__ and Path(package.__file__).is_relative_to(ROOT), package.__file__
     assert cli and runner and search and several and pages and publish and canvas and curves
     the_world()
     # A record says which code it is of; here of one, whatever is edited while tests run.
@@ -85,7 +111,7 @@ def _warm_up(checkpoint: Path) -> None:
     load_model(checkpoint, name="warm")
 
 
-def _obey(order: Order, running: set[int]) -> int | bool:
+def _obey(order: Order, running: set[int]) -> int | Gone | bool:
     if isinstance(order, Start):
         process = _fork(order)
         running.add(process)
@@ -97,8 +123,13 @@ def _obey(order: Order, running: set[int]) -> int | bool:
 
 
 def _fork(order: Start) -> int:
+    """The process, once it is a group of its own, which can be frozen and killed."""
+    until_grouped, grouped = os.pipe()
     child = os.fork()
     if child == 0:
+        os.setsid()
+        os.close(grouped)
+        os.close(until_grouped)
         try:
             code = _command(order)
         except SystemExit as error:
@@ -109,12 +140,14 @@ def _fork(order: Start) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+    os.close(grouped)
+    os.read(until_grouped, 1)
+    os.close(until_grouped)
     return child
 
 
 def _command(order: Start) -> int:
     """In the child: be a process that was started for this command alone."""
-    os.setsid()
     _redirect(0, os.open(os.devnull, os.O_RDONLY))
     _redirect(1, _new_file(order.said / "out"))
     _redirect(2, _new_file(order.said / "err"))
@@ -131,34 +164,51 @@ def _command(order: Start) -> int:
     # As the product does in its own workers: torch's threads do not survive a fork.
     torch.set_num_threads(torch.get_num_threads())
     store.PUBLISHED_IN = order.folder
-    operations = _new_file(order.said / "operations")
-
-    def told(operation: Operation) -> None:
-        os.write(operations, f"{operation.kind} {operation.path}\n".encode())
-
-    set_traps(order.folder, order.traps, told=told)
+    _listen(order)
     return main(list(order.arguments))
 
 
-def _wait(order: Wait) -> int:
-    """The exit code, negative for a signal."""
+def _listen(order: Start) -> None:
+    """Have every operation on files, every trap that springs and every question put on file."""
+    operations = _new_file(order.said / "operations")
+    tell_of_stage = tell_what_is_asked(_new_file(order.said / "asked"))
+
+    def told(operation: Operation) -> None:
+        tell_of_stage(operation)
+        os.write(operations, f"{operation.kind} {operation.path}\n".encode())
+
+    def sprung(operation: Operation) -> None:
+        os.write(operations, f"sprung {operation.kind} {operation.path}\n".encode())
+
+    set_traps(order.folder, order.traps, told=told, sprung=sprung)
+
+
+def _wait(order: Wait) -> Gone:
     ended = os.pidfd_open(order.process)
-    if not select.select([ended], [], [], order.deadline_s)[0]:
+    timed_out = not select.select([ended], [], [], order.deadline_s)[0]
+    if timed_out:
         os.killpg(order.process, signal.SIGKILL)
     os.close(ended)
     code = os.waitstatus_to_exitcode(os.waitpid(order.process, 0)[1])
-    _outlive(order.process)
-    return code
+    if not _is_gone(order.process, within_s=GRACE_S):
+        timed_out = True
+        os.killpg(order.process, signal.SIGKILL)
+    return Gone(code=code, timed_out=timed_out)
 
 
-def _outlive(group: int) -> None:
-    """Until the last worker is gone too: nothing may be written after the end."""
-    while True:
+def _is_gone(group: int, *, within_s: float) -> bool:
+    """Has the last worker ended too? Nothing may be written after the end."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        with suppress(ChildProcessError):
+            while os.waitpid(-group, os.WNOHANG)[0]:
+                pass
         try:
             os.killpg(group, 0)
         except ProcessLookupError:
-            return
+            return True
         time.sleep(0.001)
+    return False
 
 
 def _redirect(number: int, to: int) -> None:
