@@ -65,28 +65,26 @@ def train_testbed(
     root = results_at(results).root
     check_writable(root)
     folder = root / "local" / "testbed"
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
     if measure is not None:
         from benchmark.testbed.recipe import measure_again
 
         record, output = measure_again(measure, images=folder / "stages" / "images"), measure
     else:
         output = output or _card_place(variant, seed) or folder / f"{variant}-{seed}"
-        record = _trained(variant, seed, folder / "stages", output=output, threads=threads)
+        record = _trained(variant, seed, folder / "stages", output=output)
     report("testbed", _found(record, output), _in_words(record, output), as_json=as_json)
     return 0
 
 
-def _trained(
-    variant: str, seed: int, cache: Path, *, output: Path, threads: int | None
-) -> BaseRecord:
-    import torch
-
+def _trained(variant: str, seed: int, cache: Path, *, output: Path) -> BaseRecord:
     from benchmark.testbed.recipe import VARIANTS, build_model
 
     if variant not in VARIANTS:
         unknown("variant", variant, VARIANTS)
-    if threads is not None:
-        torch.set_num_threads(threads)
     return build_model(variant, seed, cache=cache, output=output)
 
 
