@@ -149,7 +149,7 @@ def _majority(record: BaseRecord) -> str:
     if not n_items or not n_harmful:
         return ""
     most = max(n_harmful, n_items - n_harmful) / n_items
-    return f"Of {n_items} items {n_harmful} are; always saying the same is right in {rate(most)}."
+    return f"Of {n_items} items {n_harmful} are; always saying the same is right in {rate(most)} %."
 
 
 def _shortcut(record: BaseRecord) -> str:
