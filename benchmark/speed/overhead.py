@@ -119,11 +119,9 @@ class _Bench:
         )
         last = JsonLines(artifact.folder / f"train{LOSSES}").read(StepLog)[-1]
         check_same_loss(last.total, loss)
-        # Loaded and folded before either clock.
-        engine = engine_of(run, artifact, self.loaded)
         generated, answered, bare = self._both(
             lambda: self._answer(run, artifact),
-            lambda: self._answer_bare(run, engine),
+            lambda: self._answer_bare(run, artifact),
             bare_first=bare_first,
         )
         check_same_answers(answered.responses, bare)
@@ -153,12 +151,20 @@ class _Bench:
         )
 
     def _answer(self, run: Run, artifact: Artifact) -> Answered:
+        self._loaded_anew(run, artifact)
         with self.timeline.doing("generate"):
             return answer(run, artifact, self.samples, loaded=self.loaded, reporter=QUIET)
 
-    def _answer_bare(self, run: Run, engine: LocalEngine) -> dict[str, str | None]:
+    def _answer_bare(self, run: Run, artifact: Artifact) -> dict[str, str | None]:
+        engine = self._loaded_anew(run, artifact)
         plan = engine.plan(self.samples, batch_size=run.spec.batch_size)
         return generate_bare(engine, plan, timeline=self.timeline)
+
+    def _loaded_anew(self, run: Run, artifact: Artifact) -> LocalEngine:
+        """Loaded and folded before the clock of either side: a model that has answered before does
+        the same work more slowly, whichever side it is."""
+        self.loaded.drop()
+        return engine_of(run, artifact, self.loaded)
 
 
 def check_same_loss(stage: float, bare: float) -> None:
