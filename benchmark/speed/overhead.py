@@ -8,6 +8,7 @@ to the same answers.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,6 +28,7 @@ from benchmark.cost.timeline import Span, Timeline
 from benchmark.data.pools import Pool
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.priming import prime_images
+from benchmark.engines.workers import die_with_parent
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest, Shared
 from benchmark.speed.bare import generate_bare, train_bare
@@ -51,7 +53,9 @@ def overheads(request: RunRequest, *, repeats: int) -> tuple[list[Overhead], int
     measures: there no worker is forked, so that both sides have one process. Raises `UserError` for
     a method that is no loss."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(
+        1, mp_context=spawn, initializer=die_with_parent, initargs=(os.getpid(),)
+    ) as pool:
         return pool.submit(_overheads, request, repeats).result()
 
 
