@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -52,8 +52,7 @@ class LocalEngine:
 
     def plan(self, samples: Sequence[Sample], *, batch_size: int) -> list[list[Sample]]:
         """The fixed batches in which these samples are answered."""
-        there = [sample for sample in samples if not _is_gone(sample)]
-        gone = [sample for sample in samples if _is_gone(sample)]
+        there, gone = _parted(samples)
         # Together, and only then one by one.
         self.model.encoder.prompts(there)
         length_of = self.model.encoder.prompt_length
@@ -65,30 +64,25 @@ class LocalEngine:
     def prime(self, samples: Sequence[Sample]) -> None:
         """Project the images that will be asked about, unless the model will not be asked."""
         if all(responder.asks_model for responder in self._responders):
-            seeing = [sample for sample in samples if sample.images and not _is_gone(sample)]
-            prime_images(self.model, list(self._rewritten(seeing)))
+            seeing, _ = _parted([sample for sample in samples if sample.images])
+            prime_images(self.model, self._rewritten(seeing))
 
     def answer(self, samples: Sequence[Sample]) -> list[Response]:
         """Responses to one batch, in order; an image that is gone is an unscored response."""
-        gone = {sample.id for sample in samples if _is_gone(sample)}
-        there = [sample for sample in samples if sample.id not in gone]
+        there, gone = _parted(samples)
         answered = {r.sample_id: r for r in self._answer(there)} if there else {}
-        return [
-            Response(sample_id=s.id, text=None, n_prompt_tokens=0, n_answer_tokens=0,
-                     error="image_missing")
-            if s.id in gone else answered[s.id]
-            for s in samples
-        ]  # fmt: skip
+        answered |= {sample.id: _without_image(sample) for sample in gone}
+        return [answered[sample.id] for sample in samples]
 
     def response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
         """What these new tokens say, up to the end of the answer."""
-        tokenizer = self.model.tokenizer
-        ended = tokenizer.eos_token_id in ids
+        end = self.decoding.eos_token_id
+        ended = end in ids
         if ended:
-            ids = ids[: ids.index(tokenizer.eos_token_id)]
+            ids = ids[: ids.index(end)]
         return Response(
             sample_id=sample_id,
-            text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
+            text=self.model.tokenizer.decode(ids, skip_special_tokens=True).strip(),
             n_prompt_tokens=n_prompt,
             n_answer_tokens=len(ids) + ended,
             truncated=not ended and len(ids) >= self.max_new_tokens,
@@ -98,7 +92,7 @@ class LocalEngine:
     def explain(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
         """What the hooks go by that rewrite visual tokens (`RewriteVisualTokens.explain`), when
         these requests, each with an image, are asked in one batch."""
-        asked = list(self._rewritten(samples))
+        asked = self._rewritten(samples)
         view = self.model.encoder.view(asked, padding="left", device=self.model.device)
         tokens_IND, shown = self.model.image_features(view.samples), self._shown(view)
         found: dict[str, torch.Tensor] = {}
@@ -136,9 +130,10 @@ class LocalEngine:
             attention_mask=view.attention_mask_BT.long(),
             generation_config=self.decoding,
         )
+        n_prompt_B = view.attention_mask_BT.sum(1).tolist()
         return [
-            self.response(sample.id, ids.tolist(), n_prompt=int(mask.sum()))
-            for sample, ids, mask in zip(samples, output_BT, view.attention_mask_BT, strict=True)
+            self.response(sample.id, ids, n_prompt=n_prompt)
+            for sample, ids, n_prompt in zip(samples, output_BT.tolist(), n_prompt_B, strict=True)
         ]
 
     @torch.inference_mode()
@@ -153,18 +148,22 @@ class LocalEngine:
 
     def _view(self, samples: Sequence[Sample], *, strict: bool) -> View:
         return self.model.encoder.view(
-            list(self._rewritten(samples)),
+            self._rewritten(samples),
             padding="left",
             device=self.model.device,
             strict=strict,
         )
 
-    def _rewritten(self, samples: Sequence[Sample]) -> Iterator[Sample]:
+    def _rewritten(self, samples: Sequence[Sample]) -> list[Sample]:
+        if not self._rewriters:
+            return list(samples)
+        rewritten = []
         for sample in samples:
             request = self._request(sample)
             for hook in self._rewriters:
                 request = hook.rewrite_request(request)
-            yield _asking(sample, request) if self._rewriters else sample
+            rewritten.append(_asking(sample, request))
+        return rewritten
 
     def _request(self, sample: Sample) -> Sample:
         """What a hook is shown of a sample: what is asked, and nothing of what it is asked for."""
@@ -215,5 +214,13 @@ def _in_all(sample: Sample, text: str, passes: Sequence[Response]) -> Response:
     )
 
 
-def _is_gone(sample: Sample) -> bool:
-    return any(not image.path.exists() for image in sample.images)
+def _parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Those whose images are all there, and those that lost one."""
+    gone = {s.id for s in samples if any(not image.path.exists() for image in s.images)}
+    return [s for s in samples if s.id not in gone], [s for s in samples if s.id in gone]
+
+
+def _without_image(sample: Sample) -> Response:
+    return Response(
+        sample_id=sample.id, text=None, n_prompt_tokens=0, n_answer_tokens=0, error="image_missing"
+    )

@@ -148,28 +148,27 @@ class Encoder:
         tails = [self.answer(a) for a in answers] if answers is not None else [()] * len(encoded)
         rows = [(*e.prompt_ids, *tail) for e, tail in zip(encoded, tails, strict=True)]
         length = max(len(row) for row in rows)
-        ids_BT = torch.full((len(rows), length), self.tokenizer.pad_token_id, dtype=torch.long)
-        masks = {
-            name: torch.zeros((len(rows), length), dtype=torch.bool)
-            for name in ("attention", "answer", "image", "question")
-        }
-        for index, (row, item) in enumerate(zip(rows, encoded, strict=True)):
-            start = length - len(row) if padding == "left" else 0
-            end = start + len(row)
-            ids_BT[index, start:end] = torch.tensor(row)
-            masks["attention"][index, start:end] = True
-            masks["answer"][index, start + len(item.prompt_ids) : end] = True
-            masks["image"][index, start:end] = ids_BT[index, start:end] == self.image_token_id
-            first, last = item.question_span
-            masks["question"][index, start + first : start + last] = True
+        starts = [length - len(row) if padding == "left" else 0 for row in rows]
+        whole = [(start, start + len(row)) for start, row in zip(starts, rows, strict=True)]
+        said = [(end - len(tail), end) for (_, end), tail in zip(whole, tails, strict=True)]
+        own_words = [
+            (start + e.question_span[0], start + e.question_span[1])
+            for start, e in zip(starts, encoded, strict=True)
+        ]
+        pad = (self.tokenizer.pad_token_id,)
+        padded = [
+            pad * start + row + pad * (length - end)
+            for (start, end), row in zip(whole, rows, strict=True)
+        ]
+        ids_BT, attention_BT = torch.tensor(padded), _within(whole, length=length)
         return View(
             samples=tuple(samples),
             answers=tuple(answers) if answers is not None else None,
             input_ids_BT=ids_BT.to(device),
-            attention_mask_BT=masks["attention"].to(device),
-            answer_mask_BT=masks["answer"].to(device),
-            image_mask_BT=masks["image"].to(device),
-            question_mask_BT=masks["question"].to(device),
+            attention_mask_BT=attention_BT.to(device),
+            answer_mask_BT=_within(said, length=length).to(device),
+            image_mask_BT=(attention_BT & (ids_BT == self.image_token_id)).to(device),
+            question_mask_BT=_within(own_words, length=length).to(device),
         )
 
     def _encode(self, samples: list[Sample], strict: bool) -> Iterable[Encoded]:
@@ -227,6 +226,13 @@ def open_image(path: Path) -> Image.Image:
         raise UserError(f"image {path} is not there") from None
     except (OSError, SyntaxError) as error:
         raise UserError(f"image {path} cannot be read: {error}") from None
+
+
+def _within(spans: Sequence[tuple[int, int]], *, length: int) -> Tensor:
+    """`[B, T]`: the positions of each row from the first on and before the last of its span."""
+    first_B1, last_B1 = torch.tensor(spans)[..., None].unbind(1)
+    at_T = torch.arange(length)
+    return (first_B1 <= at_T) & (at_T < last_B1)
 
 
 def _find(needle: tuple[int, ...], haystack: tuple[int, ...]) -> tuple[int, int]:

@@ -90,7 +90,8 @@ class VisionLanguageModel:
                 made = self.project_apart(by_name[name] for name in missing)
             self.features.keep(made)
             found |= made
-        return torch.stack([found[image.sha256].to(self.device) for image in images])
+        device = self.device
+        return torch.stack([found[image.sha256].to(device) for image in images])
 
     def project_apart(self, images: Iterable[ImageFile]) -> dict[str, Tensor]:
         """`[N, D]` by digest of the image, each in a batch of its own: a feature's last digits
