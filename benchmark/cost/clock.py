@@ -19,6 +19,14 @@ def device_unit(device: str) -> DeviceUnit:
     return "cpu-core" if device == "cpu" else "gpu"
 
 
+def wait_for(device: str) -> None:
+    """Until a GPU has done all that was asked of it; a CPU has when one can ask."""
+    if device_unit(device) != "cpu-core":
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
 class Stopwatch:
     """Seconds since it was made; on a GPU, until all that was asked of it by then is done.
 
@@ -30,7 +38,7 @@ class Stopwatch:
         self._device = device
         self._is_cpu = device_unit(device) == "cpu-core"
         self._n_devices = n_devices
-        self._wait()
+        wait_for(device)
         self._wall_start = time.monotonic()
         self._cpu_start = _cpu_seconds()
 
@@ -38,16 +46,10 @@ class Stopwatch:
         """Seconds on the wall clock, and device-seconds; a GPU at work is not waited for if told
         so."""
         if wait:
-            self._wait()
+            wait_for(self._device)
         wall_s = time.monotonic() - self._wall_start
         device_s = _cpu_seconds() - self._cpu_start if self._is_cpu else wall_s * self._n_devices
         return wall_s, max(device_s, 0.0)
-
-    def _wait(self) -> None:
-        if not self._is_cpu:
-            import torch
-
-            torch.cuda.synchronize(self._device)
 
 
 class MemoryWatch:
@@ -86,7 +88,19 @@ def _resident_bytes() -> int:
 
 
 def _children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    # To find them, every process of the machine is read.
+    return psutil.Process().children(recursive=True) if _has_children() else []
+
+
+def _has_children() -> bool:
+    """May be said of a system that does not tell."""
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _of_child(child: psutil.Process, figure: Callable[[psutil.Process], float]) -> float:
