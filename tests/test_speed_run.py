@@ -19,10 +19,10 @@ from benchmark.cost.timeline import Span, Timeline
 from benchmark.engines.local import LocalEngine
 from benchmark.runner import RunRequest
 from benchmark.speed import ours
-from benchmark.speed.bare import BARE, generate_bare, train_bare
+from benchmark.speed.bare import BARE, Turns, generate_bare, train_bare
 from benchmark.speed.figures import Overhead, Part, WholeFigures
+from benchmark.speed.overhead import BESIDE, Alternating, Took, check_same_answers, check_same_loss
 from benchmark.speed.overhead import _overheads as measured_overheads
-from benchmark.speed.overhead import check_same_answers, check_same_loss
 from benchmark.speed.printed import whole_lines
 from benchmark.speed.subject import draw_pools, save_subject
 from benchmark.speed.whole import parts_of, run_whole
@@ -87,8 +87,10 @@ def test_the_bare_loop_is_the_training_of_the_harness(tmp_path):
     method, timeline = ours.method_of(task), Timeline()
     model = load_model(checkpoint, name="subject")
     pools = draw_pools(model, n_samples=task.n_samples, seed=0)
-    bare = train_bare(method, model, pools, seed=0, timeline=timeline)
-    assert [one.path for one in timeline.spans] == [(BARE,)]
+    turns = train_bare(method, model, pools, seed=0, timeline=timeline)
+    bare = turns.rest()
+    # What the reference says, then the steps.
+    assert [one.path for one in timeline.spans] == [(BARE,)] * (1 + method.config.steps)
     looped = load_model(checkpoint, name="subject")
     loop = Loop(
         model=looped, pools=pools, seed=0, folder=tmp_path,
@@ -114,16 +116,52 @@ def test_the_harness_stands_beside_loops_that_say_the_same(tmp_path):
         assert one.share.low == one.share.high == pytest.approx(expected)
 
 
+def test_a_side_is_charged_for_its_own_turns_alone():
+    spans = [
+        span("load model", at=0, own_s=100.0),
+        span("train", "beside", "bare", at=2, own_s=3.0),
+        span("train", "beside", at=2, own_s=50.0),
+        span("train", at=1, own_s=8.0),
+        span("bare", at=9, own_s=4.0),
+    ]
+    assert Took.of(spans, "train") == Took(stage_s=8, bare_s=7, stage_core_s=8, bare_core_s=7)
+
+
+@pytest.mark.parametrize(("ahead", "order"), [(False, "sbsbb"), (True, "bsbsb")])
+def test_the_bare_loop_takes_a_turn_after_each_of_the_stage(ahead, order):
+    done, timeline = [], Timeline()
+
+    def loop():
+        for _ in range(3):
+            with timeline.doing(BARE):
+                done.append("b")
+            yield
+        return "outcome"
+
+    bare = Turns(loop())
+    if ahead:
+        bare.take()
+    reporter = Alternating(bare, timeline=timeline, device="cpu")
+    with timeline.doing("stage"), reporter.bar("stage", total=2) as advance:
+        for n_done in (1, 2):
+            done.append("s")
+            advance(n_done, "")
+    assert bare.rest() == "outcome" and not bare.take()
+    assert "".join(done) == order
+    beside = [one for one in timeline.spans if one.path == ("stage", BESIDE, BARE)]
+    assert len(beside) == 2
+
+
 def test_bare_generation_follows_the_engine_or_is_refused():
     model, asked = untrained(), [sample(name) for name in HARMFUL[:2]]
     engine = LocalEngine(model, max_new_tokens=6)
     answered = {response.sample_id: response for response in engine.answer(asked)}
     timeline = Timeline()
-    check_same_answers(answered, generate_bare(engine, [asked], timeline=timeline))
+    check_same_answers(answered, generate_bare(engine, [asked], timeline=timeline).rest())
     assert [one.path for one in timeline.spans] == [(BARE,)]
     # An engine that stops elsewhere.
     shorter = LocalEngine(model, max_new_tokens=3)
-    bare = generate_bare(shorter, [asked], timeline=timeline)
+    bare = generate_bare(shorter, [asked], timeline=timeline).rest()
     with pytest.raises(RunFailed, match=r"in 2 of 2 samples, 'hand/train/ditupu' the first"):
         check_same_answers(answered, bare)
     with pytest.raises(RunFailed, match=r"another training than the stage"):

@@ -14,7 +14,7 @@ from benchmark.checks.subject import Ran, Subject
 from benchmark.core.errors import NonFiniteLoss, RunFailed
 from benchmark.stages.artifact import files_of
 from benchmark.stages.attempt import check_roles, declared_roles
-from benchmark.training.loop import seed_all
+from benchmark.training.draws import seed_all
 
 OTHER_SEED = 1
 DISTURBING_SEED = 10

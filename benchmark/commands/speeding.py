@@ -158,9 +158,7 @@ def speed_run(
     model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     limit: LimitOption = None,
-    repeats: Annotated[
-        int, typer.Option("--repeats", min=1, help="Of each loop, in both orders.")
-    ] = 3,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of both sides, in turns.")] = 3,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> int:

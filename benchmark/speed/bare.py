@@ -2,28 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import reduce
 from operator import add
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.api import LossMethod, TrainingConfig, weight_at
 from benchmark.core.samples import Sample
+from benchmark.cost.clock import wait_for
 from benchmark.cost.timeline import Timeline
 from benchmark.data.pools import Pool
 from benchmark.engines.local import LocalEngine
 from benchmark.training.batches import BatchPlan, PoolBatch, make_batch
-from benchmark.training.loop import seed_all
+from benchmark.training.draws import OwnDraws
 from benchmark.training.reference import Reference
 from benchmark.training.step import make_optimiser, rate_at
 from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
 BARE = "bare"
-"""What the timeline calls either loop."""
+"""What the timeline calls a turn of either loop."""
+Outcome = TypeVar("Outcome")
+Loop = Generator[None, None, Outcome]
 Asked = tuple[tuple[str, ...], tuple[str, ...] | None]
+
+
+class Turns(Generic[Outcome]):
+    """A loop that is taken turn by turn, so that something else can be done in between."""
+
+    def __init__(self, loop: Loop[Outcome]) -> None:
+        self._loop = loop
+        self._outcome: list[Outcome] = []
+
+    def take(self) -> bool:
+        """Go round once; was there a turn left?"""
+        if self._outcome:
+            return False
+        try:
+            next(self._loop)
+        except StopIteration as end:
+            self._outcome.append(end.value)
+            return False
+        return True
+
+    def rest(self) -> Outcome:
+        """All turns that are left, and what the loop comes to."""
+        while self.take():
+            pass
+        return self._outcome[0]
 
 
 def train_bare(
@@ -33,25 +63,41 @@ def train_bare(
     *,
     seed: int,
     timeline: Timeline,
-) -> float:
+) -> Turns[float]:
     """Forward, backward and optimiser over the batches that the shared loop takes, every view of
-    them made beforehand. Returns the loss of the last step."""
-    config = method.config
-    seed_all(seed)
-    model.prepare(
-        config.trains, rank=config.lora_rank, alpha=config.lora_alpha, dropout=config.lora_dropout
-    )
-    parameters = model.trainable()
-    optimiser = make_optimiser(parameters, config)
+    them made beforehand. The first turn attaches adapters and asks the reference, where that is
+    asked before, and takes the first step; then a step a turn. Comes to the loss of the last."""
     length_of = length_in(model)
     reference = _reference(model, pools, length_of=length_of)
-    batches = batches_of(model, pools, config, seed=seed, length_of=length_of)
-    with timeline.doing(BARE):
+    batches = batches_of(model, pools, method.config, seed=seed, length_of=length_of)
+    draws = OwnDraws(seed)
+    return Turns(_steps(method, model, batches, reference, draws=draws, timeline=timeline))
+
+
+def _steps(
+    method: LossMethod,
+    model: VisionLanguageModel,
+    batches: Sequence[Mapping[str, PoolBatch]],
+    reference: Reference,
+    *,
+    draws: OwnDraws,
+    timeline: Timeline,
+) -> Loop[float]:
+    config = method.config
+    with draws.drawn(), timeline.doing(BARE):
+        model.prepare(
+            config.trains,
+            rank=config.lora_rank, alpha=config.lora_alpha, dropout=config.lora_dropout,
+        )  # fmt: skip
+        parameters = model.trainable()
+        optimiser = make_optimiser(parameters, config)
         if not model.can_switch_off:
             model.hf.eval()
             reference.fill()
         model.hf.train()
-        for step, batch in enumerate(batches):
+    last = math.nan
+    for step, batch in enumerate(batches):
+        with draws.drawn(), timeline.doing(BARE):
             total = _weighed(method.losses(model, batch, reference), config, step=step)
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * rate_at(step, config)
@@ -59,9 +105,9 @@ def train_bare(
             total.backward()
             nn.utils.clip_grad_norm_(list(parameters.values()), config.max_gradient_norm)
             optimiser.step()
-        # Reading a number waits for a GPU.
+            wait_for(str(model.device))
         last = float(total.detach())
-        next(iter(parameters.values())).sum().item()
+        yield
     return last
 
 
@@ -144,26 +190,31 @@ class _Views:
         return self._made[name]
 
 
-@torch.inference_mode()
 def generate_bare(
     engine: LocalEngine, batches: Sequence[Sequence[Sample]], *, timeline: Timeline
-) -> dict[str, str | None]:
-    """`generate` over these batches by the engine's own decoding, embedded beforehand. Returns the
-    answers by sample; they are made into words when the clock has stopped."""
-    model = engine.model
-    views = [model.encoder.view(one, padding="left", device=model.device) for one in batches]
-    inputs = [(model.embed(view), view.attention_mask_BT.long()) for view in views]
-    with timeline.doing(BARE):
-        outputs = [
-            model.hf.generate(
-                inputs_embeds=embedded_BTD,
-                attention_mask=mask_BT,
-                generation_config=engine.decoding,
-            )
-            for embedded_BTD, mask_BT in inputs
-        ]
-    return {
-        sample.id: engine.response(sample.id, ids.tolist(), n_prompt=0).text
-        for view, output_BT in zip(views, outputs, strict=True)
-        for sample, ids in zip(view.samples, output_BT, strict=True)
-    }
+) -> Turns[dict[str, str | None]]:
+    """`generate` over these batches by the engine's own decoding: a batch a turn, embedded before
+    the clock starts and made into words when it has stopped. Comes to the answers by sample."""
+    return Turns(_generations(engine, batches, timeline=timeline))
+
+
+def _generations(
+    engine: LocalEngine, batches: Sequence[Sequence[Sample]], *, timeline: Timeline
+) -> Loop[dict[str, str | None]]:
+    model, said = engine.model, dict[str, str | None]()
+    for samples in batches:
+        with torch.inference_mode():
+            view = model.encoder.view(samples, padding="left", device=model.device)
+            embedded_BTD, mask_BT = model.embed(view), view.attention_mask_BT.long()
+            wait_for(str(model.device))
+            with timeline.doing(BARE):
+                output_BT = model.hf.generate(
+                    inputs_embeds=embedded_BTD,
+                    attention_mask=mask_BT,
+                    generation_config=engine.decoding,
+                )
+                wait_for(str(model.device))
+        for sample, ids in zip(samples, output_BT.tolist(), strict=True):
+            said[sample.id] = engine.response(sample.id, ids, n_prompt=0).text
+        yield
+    return said

@@ -111,8 +111,9 @@ class Part(Stored):
 
 class Overhead(Stored):
     """A stage of the harness beside the bare loop: what it adds, as shares of the bare loop, by the
-    wall clock and by processor time, which other work lengthens less. A repeat is two turns on a
-    model loaded anew; each side begins one of them, and its figure is the mean of both."""
+    wall clock and by processor time, which other work lengthens less. Both go in turns, step by
+    step and batch by batch. A repeat is two runs; each side is a turn ahead in one of them, and its
+    figure is the mean of both."""
 
     stage: Literal["train", "generate"]
     stage_s: Spread

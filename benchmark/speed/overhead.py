@@ -2,7 +2,9 @@
 
 Both sides have the same weights, batches and losses, and find prompts encoded and images projected.
 Loading the model and folding its adapter are on neither side. They must come to the same loss and
-to the same answers.
+to the same answers. They go in turns, step by step and batch by batch: a machine that others work
+on is slow for seconds at a time. On a GPU both wait at the end of each turn, so that what a loop
+gains by asking ahead is not seen.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import fsum
 from pathlib import Path
 from statistics import fmean
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 
@@ -24,28 +28,30 @@ from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import Response, StepLog
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, Results
+from benchmark.cost.clock import wait_for
 from benchmark.cost.timeline import Span, Timeline
 from benchmark.data.pools import Pool
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.priming import prime_images
 from benchmark.engines.workers import die_with_parent
-from benchmark.progress import Reporter
+from benchmark.progress import Advance, Reporter
 from benchmark.runner import RunRequest, Shared
-from benchmark.speed.bare import generate_bare, train_bare
+from benchmark.speed.bare import BARE, Turns, generate_bare, train_bare
 from benchmark.speed.figures import Overhead, Spread, spread
-from benchmark.stages.answer import Answered, answer, engine_of
-from benchmark.stages.artifact import Artifact
+from benchmark.stages.answer import answer, engine_of
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import Run, resolve
 from benchmark.stages.train import load_pools, train
 from benchmark.training.loop import LOSSES
 
-Pair = tuple[Span, Span]
 Staged = TypeVar("Staged")
 Bare = TypeVar("Bare")
-QUIET = Reporter(quiet=True)
-# Of a repeat: in one the stage begins, in the other the bare loop.
-TURNS = 2
+BESIDE = "beside"
+"""What the timeline calls all that is done of the bare loop while a stage runs."""
+# Of a repeat: in one the stage is a turn ahead, in the other the bare loop.
+ORDERS = (False, True)
+# Asked in the run before the first, which pays for code and memory that was never touched.
+WARMED_UP_ON = 64
 
 
 def overheads(request: RunRequest, *, repeats: int) -> tuple[list[Overhead], int]:
@@ -72,16 +78,58 @@ def check_is_loss(run: Run) -> LossMethod:
 def _overheads(request: RunRequest, repeats: int) -> tuple[list[Overhead], int]:
     with tempfile.TemporaryDirectory(prefix="vlm-bench-speed-") as folder:
         bench = _Bench.prepared(request, Path(folder))
-        # Not counted: it pays for memory that was never touched.
-        bench.turn(Path(folder) / "warm-up", bare_first=False)
-        # Whoever begins a turn finds memory that nobody has touched since the model was loaded.
-        turns = [
-            bench.turn(Path(folder) / str(number), bare_first=number % 4 in (1, 2))
-            for number in range(TURNS * repeats)
+        few = replace(bench, samples=bench.samples[:WARMED_UP_ON])
+        few.both(Path(folder) / "warm-up", bare_ahead=False)
+        done = [
+            bench.both(Path(folder) / f"{number}-{bare_ahead}", bare_ahead=bare_ahead)
+            for number in range(repeats)
+            for bare_ahead in ORDERS
         ]
-    trained, generated = zip(*turns, strict=True)
+    trained, generated = zip(*done, strict=True)
     found = [_overhead("train", trained), _overhead("generate", generated)]
     return found, torch.get_num_threads()
+
+
+@dataclass(frozen=True)
+class Took:
+    """Of a stage and of the bare loop beside it."""
+
+    stage_s: float
+    bare_s: float
+    stage_core_s: float
+    bare_core_s: float
+
+    @classmethod
+    def of(cls, spans: Sequence[Span], stage: str) -> Took:
+        """What these spans say; loading a model is in neither."""
+        staged = [span for span in spans if span.path[-1] == stage]
+        bare = [span for span in spans if span.path[-1] == BARE]
+        return cls(
+            stage_s=fsum(span.own_s for span in staged),
+            bare_s=fsum(span.own_s for span in bare),
+            stage_core_s=fsum(span.own_core_s for span in staged),
+            bare_core_s=fsum(span.own_core_s for span in bare),
+        )
+
+
+class Alternating(Reporter):
+    """Says nothing; whenever the stage tells of a step or batch, the bare loop takes one as well.
+    Whatever slows the machine for a while slows both."""
+
+    def __init__(self, bare: Turns[Any], *, timeline: Timeline, device: str) -> None:
+        super().__init__(quiet=True)
+        self._bare, self._timeline, self._device = bare, timeline, device
+
+    @contextmanager
+    def bar(self, label: str, *, total: int, done: int = 0) -> Iterator[Advance]:
+        """For what is done of the stage's own units."""
+        yield lambda _done, _words, _total=None: self._take()
+
+    def _take(self) -> None:
+        # What the stage has asked of a GPU is the stage's.
+        wait_for(self._device)
+        with self._timeline.doing(BESIDE):
+            self._bare.take()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,60 +163,59 @@ class _Bench:
             prime_images(base, samples)
         return bench
 
-    def turn(self, folder: Path, *, bare_first: bool) -> tuple[Pair, Pair]:
-        """Training and generation, each by its stage and bare, on an empty results folder."""
+    def both(self, folder: Path, *, bare_ahead: bool) -> tuple[Took, Took]:
+        """Training and generation, each by its stage and bare in turns, on an empty results
+        folder."""
         run = replace(self.run, results=Results(folder))
-        trained, artifact, loss = self._both(
-            lambda: self._train(run), lambda: self._train_bare(run), bare_first=bare_first
+        artifact, loss, trained = self._beside(
+            "train",
+            lambda reporter: train(run, pools=self.pools, loaded=self.loaded, reporter=reporter),
+            self._train_bare(),
+            bare_ahead=bare_ahead,
         )
         last = JsonLines(artifact.folder / f"train{LOSSES}").read(StepLog)[-1]
         check_same_loss(last.total, loss)
-        generated, answered, bare = self._both(
-            lambda: self._answer(run, artifact),
-            lambda: self._answer_bare(run, artifact),
-            bare_first=bare_first,
+        engine = engine_of(run, artifact, self.loaded)
+        answered, said, generated = self._beside(
+            "generate",
+            lambda reporter: answer(
+                run, artifact, self.samples, loaded=self.loaded, reporter=reporter
+            ),
+            self._generate_bare(engine),
+            bare_ahead=bare_ahead,
         )
-        check_same_answers(answered.responses, bare)
+        check_same_answers(answered.responses, said)
         self.loaded.drop()
         return trained, generated
 
-    def _both(
-        self, staged: Callable[[], Staged], bare: Callable[[], Bare], *, bare_first: bool
-    ) -> tuple[Pair, Staged, Bare]:
-        """Both sides in this order, their spans and what came out; each ends with its span."""
-        if bare_first:
-            of_bare, bare_span = bare(), self.timeline.spans[-1]
-            of_stage, stage_span = staged(), self.timeline.spans[-1]
-        else:
-            of_stage, stage_span = staged(), self.timeline.spans[-1]
-            of_bare, bare_span = bare(), self.timeline.spans[-1]
-        return (stage_span, bare_span), of_stage, of_bare
+    def _beside(
+        self,
+        stage: str,
+        staged: Callable[[Reporter], Staged],
+        bare: Turns[Bare],
+        *,
+        bare_ahead: bool,
+    ) -> tuple[Staged, Bare, Took]:
+        """What comes out of the stage and of the bare loop, and what they took."""
+        n_before = len(self.timeline.spans)
+        if bare_ahead:
+            bare.take()
+        reporter = Alternating(bare, timeline=self.timeline, device=self.run.spec.device)
+        with self.timeline.doing(stage):
+            of_stage = staged(reporter)
+            wait_for(self.run.spec.device)
+        of_bare = bare.rest()
+        return of_stage, of_bare, Took.of(self.timeline.spans[n_before:], stage)
 
-    def _train(self, run: Run) -> Artifact:
-        with self.timeline.doing("train"):
-            return train(run, pools=self.pools, loaded=self.loaded, reporter=QUIET)
-
-    def _train_bare(self, run: Run) -> float:
-        model = self.loaded.fresh(run.method.starts_from)
+    def _train_bare(self) -> Turns[float]:
+        model = self.loaded.fresh(self.run.method.starts_from)
         return train_bare(
-            self.method, model, self.pools, seed=run.effective_seed, timeline=self.timeline
+            self.method, model, self.pools, seed=self.run.effective_seed, timeline=self.timeline
         )
 
-    def _answer(self, run: Run, artifact: Artifact) -> Answered:
-        self._loaded_anew(run, artifact)
-        with self.timeline.doing("generate"):
-            return answer(run, artifact, self.samples, loaded=self.loaded, reporter=QUIET)
-
-    def _answer_bare(self, run: Run, artifact: Artifact) -> dict[str, str | None]:
-        engine = self._loaded_anew(run, artifact)
-        plan = engine.plan(self.samples, batch_size=run.spec.batch_size)
+    def _generate_bare(self, engine: LocalEngine) -> Turns[dict[str, str | None]]:
+        plan = engine.plan(self.samples, batch_size=self.run.spec.batch_size)
         return generate_bare(engine, plan, timeline=self.timeline)
-
-    def _loaded_anew(self, run: Run, artifact: Artifact) -> LocalEngine:
-        """Loaded and folded before the clock of either side: a model that has answered before does
-        the same work more slowly, whichever side it is."""
-        self.loaded.drop()
-        return engine_of(run, artifact, self.loaded)
 
 
 def check_same_loss(stage: float, bare: float) -> None:
@@ -191,13 +238,13 @@ def check_same_answers(stage: Mapping[str, Response], bare: Mapping[str, str | N
         )
 
 
-def _overhead(stage: Literal["train", "generate"], turns: Sequence[Pair]) -> Overhead:
-    """Of each repeat's turns together, so that each side has begun as often as the other."""
-    repeats = [turns[at : at + TURNS] for at in range(0, len(turns), TURNS)]
-    stage_s = [fmean(staged.own_s for staged, _ in pairs) for pairs in repeats]
-    bare_s = [fmean(bare.own_s for _, bare in pairs) for pairs in repeats]
-    stage_core_s = [fmean(staged.own_core_s for staged, _ in pairs) for pairs in repeats]
-    bare_core_s = [fmean(bare.own_core_s for _, bare in pairs) for pairs in repeats]
+def _overhead(stage: Literal["train", "generate"], done: Sequence[Took]) -> Overhead:
+    """Of each repeat's two orders together, so that each side was ahead as often as the other."""
+    repeats = [done[at : at + len(ORDERS)] for at in range(0, len(done), len(ORDERS))]
+    stage_s = [fmean(took.stage_s for took in orders) for orders in repeats]
+    bare_s = [fmean(took.bare_s for took in orders) for orders in repeats]
+    stage_core_s = [fmean(took.stage_core_s for took in orders) for orders in repeats]
+    bare_core_s = [fmean(took.bare_core_s for took in orders) for orders in repeats]
     return Overhead(
         stage=stage,
         stage_s=spread(stage_s),

@@ -101,8 +101,8 @@ def whole_lines(found: WholeFigures) -> list[str]:
         lines.append(f"{what:<16}{mine:>8.2f} s{base:>9.2f} s{(mine + base) / found.total_s:>8.1%}")
     lines += [
         "",
-        f"The harness beside the bare loops, median of {found.repeats} [least, most]; each is the",
-        "mean of two turns, one begun by either side:",
+        "The harness beside the bare loops, step by step and batch by batch in turns;",
+        f"median of {found.repeats} [least, most], each the mean of either side a turn ahead:",
     ]
     for one in found.overheads:
         lines.append(

@@ -30,7 +30,7 @@ def measure(request: RunRequest, *, repeats: int, say: Say) -> WholeFigures:
     check_is_loss(run)
     say("a whole run, from an empty results folder")
     first_line_s, total_s, parts = run_whole(request)
-    say(f"the harness beside the bare loops, in both orders; repeats: {repeats}")
+    say(f"the harness beside the bare loops, in turns; repeats: {repeats}")
     measured, n_threads = overheads(request, repeats=repeats)
     return WholeFigures(
         method=run.spec.method,

@@ -10,7 +10,8 @@ from benchmark.api import Job, Method, Role, TrainingConfig, Unlearned
 from benchmark.core.errors import RunFailed
 from benchmark.core.roles import SEEING
 from benchmark.stages.surroundings import Surroundings
-from benchmark.training.loop import Loop, seed_all
+from benchmark.training.draws import seed_all
+from benchmark.training.loop import Loop
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.model import VisionLanguageModel
 

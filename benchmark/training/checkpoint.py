@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import pickle
-import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from benchmark.core.errors import UserError
 from benchmark.core.store import writing
+from benchmark.training.draws import Draws
 
 SUFFIX = ".checkpoint.pt"
 
@@ -40,17 +38,12 @@ def save_checkpoint(
     counted: Mapping[str, Any],
 ) -> None:
     """Write trainable weights, optimiser, random states and the number of finished steps."""
-    numpy_state: Any = np.random.get_state(legacy=False)
     state = {
         "step": step,
         "counted": dict(counted),
         "parameters": {name: p.detach().cpu() for name, p in parameters.items()},
         "optimiser": optimiser.state_dict(),
-        "torch_rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "python_rng": repr(random.getstate()),
-        "numpy_rng": repr(numpy_state["state"]["key"].tolist()),
-        "numpy_position": numpy_state["state"]["pos"],
+        **Draws.now().saved(),
     }
     temporary = path.with_name(path.name + ".tmp")
     with writing(path):
@@ -77,10 +70,5 @@ def load_checkpoint(
         for name, parameter in parameters.items():
             parameter.copy_(saved[name])
     optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["torch_rng"])
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda_rng"])
-    random.setstate(ast.literal_eval(state["python_rng"]))
-    keys = np.array(ast.literal_eval(state["numpy_rng"]), dtype=np.uint32)
-    np.random.set_state(("MT19937", keys, state["numpy_position"], 0, 0.0))
+    Draws.read(state).put()
     return int(state["step"]), state["counted"]

@@ -5,7 +5,6 @@ Each step: batch by plan, unweighted terms, one weighted sum, one optimiser step
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +24,7 @@ from benchmark.data.pools import Pool
 from benchmark.training.batches import BatchPlan, make_batch
 from benchmark.training.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
 from benchmark.training.counting import Counted, Counting
+from benchmark.training.draws import seed_all
 from benchmark.training.reference import Reference
 from benchmark.training.step import make_optimiser, take_step, weigh
 from benchmark.vlm.model import VisionLanguageModel
@@ -38,13 +37,6 @@ class Report(Protocol):
     """Told of progress: the phase, finished steps of how many, the current loss."""
 
     def __call__(self, phase: str, step: int, *, n_steps: int, loss: float) -> None: ...
-
-
-def seed_all(seed: int) -> None:
-    """Every generator that a method may draw from."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 class LossLog:
