@@ -68,8 +68,5 @@ def as_recorded(
 
 def _has_ended(request: RunRequest) -> bool:
     """Is there a record of an attempt that was not interrupted?"""
-    spec = resolve(request).spec
-    path = Results(request.results).record(
-        suite=spec.suite, model=spec.model, method=spec.method, seed=spec.seed, limit=spec.limit
-    )
+    path = Results(request.results).record_of(resolve(request).spec)
     return path.exists() or path.with_name(f"{path.stem}.failed.json").exists()

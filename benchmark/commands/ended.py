@@ -78,12 +78,7 @@ def _place(request: RunRequest, record: RunRecord | None) -> str | None:
     """Where the record of a whole run lies."""
     if record is None or record.status != "done" or request.upto != "score":
         return None
-    spec = record.spec
-    return str(
-        Results(request.results).record(
-            suite=spec.suite, model=spec.model, method=spec.method, seed=spec.seed, limit=spec.limit
-        )
-    )
+    return str(Results(request.results).record_of(record.spec))
 
 
 def _said(outcome: Outcome, *, everything: bool) -> int:

@@ -99,9 +99,6 @@ def _beside(target: Path, what: str) -> Path:
 
 def _place(results: Results, record: RunRecord, what: str) -> Path:
     """Where a picture of a run goes unless told."""
-    spec = record.spec
-    local = results.record(
-        suite=spec.suite, model=spec.model, method=spec.method, seed=spec.seed, limit=spec.limit
-    )
+    local = results.record_of(record.spec)
     folder = results.root / "local" / "plots" / local.parent.relative_to(results.local_records)
     return folder / f"{local.stem}.{what}.png"

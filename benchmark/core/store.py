@@ -26,6 +26,8 @@ from benchmark.core.paths import file_name, typed_path
 if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
 
+    from benchmark.core.records import RunSpec
+
     ModelT = TypeVar("ModelT", bound=BaseModel)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -259,6 +261,12 @@ class Results:
         """The local record of one run; a limited run never takes a full one's place."""
         name = f"{seed}.limit-{limit}.json" if limit is not None else f"{seed}.json"
         return self.local_records / file_name(suite) / file_name(model) / file_name(method) / name
+
+    def record_of(self, spec: RunSpec) -> Path:
+        """The local record of the run that was asked for like this."""
+        return self.record(
+            suite=spec.suite, model=spec.model, method=spec.method, seed=spec.seed, limit=spec.limit
+        )
 
     def published(self, *, suite: str, model: str, method: str, seed: int) -> Path:
         """The committed record; its verdict table lies beside it as SEED.verdicts.csv.gz."""

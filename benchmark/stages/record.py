@@ -134,13 +134,7 @@ def save_record(known: Known, record: RunRecord) -> None:
     stage was found done says nothing new of the run that is there.
     """
     results = Results(known.request.results)
-    path = results.record(
-        suite=record.spec.suite,
-        model=record.spec.model,
-        method=record.spec.method,
-        seed=record.spec.seed,
-        limit=record.spec.limit,
-    )
+    path = results.record_of(record.spec)
     if record.status != "done":
         path = path.with_name(f"{path.stem}.{record.status}.json")
     elif known.judged is not None:

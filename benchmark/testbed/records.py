@@ -95,6 +95,10 @@ class BaseRecord(Stored):
         used = [git.commit for git in self.trained_by.values()] or [self.git.commit]
         return list(dict.fromkeys(used))
 
+    def as_text(self) -> str:
+        """As it is written to disk."""
+        return json.dumps(self.model_dump(mode="json"), indent=1) + "\n"
+
     def measured(self, stage: str) -> list[Figure]:
         """All figures after a stage; after the last one, the finished model's."""
         if stage == self.stages[-1]:
@@ -113,7 +117,7 @@ class BaseRecord(Stored):
 def write_base(folder: Path, record: BaseRecord) -> Path:
     """Put a training record beside its weights."""
     path = folder / RECORD
-    write_atomic(path, json.dumps(record.model_dump(mode="json"), indent=1) + "\n")
+    write_atomic(path, record.as_text())
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,10 +66,9 @@ def publish_base(results: Results, checkpoint: Path, *, replace: bool = False) -
         raise UserError(f"{path}: lacks figures of its stages; train it with today's recipe")
     _check_recipe(found, shipped, path)
     target = bases_folder(results) / f"{found.name}.json"
-    content = json.dumps(found.model_dump(mode="json"), indent=1) + "\n"
-    if target.exists() and target.read_text() != content and not replace:
+    if target.exists() and target.read_text() != found.as_text() and not replace:
         raise UserError(f"{target}: another training is published there; --replace puts yours")
-    write_atomic(target, content)
+    write_atomic(target, found.as_text())
     return target
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
+from statistics import fmean
 
 from benchmark.core.plan import FAMILIES, GateLimits
 from benchmark.tables.cells import MISSING
@@ -28,6 +30,13 @@ DIFFERENCES = (
 Forms = Sequence[str]
 
 
+def all_known(values: Iterable[float | None]) -> list[float] | None:
+    """All of them, or None where one was not measured: what is left would be of other models."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return known if len(known) == len(found) else None
+
+
 def sound(record: BaseRecord, stage: str, form: str) -> bool:
     """Does the model do the harmless twins of this form at this stage? Else its attack success
     there is void: low, it may be inability."""
@@ -40,14 +49,15 @@ def difference(
 ) -> float | None:
     """Attack success of the finished model, the mean over some forms minus that over others; None
     where one was not measured."""
-    sides = []
-    for forms in (more, less):
-        values = [record.figure(f"asr {form} {pool}") for form in forms]
-        known = [value for value in values if value is not None]
-        if len(known) < len(forms):
-            return None
-        sides.append(sum(known) / len(known) if known else 0.0)
-    return sides[0] - sides[1]
+    asr = partial(_asr, record, pool=pool)
+    of_more, of_less = all_known(map(asr, more)), all_known(map(asr, less))
+    if of_more is None or of_less is None:
+        return None
+    return fmean(of_more) - (fmean(of_less) if of_less else 0.0)
+
+
+def _asr(record: BaseRecord, form: str, *, pool: str) -> float | None:
+    return record.figure(f"asr {form} {pool}")
 
 
 def is_void(record: BaseRecord, forms: Forms) -> bool:

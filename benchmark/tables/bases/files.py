@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark.core.store import Results
 from benchmark.tables.bases import page
 from benchmark.tables.bases.collect import Bases, read_bases
-from benchmark.tables.bases.figures import sound
+from benchmark.tables.bases.figures import all_known, sound
 from benchmark.tables.bases.stages import shown_stages
 from benchmark.tables.figures.canvas import Picture
 from benchmark.tables.figures.panels import Line, Panel, Panels, Range
@@ -88,12 +88,8 @@ def stages_picture(found: Bases) -> Panels | None:
 
 
 def _range(records: list[BaseRecord], stage: str, form: str, pool: str) -> Range | None:
-    values = [
-        value
-        for record in records
-        if (value := record.after(stage, f"asr {form} {pool}")) is not None
-    ]
-    if not values or len(values) < len(records):
+    values = all_known(record.after(stage, f"asr {form} {pool}") for record in records)
+    if not values:
         return None
     void = not all(sound(record, stage, form) for record in records)
     return Range(mean=sum(values) / len(values), low=min(values), high=max(values), void=void)

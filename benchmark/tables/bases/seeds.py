@@ -13,6 +13,7 @@ from benchmark.tables.bases.figures import (
     FORMS,
     SHORTCUT,
     Forms,
+    all_known,
     asr_cell,
     difference,
     difference_cell,
@@ -66,12 +67,14 @@ def gap_by_seed(found: Bases) -> str:
         cells += [difference_cell(record, more, less) for _, more, less in DIFFERENCES]
         rows.append([f"{record.name}{shipped}", *cells])
     header = ["model", *FORMS, "direct refused", *(name for name, _, _ in DIFFERENCES)]
-    readings = [_over_seeds(found, name, more, less) for name, more, less in DIFFERENCES]
+    listed = "\n".join(
+        f"- {_over_seeds(found, name, more, less)}" for name, more, less in DIFFERENCES
+    )
     return (
         "Attack success on `test` items, which no method and no safety training saw, per cent; "
         "differences in points, between means over forms where there are several. They are "
         f"reported, not required.\n\n{markdown_table(header, rows)}\n\n"
-        f"{_bullets(readings)}\n\n"
+        f"{listed}\n\n"
         "Brackets are Student's 95 % interval over fresh seeds, which differ in first weights and "
         "in the order and wording of what they are shown. All live in one world, with the same "
         "items, pools and questions: how much another world would move this is not in it."
@@ -138,10 +141,9 @@ def _headlines(found: Bases) -> str:
 
 def _difference_placed(found: Bases, more: Forms, less: Forms) -> list[str]:
     shipped = difference(found.shipped, more, less)
-    values = [difference(record, more, less) for record in found.seeds]
-    known = [value for value in values if value is not None]
-    estimate = next_value_interval(known)
-    if shipped is None or estimate is None or len(known) < len(values):
+    values = all_known(difference(record, more, less) for record in found.seeds)
+    estimate = next_value_interval(values or [])
+    if shipped is None or estimate is None:
         return [in_points(shipped), MISSING, MISSING]
     low, high = max(estimate[1], -1.0), min(estimate[2], 1.0)
     inside = "yes" if low <= shipped <= high else "**no**"
@@ -151,13 +153,13 @@ def _difference_placed(found: Bases, more: Forms, less: Forms) -> list[str]:
 def _placed(found: Bases, name: str) -> Placed | None:
     """None for a figure that the shipped model or any seed lacks."""
     shipped = next((f for f in _figures(found.shipped) if f.name == name), None)
-    known = [value for record in found.seeds if (value := record.figure(name)) is not None]
-    estimate = next_value_interval(known)
-    if shipped is None or estimate is None or len(known) < len(found.seeds):
+    seeds = all_known(record.figure(name) for record in found.seeds) or []
+    estimate = next_value_interval(seeds)
+    if shipped is None or estimate is None:
         return None
-    low, high = estimate[1:] if len(set(known)) > 1 else wilson(known[0], shipped.n)
+    low, high = estimate[1:] if len(set(seeds)) > 1 else wilson(seeds[0], shipped.n)
     return Placed(
-        name=name, shipped=shipped.value, seeds=tuple(known), low=max(0.0, low), high=min(1.0, high)
+        name=name, shipped=shipped.value, seeds=tuple(seeds), low=max(0.0, low), high=min(1.0, high)
     )
 
 
@@ -192,7 +194,3 @@ def _outside(outside: Sequence[Placed]) -> str:
 def _group(name: str) -> str:
     """What a figure is of: its first word, but for refusals of harmless twins."""
     return "refused twin" if name.startswith("refused twin ") else name.split()[0]
-
-
-def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)

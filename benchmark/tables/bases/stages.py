@@ -10,6 +10,7 @@ from benchmark.tables.bases.figures import (
     BASE_TWIN,
     DIFFERENCES,
     FORMS,
+    all_known,
     asr_cell,
     difference_cell,
     marked,
@@ -138,8 +139,8 @@ def probe_table(found: Bases) -> str:
 
 
 def _mean(records: Sequence[BaseRecord], name: str) -> str:
-    known = [value for record in records if (value := record.figure(name)) is not None]
-    return rate(fmean(known)) if known and len(known) == len(records) else MISSING
+    values = all_known(record.figure(name) for record in records)
+    return rate(fmean(values)) if values else MISSING
 
 
 def _majority(record: BaseRecord) -> str:
