@@ -23,7 +23,6 @@ from benchmark.core.store import (
     TAIL_BYTES,
     JsonLines,
     Results,
-    StageFolder,
     StorageError,
     check_writable,
     digest,
@@ -31,6 +30,7 @@ from benchmark.core.store import (
     write_atomic,
     writing,
 )
+from benchmark.stages.folder import StageFolder
 
 VERDICTS = [Verdict(sample_id=f"card/test/{number}", label="refused") for number in range(5)]
 
@@ -201,7 +201,7 @@ def test_a_corrupt_manifest_says_how_to_mend_it(tmp_path):
 WORKING = """
 import sys, time
 from pathlib import Path
-from benchmark.core.store import StageFolder
+from benchmark.stages.folder import StageFolder
 stage = StageFolder(Path(sys.argv[1]), "train", "abc")
 waited = []
 with stage.lock(on_wait=waited.append):

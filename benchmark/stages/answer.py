@@ -10,13 +10,14 @@ from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.paths import ANSWERS
 from benchmark.core.records import Response, StageCost
 from benchmark.core.samples import Sample
-from benchmark.core.store import JsonLines, StageFolder, digest
+from benchmark.core.store import JsonLines, digest
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.samples import fingerprint
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.workers import map_batches
 from benchmark.progress import Reporter
 from benchmark.stages.artifact import Artifact
+from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
 

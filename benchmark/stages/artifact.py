@@ -14,7 +14,8 @@ from benchmark.api import Unlearned
 from benchmark.core.config import error_lines
 from benchmark.core.errors import UserError
 from benchmark.core.records import StageCost, Stored, TrainingLog
-from benchmark.core.store import StageFolder, digest_file, writing
+from benchmark.core.store import digest_file, writing
+from benchmark.stages.folder import StageFolder
 from benchmark.vlm.artifacts import WeightsDelta, read_tensors
 
 STATE = "state.safetensors"

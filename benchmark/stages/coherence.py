@@ -8,7 +8,7 @@ from functools import cache
 
 from benchmark.core.records import StageCost
 from benchmark.core.samples import Sample
-from benchmark.core.store import REPOSITORY, StageFolder, digest, digest_file
+from benchmark.core.store import REPOSITORY, digest, digest_file
 from benchmark.cost.clock import Stopwatch
 from benchmark.cost.lending import Lending
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore, total
@@ -19,6 +19,7 @@ from benchmark.judges.coherence import perplexity_bar
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
 from benchmark.stages.artifact import Artifact
+from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run

@@ -10,13 +10,14 @@ from benchmark.core import registry
 from benchmark.core.errors import UserError
 from benchmark.core.records import JudgeInfo, Response, StageCost, Verdict, VerdictRow
 from benchmark.core.samples import Sample
-from benchmark.core.store import JsonLines, StageFolder, digest
+from benchmark.core.store import JsonLines, digest
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore, total
 from benchmark.data.cards import load_card
 from benchmark.judges import measure, source_of
 from benchmark.progress import Reporter
 from benchmark.stages.answer import Answered
 from benchmark.stages.coherence import Perplexities, Untouched, coherence_bar, source_of_coherence
+from benchmark.stages.folder import StageFolder
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run
 from benchmark.stages.samples import split_of

@@ -8,12 +8,13 @@ from functools import partial
 
 from benchmark.api import LossMethod, Unlearned
 from benchmark.core.records import StageCost, StepLog, TrainingLog
-from benchmark.core.store import JsonLines, StageFolder, digest
+from benchmark.core.store import JsonLines, digest
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.pools import Pool, Pools
 from benchmark.progress import Advance, Reporter
 from benchmark.stages.artifact import Artifact, ArtifactInfo, files_of, found, save
 from benchmark.stages.attempt import Before, unlearn
+from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
 from benchmark.stages.surroundings import restored
