@@ -203,13 +203,13 @@ import sys, time
 from pathlib import Path
 from benchmark.stages.folder import StageFolder
 stage = StageFolder(Path(sys.argv[1]), "train", "abc")
-waited = []
-with stage.lock(on_wait=waited.append):
-    if not stage.is_done():
+with stage.lock(on_wait=lambda who: print("waiting for", who, flush=True)):
+    if stage.is_done():
+        print("found it done", flush=True)
+    else:
         print("working", flush=True)
         sys.stdin.readline()
         stage.finish({"by": sys.argv[2]})
-print("waited for", waited[0] if waited else "nobody", flush=True)
 """
 
 
@@ -224,11 +224,10 @@ def test_the_second_of_two_identical_runs_waits_and_finds_the_work_done(tmp_path
     with _worker(tmp_path, "first") as first:
         assert first.stdout.readline() == "working\n"
         with _worker(tmp_path, "second") as second:
-            time.sleep(0.3)
-            assert second.poll() is None
+            assert second.stdout.readline().startswith(f"waiting for process {first.pid} on ")
             first.communicate("\n", timeout=30)
             said, _ = second.communicate(timeout=30)
-    assert said.startswith(f"waited for process {first.pid} on ")
+    assert said == "found it done\n"
     assert StageFolder(tmp_path, "train", "abc").manifest() == {"by": "first"}
 
 

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from benchmark.core.errors import UserError
 from benchmark.core.store import write_atomic, writing
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 
 class StageFolder:
