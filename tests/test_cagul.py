@@ -27,12 +27,8 @@ def test_importance_is_the_eager_models_own_attention_of_the_question(tmp_path: 
     model = untrained()
     view = model.view(seeing(tmp_path))
     alpha_IN = importance(model, view, layer=2)
-    language = model.roles.language
-    language.config._attn_implementation = "eager"
-    whole = language(
-        inputs_embeds=model.embed(view), attention_mask=view.attention_mask_BT,
-        output_attentions=True,
-    )  # fmt: skip
+    model.hf.set_attn_implementation("eager")
+    whole = model.hf(**model.inputs(view), output_attentions=True)
     for row, own_HTT in enumerate(whole.attentions[2]):
         words, seen = view.question_mask_BT[row], view.image_mask_BT[row]
         expected_N = own_HTT[:, words][:, :, seen].mean(dim=(0, 1))

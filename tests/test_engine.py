@@ -39,7 +39,7 @@ def test_answers_are_those_of_transformers_own_generate(tmp_path: Path) -> None:
     for one in samples:
         (encoded,) = model.encoder.prompts([one])
         ids = torch.tensor([encoded.prompt_ids])
-        pixels = {"pixel_values": model.encoder.pixels_of(one.images)} if one.images else {}
+        pixels = model.encoder.pixels_of(one.images) if one.images else {}
         output = model.hf.generate(input_ids=ids, max_new_tokens=5, do_sample=False, **pixels)
         expected = model.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
         assert batched[one.id].text == expected.strip()

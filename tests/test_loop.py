@@ -23,6 +23,7 @@ from benchmark.training.loop import Loop, LossLog
 from benchmark.training.reference import Reference
 from benchmark.training.step import rate_at, weigh
 from benchmark.vlm.model import VisionLanguageModel
+from benchmark.vlm.sight import Sight
 from methods.textual_sft import METHOD as TextualSft
 from methods.textual_unlearning import METHOD as TextualUnlearning
 
@@ -130,10 +131,8 @@ def test_only_the_language_role_changes_and_vision_does_not_run(
 ) -> None:
     before = untrained().fingerprints()
     ran: list[str] = []
-    original = VisionLanguageModel._project
-    monkeypatch.setattr(
-        VisionLanguageModel, "_project", lambda *a: ran.append("vision") or original(*a)
-    )
+    original = Sight._look
+    monkeypatch.setattr(Sight, "_look", lambda *a: ran.append("vision") or original(*a))
     config = config_of(TextualUnlearning, trains={"language": "full"})
     model = train(TextualUnlearning, tmp_path / "run", config)
     after = model.fingerprints()

@@ -60,8 +60,8 @@ def test_every_image_is_projected_in_a_batch_of_its_own(pictures, monkeypatch):
     """Last digits depend on the neighbours in a batch on some machines, not on all."""
     model = untrained()
     batches: list[int] = []
-    project = model._project
-    monkeypatch.setattr(model, "_project", lambda i: batches.append(len(i)) or project(i))
+    look = model._sight._look
+    monkeypatch.setattr(model._sight, "_look", lambda i: batches.append(len(i)) or look(i))
     found = model.image_features([*requests_of(pictures), sample("again", images=pictures[:1])])
     assert batches == [1] * 5
     assert found.shape[0] == 6

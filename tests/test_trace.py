@@ -17,19 +17,17 @@ def test_hidden_states_and_attention_equal_the_eager_models_own(tmp_path: Path) 
     samples = pools(tmp_path, images=True)["forget"].samples
     view = model.view(samples, ["first count cloth."] * len(samples))
     trace = model.trace(view, hidden=[0, 2, 4], attention=[1])
-    language = model.roles.language
-    language.config._attn_implementation = "eager"
-    whole = language(
-        inputs_embeds=model.embed(view), attention_mask=view.attention_mask_BT,
-        output_attentions=True, output_hidden_states=True,
-    )  # fmt: skip
+    model.hf.set_attn_implementation("eager")
+    whole = model.hf.model(**model.inputs(view), output_attentions=True, output_hidden_states=True)
     here_BT = view.attention_mask_BT
     for layer in (0, 2):
         close = torch.isclose(trace.hidden[layer], whole.hidden_states[layer], atol=1e-5)
         assert close[here_BT].all()
     # transformers gives its last state after the final norm, the trace before it.
     assert torch.isclose(
-        language.norm(trace.hidden[4])[here_BT], whole.last_hidden_state[here_BT], atol=1e-4
+        model.roles.language.norm(trace.hidden[4])[here_BT],
+        whole.last_hidden_state[here_BT],
+        atol=1e-4,
     ).all()
     rows = here_BT[:, None, :, None].expand_as(trace.attention[1])
     assert torch.isclose(trace.attention[1], whole.attentions[1], atol=1e-6)[rows].all()

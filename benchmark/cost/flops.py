@@ -49,8 +49,10 @@ class Architecture:
         }
 
 
-def architecture_of(config: Any) -> Architecture:
-    """Read the sizes off a `LlavaConfig`."""
+def architecture_of(config: Any) -> Architecture | None:
+    """Read the sizes off a `LlavaConfig`; None for another family, whose tower works otherwise."""
+    if config.model_type != "llava":
+        return None
     text, vision = config.text_config, config.vision_config
     return Architecture(
         hidden=text.hidden_size,

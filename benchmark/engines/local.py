@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from transformers import GenerationConfig
@@ -125,15 +126,12 @@ class LocalEngine:
     @torch.inference_mode()
     def _generate(self, samples: Sequence[Sample], *, strict: bool = True) -> list[Response]:
         view = self._view(samples, strict=strict)
-        output_BT = self.model.hf.generate(
-            inputs_embeds=self._embed(view),
-            attention_mask=view.attention_mask_BT.long(),
-            generation_config=self.decoding,
-        )
+        output_BT = self.model.hf.generate(**self._inputs(view), generation_config=self.decoding)
+        said_BT = output_BT[:, view.input_ids_BT.shape[1] :]
         n_prompt_B = view.attention_mask_BT.sum(1).tolist()
         return [
             self.response(sample.id, ids, n_prompt=n_prompt)
-            for sample, ids, n_prompt in zip(samples, output_BT.tolist(), n_prompt_B, strict=True)
+            for sample, ids, n_prompt in zip(samples, said_BT.tolist(), n_prompt_B, strict=True)
         ]
 
     @torch.inference_mode()
@@ -141,9 +139,7 @@ class LocalEngine:
         """`[B, V]`: what the first token of each answer is taken from, hooks that change the
         request or the visual tokens included; a hook that responds is not asked."""
         view = self._view(samples, strict=True)
-        output = self.model.hf(
-            inputs_embeds=self._embed(view), attention_mask=view.attention_mask_BT.long()
-        )
+        output = self.model.hf(**self._inputs(view))
         return output.logits[:, -1].float()
 
     def _view(self, samples: Sequence[Sample], *, strict: bool) -> View:
@@ -180,13 +176,13 @@ class LocalEngine:
             images=sample.images,
         )
 
-    def _embed(self, view: View) -> torch.Tensor:
+    def _inputs(self, view: View) -> dict[str, Any]:
         if not view.has_images or not self._visual:
-            return self.model.embed(view)
+            return self.model.inputs(view)
         tokens_IND, shown = self.model.image_features(view.samples), self._shown(view)
         for hook in self._visual:
             tokens_IND = hook.rewrite_visual_tokens(self.model, shown, tokens_IND)
-        return self.model.embed(view.seen_as(tokens_IND))
+        return self.model.inputs(view.seen_as(tokens_IND))
 
     def _shown(self, view: View) -> View:
         return replace(view, samples=tuple(self._request(sample) for sample in view.samples))

@@ -193,8 +193,8 @@ class _Views:
 def generate_bare(
     engine: LocalEngine, batches: Sequence[Sequence[Sample]], *, timeline: Timeline
 ) -> Turns[dict[str, str | None]]:
-    """`generate` over these batches by the engine's own decoding: a batch a turn, embedded before
-    the clock starts and made into words when it has stopped. Comes to the answers by sample."""
+    """`generate` over these batches by the engine's own decoding: a batch a turn, made into tensors
+    before the clock starts and into words when it has stopped. Comes to the answers by sample."""
     return Turns(_generations(engine, batches, timeline=timeline))
 
 
@@ -205,16 +205,13 @@ def _generations(
     for samples in batches:
         with torch.inference_mode():
             view = model.encoder.view(samples, padding="left", device=model.device)
-            embedded_BTD, mask_BT = model.embed(view), view.attention_mask_BT.long()
+            given = model.inputs(view)
             wait_for(str(model.device))
             with timeline.doing(BARE):
-                output_BT = model.hf.generate(
-                    inputs_embeds=embedded_BTD,
-                    attention_mask=mask_BT,
-                    generation_config=engine.decoding,
-                )
+                output_BT = model.hf.generate(**given, generation_config=engine.decoding)
                 wait_for(str(model.device))
-        for sample, ids in zip(samples, output_BT.tolist(), strict=True):
+        said_BT = output_BT[:, view.input_ids_BT.shape[1] :]
+        for sample, ids in zip(samples, said_BT.tolist(), strict=True):
             said[sample.id] = engine.response(sample.id, ids, n_prompt=0).text
         yield
     return said

@@ -23,11 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
 from benchmark.core.samples import Sample
-from benchmark.cost.lending import Lending
 from benchmark.speed.subject import draw_pools, lengths_of
 from benchmark.speed.task import (
     BETA,
@@ -41,11 +40,11 @@ from benchmark.speed.task import (
     Term,
     Work,
 )
-from benchmark.training.loop import seed_all
-from benchmark.vlm.encoding import Encoder
+from benchmark.training.draws import seed_all
 from benchmark.vlm.loading import DTYPES, is_small
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
+from benchmark.vlm.processors import encoder_of
 
 NO_LABEL = -100
 KEEPS_REFERENCE = False
@@ -66,10 +65,7 @@ def load(task: Task, perceptions: Perceptions) -> VisionLanguageModel:
         torch.set_num_threads(1)
     perception = perceptions.of("", precision=task.precision, device=task.device)
     if perception.encoder is None:
-        processor = AutoProcessor.from_pretrained(task.checkpoint, local_files_only=True)
-        perception.encoder = Encoder(
-            processor, image_token_id=hf.config.image_token_id, lending=Lending(task.device)
-        )
+        perception.encoder = encoder_of(hf, task.checkpoint, device=task.device)
     return VisionLanguageModel(
         hf,
         perception.encoder,

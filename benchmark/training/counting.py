@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,17 +40,17 @@ class Counted:
 class Counting:
     """Adds up views as the loop and the reference use them, in `counted`.
 
-    Operations are known where the language model alone is trained.
+    Operations are known where the language model of a LLaVA alone is trained.
     """
 
     def __init__(
         self, counted: Counted, model: VisionLanguageModel, config: TrainingConfig
     ) -> None:
         self.counted = counted
-        if set(config.trains) != {"language"}:
+        self._shape = architecture_of(model.hf.config)
+        if set(config.trains) != {"language"} or self._shape is None:
             counted.flops = None
         self._model = model
-        self._shape: Architecture = architecture_of(model.hf.config)
         self._tuning = config.trains.get("language", "full")
         self._rank = config.lora_rank
         self._lending = model.features.lending
@@ -76,8 +76,8 @@ class Counting:
         self.counted.n_answer_tokens += int(view.answer_mask_BT.sum())
         self.counted.n_image_tokens += int(view.image_mask_BT.sum())
         self._add(
-            training_flops(
-                self._shape,
+            lambda shape: training_flops(
+                shape,
                 n_sequences=view.input_ids_BT.shape[0],
                 n_tokens=view.input_ids_BT.shape[1],
                 n_logits=int(view.answer_mask_BT.sum()),
@@ -89,8 +89,8 @@ class Counting:
     def asked(self, view: View) -> None:
         """A view that the reference answers, forward only."""
         self._add(
-            forward_flops(
-                self._shape,
+            lambda shape: forward_flops(
+                shape,
                 n_sequences=view.input_ids_BT.shape[0],
                 n_tokens=view.input_ids_BT.shape[1],
                 n_logits=int(view.answer_mask_BT.sum()),
@@ -101,8 +101,8 @@ class Counting:
         """Add the images that were projected since the last time, each once where it is kept."""
         n_images = self._lending.n_needed - self._n_images
         self._n_images += n_images
-        self._add(image_flops(self._shape, n_images=n_images))
+        self._add(lambda shape: image_flops(shape, n_images=n_images))
 
-    def _add(self, flops: float) -> None:
-        if self.counted.flops is not None:
-            self.counted.flops += flops
+    def _add(self, flops_of: Callable[[Architecture], float]) -> None:
+        if self.counted.flops is not None and self._shape is not None:
+            self.counted.flops += flops_of(self._shape)

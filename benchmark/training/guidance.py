@@ -87,8 +87,9 @@ class AlignmentConfig(GuidedConfig):
 
 def align(job: Job, config: AlignmentConfig) -> None:
     """Both phases: the projector alone on images with their captions, then projector and language
-    model on all pools. Raises `UserError` for a captioned sample without caption or retrieved text.
-    """
+    model on all pools. Raises `UserError` for a captioned sample without caption or retrieved text,
+    `NotOffered` for a model without visual tokens among its words."""
+    job.model.check_visual_tokens()
     job.minimise(
         lambda model, batch, _: guided_terms(model, batch["captioned"], config=config),
         config=replace(
@@ -108,7 +109,9 @@ def align(job: Job, config: AlignmentConfig) -> None:
 
 def tune(job: Job, config: GuidedConfig) -> None:
     """The main phase, on all pools; `config.trains` says what moves. Toxic requests stand among
-    the instructions, in the shares of the pools, as they do in the paper's data."""
+    the instructions, in the shares of the pools, as they do in the paper's data. Raises as `align`
+    does."""
+    job.model.check_visual_tokens()
     keep, forget = job.pools["keep"], job.pools["forget"]
     job.minimise(
         lambda model, batch, _: (

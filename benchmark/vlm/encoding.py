@@ -5,12 +5,13 @@ Shapes: B samples, T tokens, A answer tokens of all samples, V vocabulary, D hid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -24,6 +25,9 @@ MAX_UNKNOWN_SHARE = 0.05
 # Samples whose images are opened at once.
 ENCODED_TOGETHER = 256
 
+GRID, TILES = "image_grid_thw", "aspect_ratio_mask"
+# What a family marks tokens by.
+Types = Literal["images", "answers"]
 Asked = tuple[str, str | None, str | None, str, tuple[str, ...]]
 
 
@@ -35,6 +39,9 @@ class Encoded:
     prompt_ids: tuple[int, ...]
     question_span: tuple[int, int]
     """First and one-past-last position of the user's own words."""
+    grids: Tensor | None = None
+    """Of its images, where a family wants it: `[I, 3]`, patches over time, height and width, or
+    `[I, tiles]`, which tiles are there."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,11 +87,14 @@ class View:
 class Encoder:
     """Tokenises with the model's own processor and chat template; remembers what it has done."""
 
-    def __init__(self, processor: Any, *, image_token_id: int, lending: Lending) -> None:
+    def __init__(
+        self, processor: Any, *, image_token_id: int, lending: Lending, types: Mapping[str, Types]
+    ) -> None:
         self.processor = processor
         self.lending = lending
         self.tokenizer = processor.tokenizer
         self.image_token_id = image_token_id
+        self._types = types
         self._prompts: dict[Asked, Encoded] = {}
         self._answers: dict[str, tuple[int, ...]] = {}
 
@@ -129,10 +139,19 @@ class Encoder:
             mask_BT[row, first:last] = True
         return mask_BT
 
-    def pixels_of(self, images: Sequence[ImageFile]) -> Tensor:
-        """`[I, 3, H, W]` of I images, in order."""
+    def pixels_of(self, images: Sequence[ImageFile]) -> Mapping[str, Tensor]:
+        """What the tower is shown of these images, in order, as the family cuts them up."""
         pictures = [open_image(image.path) for image in images]
-        return self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
+        return self.processor.image_processor(pictures, return_tensors="pt")
+
+    def token_types(self, view: View) -> dict[str, Tensor]:
+        """`[B, T]` by the name that the model gives it: which kind each token is of."""
+        kinds = {"images": view.image_mask_BT, "answers": view.answer_mask_BT}
+        return {name: kinds[of].long() for name, of in self._types.items()}
+
+    def grids(self, samples: Sequence[Sample]) -> list[Tensor | None]:
+        """Of each sample's images, as the processor said (`Encoded.grids`)."""
+        return [encoded.grids for encoded in self.prompts(samples, strict=False)]
 
     def view(
         self,
@@ -178,16 +197,22 @@ class Encoder:
             if not group:
                 continue
             texts = [self._render(sample) for sample in group]
-            pictures = [[open_image(i.path) for i in s.images] for s in group]
-            extra = {"images": pictures} if with_images else {}
             # The template writes the special tokens itself.
-            rows = self.processor(text=texts, add_special_tokens=False, **extra)["input_ids"]
-            for sample, row in zip(group, rows, strict=True):
+            if with_images:
+                pictures = [[open_image(i.path) for i in s.images] for s in group]
+                # Padded, since a family may make arrays of all rows.
+                made = self.processor(
+                    text=texts, images=pictures, add_special_tokens=False, padding=True
+                )
+            else:
+                made = self.tokenizer(texts, add_special_tokens=False)
+            rows, grids = _unpadded(made), _grids_of(made, group)
+            for sample, row, own in zip(group, rows, grids, strict=True):
                 if strict:
                     self._check(sample, tuple(row))
                 words = self.tokenizer(sample.prompt, add_special_tokens=False)["input_ids"]
                 span = _find(tuple(words), tuple(row))
-                yield Encoded(sample=sample, prompt_ids=tuple(row), question_span=span)
+                yield Encoded(sample=sample, prompt_ids=tuple(row), question_span=span, grids=own)
 
     def _render(self, sample: Sample) -> str:
         content = [{"type": "image"} for _ in sample.images]
@@ -198,7 +223,18 @@ class Encoder:
         if sample.system is not None:
             said = [{"type": "text", "text": sample.system}]
             turns.insert(0, {"role": "system", "content": said})
-        return self.processor.apply_chat_template(turns, add_generation_prompt=True)
+        if self.processor.chat_template is None:
+            return self._untemplated(sample)
+        return self.tokenizer.apply_chat_template(
+            turns, chat_template=self.processor.chat_template, tokenize=False,
+            add_generation_prompt=True,
+        )  # fmt: skip
+
+    def _untemplated(self, sample: Sample) -> str:
+        """As PaliGemma's is asked, which was never taught turns: images, then a line of text."""
+        said = [words for words in (sample.system, sample.before_image, sample.prompt) if words]
+        images = self.processor.image_token * len(sample.images)
+        return f"{images}{self.tokenizer.bos_token}{' '.join(said)}\n"
 
     def _check(self, sample: Sample, ids: tuple[int, ...]) -> None:
         unknown_id = self.tokenizer.unk_token_id
@@ -209,6 +245,22 @@ class Encoder:
                 f"sample '{sample.id}': {n_unknown} of {len(words)} tokens are unknown to this "
                 "model's tokenizer; the suite's text does not fit the model's vocabulary"
             )
+
+
+def _unpadded(made: Mapping[str, Any]) -> list[list[int]]:
+    rows = zip(made["input_ids"], made["attention_mask"], strict=True)
+    return [[int(i) for i, real in zip(*row, strict=True) if real] for row in rows]
+
+
+def _grids_of(made: Mapping[str, Any], samples: Sequence[Sample]) -> list[Tensor | None]:
+    """A grid for every image, by the sample that it is of."""
+    n_images = [len(sample.images) for sample in samples]
+    if GRID in made:
+        return list(torch.as_tensor(np.asarray(made[GRID])).split(n_images))
+    if TILES in made:
+        tiles = torch.as_tensor(np.asarray(made[TILES]))
+        return [of_one[:n] for of_one, n in zip(tiles, n_images, strict=True)]
+    return [None] * len(samples)
 
 
 def asked(sample: Sample) -> Asked:

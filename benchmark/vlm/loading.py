@@ -9,18 +9,20 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.store import digest_file
 from benchmark.cost.allocator import keep_freed_memory
-from benchmark.cost.lending import Lending
-from benchmark.vlm.encoding import Encoder
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
+from benchmark.vlm.processors import encoder_of
+from benchmark.vlm.roles import PATHS
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# Of any family: what a checkpoint lacks is not looked for.
+NOT_QUANTISED = [path for role in ("vision", "projector", "head") for path in PATHS[role]]
 SMALL_PARAMETERS = 50_000_000
 # What a checkpoint's answers depend on; a README beside the weights is not among it.
 DIGESTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
@@ -52,7 +54,7 @@ def _weights(folder: Path, *, precision: str, device: str) -> Any:
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.float32 if device == "cpu" else torch.bfloat16,
-            llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+            llm_int8_skip_modules=NOT_QUANTISED,
         )
     hf, found = AutoModelForImageTextToText.from_pretrained(
         folder, local_files_only=True, device_map={"": device}, output_loading_info=True,
@@ -103,12 +105,11 @@ def load_model(
         sha256 = digest_checkpoint(folder)
         perception = (perceptions or Perceptions()).of(sha256, precision=precision, device=device)
         if perception.encoder is None:
-            processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-            perception.encoder = Encoder(
-                processor, image_token_id=hf.config.image_token_id, lending=Lending(device)
-            )
+            perception.encoder = encoder_of(hf, folder, device=device)
     except (MemoryError, torch.OutOfMemoryError):
         raise
+    except UserError as error:
+        raise UserError(f"model '{name}' at {folder} cannot be loaded: {error}") from None
     # The libraries answer a damaged file with whatever comes to them.
     except Exception as error:
         reason = (str(error).strip() or "no reason given").splitlines()[0]

@@ -15,12 +15,13 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from benchmark.core.errors import UserError
+from benchmark.core.errors import NotOffered, RunFailed, UserError
 from benchmark.core.roles import SEEING, Role, Tuning
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.lending import Lending
 from benchmark.vlm.adapters import attach_lora
 from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
+from benchmark.vlm.crossing import sight_of
 from benchmark.vlm.encoding import Encoder, View
 from benchmark.vlm.perception import ImageFeatures
 from benchmark.vlm.roles import Roles, resolve_roles
@@ -48,7 +49,11 @@ class VisionLanguageModel:
         self.sha256 = sha256
         self.precision = precision
         self.roles: Roles = resolve_roles(hf)
+        self.width: int = self.roles.language.get_input_embeddings().embedding_dim
         self.encoder = encoder
+        self._sight = sight_of(
+            hf, encoder, (self.roles.vision, self.roles.projector), width=self.width
+        )
         self.features = features
         self.trained: dict[Role, Tuning] = {}
         self._peft: PeftModel | None = None
@@ -77,43 +82,49 @@ class VisionLanguageModel:
 
     def image_features(self, samples: Sequence[Sample]) -> Tensor:
         """Projected visual tokens `[I, N, D]`, one image at a time and each once, unless what
-        they are made by is being trained."""
-        images = [image for sample in samples for image in sample.images]
-        if not self.trained.keys().isdisjoint(SEEING):
-            return self._project(images)
-        by_name = {image.sha256: image for image in images}
-        lent = {name: self.features.lend(name) for name in by_name}
-        found = {name: features for name, features in lent.items() if features is not None}
-        missing = by_name.keys() - found.keys()
-        if missing:
-            with self.features.lending.making(missing):
-                made = self.project_apart(by_name[name] for name in missing)
-            self.features.keep(made)
-            found |= made
-        device = self.device
-        return torch.stack([found[image.sha256].to(device) for image in images])
+        they are made by is being trained. Raises `RunFailed` where one image has more than another:
+        a method that looks at them side by side cannot go on."""
+        self.check_visual_tokens()
+        tokens = [features[:, : self.width] for features in self._features(samples)]
+        if len({len(tokens_ND) for tokens_ND in tokens}) > 1:
+            fewest, *_, most = sorted({len(tokens_ND) for tokens_ND in tokens})
+            raise RunFailed(
+                f"model '{self.name}' makes {fewest} visual tokens of one of these images and "
+                f"{most} of another, and this method wants as many of each"
+            )
+        return torch.stack(tokens)
+
+    def check_visual_tokens(self) -> None:
+        """Raise `NotOffered` for a model that has none among its words."""
+        if not self._sight.among_words:
+            raise NotOffered(
+                f"model '{self.name}' looks at images by cross-attention: it has no visual tokens "
+                "among its words, which this method needs"
+            )
 
     def project_apart(self, images: Iterable[ImageFile]) -> dict[str, Tensor]:
-        """`[N, D]` by digest of the image, each in a batch of its own: a feature's last digits
-        would depend on its neighbours."""
-        with self._only_looking():
-            return {image.sha256: self._project([image])[0] for image in images}
+        """Features by digest of the image (`Sight.apart`)."""
+        return self._sight.apart(images)
 
-    def embed(self, view: View) -> Tensor:
-        """Input embeddings `[B, T, D]` with visual tokens in their places."""
-        embeddings_BTD = self.roles.language.get_input_embeddings()(view.input_ids_BT)
-        if not view.has_images:
-            return embeddings_BTD
-        seen_IND = self.image_features(view.samples) if view.seen_IND is None else view.seen_IND
-        return embeddings_BTD.masked_scatter(
-            view.image_mask_BT[..., None], seen_IND.to(embeddings_BTD.dtype)
-        )
+    def inputs(self, view: View) -> dict[str, Any]:
+        """What the outer model takes for a view: tokens, masks, and what is seen of its images
+        where the family wants it. Text is answered by the language model alone."""
+        given: dict[str, Any] = {
+            "input_ids": view.input_ids_BT,
+            "attention_mask": view.attention_mask_BT.long(),
+            **self.encoder.token_types(view),
+        }
+        if view.has_images:
+            features = self._features(view.samples)
+            if view.seen_IND is not None:
+                pairs = zip(view.seen_IND, features, strict=True)
+                features = [torch.cat([mine, its[:, self.width :]], dim=-1) for mine, its in pairs]
+            given |= self._sight.placed(view, features)
+        return given
 
     def hidden(self, view: View) -> Tensor:
         """Final hidden states `[B, T, D]`, after the last norm."""
-        return self.roles.language(
-            inputs_embeds=self.embed(view), attention_mask=view.attention_mask_BT, use_cache=False
-        ).last_hidden_state
+        return self.hf.model(**self.inputs(view), use_cache=False).last_hidden_state
 
     def answer_hidden(self, view: View) -> Tensor:
         """`[A, D]`: the final hidden states that predict answer tokens."""
@@ -271,27 +282,12 @@ class VisionLanguageModel:
             sums[role] = (sums[role] + place * value) & (2**64 - 1)
         return sums
 
-    # -- vision -------------------------------------------------------------------------------
-
-    def _project(self, images: Sequence[ImageFile]) -> Tensor:
-        """`[I, N, D]`, all in one batch, through vision tower and projector."""
-        pixels = self.encoder.pixels_of(images).to(self.device, self.hf.dtype)
-        output = self.hf.get_image_features(pixel_values=pixels, return_dict=True)
-        features = output.pooler_output
-        return torch.stack(list(features)) if not isinstance(features, Tensor) else features
-
-    @contextmanager
-    def _only_looking(self) -> Iterator[None]:
-        """No dropout, no gradients, and tensors that may serve a training afterwards."""
-        sides = [module for module in (self.roles.vision, self.roles.projector) if module.training]
-        for module in sides:
-            module.eval()
-        try:
-            with torch.inference_mode(mode=False), torch.no_grad():
-                yield
-        finally:
-            for module in sides:
-                module.train()
+    def _features(self, samples: Sequence[Sample]) -> list[Tensor]:
+        """Of every image of the samples, in order, as `Sight` makes them."""
+        images = [image for sample in samples for image in sample.images]
+        if not self.trained.keys().isdisjoint(SEEING):
+            return self._sight.look(images)
+        return self._sight.remembered(images, self.features, device=self.device)
 
     def _roles_of(self, delta: WeightsDelta) -> set[Role]:
         adapted = delta.adapter.layers if delta.adapter is not None else ()

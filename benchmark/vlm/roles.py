@@ -9,15 +9,19 @@ from typing import Any
 from torch import nn
 
 from benchmark.core.errors import UserError
-from benchmark.core.roles import SEEING, Role
+from benchmark.core.roles import Role
 
 # Where families keep each role below the outer model; the first that exists is it.
 PATHS: dict[str, tuple[str, ...]] = {
     "vision": ("model.vision_tower", "model.visual", "model.vision_model"),
-    "projector": ("model.multi_modal_projector", "model.connector"),
+    # Qwen's lies inside the tower.
+    "projector": ("model.multi_modal_projector", "model.connector", "model.visual.merger"),
     "language": ("model.language_model", "model.text_model"),
     "head": ("lm_head",),
 }
+
+# What brings states from further down the tower to the language model's width.
+BESIDE_PROJECTOR = ("model.visual.deepstack_merger_list",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +39,9 @@ class Roles:
 
     def of(self, parameter_name: str) -> Role:
         """The role that a parameter of the outer model belongs to; the head is language."""
-        for role in SEEING:
-            if parameter_name.startswith(self.prefixes[role] + "."):
-                return role
-        return "language"
+        if any(parameter_name.startswith(f"{inner}.") for inner in self._projecting):
+            return "projector"
+        return "vision" if parameter_name.startswith(f"{self.prefixes['vision']}.") else "language"
 
     def parameters(self, model: nn.Module, role: Role) -> Iterator[tuple[str, nn.Parameter]]:
         """Named parameters of one role, names as in the outer model."""
@@ -52,10 +55,15 @@ class Roles:
         return [
             name
             for name, module in model.named_modules()
-            if name.startswith(prefix + ".")
+            if (name.startswith(f"{prefix}.") or role == "projector")
+            and self.of(name) == role
             and isinstance(module, nn.Linear)
             and "lora_" not in name
         ]
+
+    @property
+    def _projecting(self) -> tuple[str, ...]:
+        return (self.prefixes["projector"], *BESIDE_PROJECTOR)
 
 
 def resolve_roles(model: Any) -> Roles:

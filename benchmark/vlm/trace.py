@@ -1,13 +1,15 @@
 """Read a model's insides during one forward pass and leave nothing behind.
 
 Hidden states come from hooks on the decoder layers. Attention comes from the one layer asked
-for, recomputed from that layer's own input, so that every other layer stays on its fast path. A
-pass goes no further than the last layer that was asked for.
+for, out of its own queries and keys, so that every other layer stays on its fast path and every
+family's positions and norms are its own. A pass goes no further than the last layer that was asked
+for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+from transformers import AttentionInterface
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from benchmark.core.errors import RunFailed
+
+WATCHED = "vlm_bench_watched"
 Seen = Callable[[int, Tensor], None]
 
 
@@ -45,7 +52,7 @@ def traced(
     """What `forward` lets be seen of the language model; it returns the final states.
 
     Hooks are gone afterwards, come what may. Layers of `attention` count from 0. Raises
-    `IndexError` for a layer the model lacks.
+    `IndexError` for a layer the model lacks, `RunFailed` for one that the pass left out.
     """
     trace = Trace()
     n_wanted = len({*hidden}) + len({*attention})
@@ -55,14 +62,17 @@ def traced(
         if not to_the_end and len(trace.hidden) + len(trace.attention) == n_wanted:
             raise _SeenEnough
 
-    handles: list[RemovableHandle] = []
+    handles: list[RemovableHandle | _AttentionWatch] = []
     try:
         for index in hidden:
             handles.append(_watch_hidden(language.layers, index, partial(seen, trace.hidden)))
         for index in attention:
             watched = language.layers[index].self_attn
-            handles.append(_watch_attention(watched, index, partial(seen, trace.attention)))
+            handles.append(_AttentionWatch(watched, partial(seen, trace.attention, index)))
         trace.final = forward()
+        skipped = {*hidden} - trace.hidden.keys() | {*attention} - trace.attention.keys()
+        if skipped:
+            raise RunFailed(f"layer {min(skipped)} does not run where there is no image to look at")
     except _SeenEnough:
         pass
     finally:
@@ -83,44 +93,73 @@ def _watch_hidden(layers: nn.ModuleList, index: int, seen: Seen) -> RemovableHan
     )
 
 
-def _watch_attention(module: Any, index: int, seen: Seen) -> RemovableHandle:
-    def record(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-        found = attention_of(
-            module,
-            _input(args, kwargs),
-            kwargs["position_embeddings"],
-            kwargs.get("attention_mask"),
-        )
-        seen(index, found)
+class _AttentionWatch:
+    """Lets one attention layer alone go by `_watched`, until it is removed: a layer chooses how to
+    attend by its configuration, which it shares with all others."""
 
-    return module.register_forward_pre_hook(record, with_kwargs=True)
+    def __init__(self, module: Any, seen: Callable[[Tensor], None]) -> None:
+        self._module, self._own = module, module.config
+        watched = copy(module.config)
+        # Past the property, which would tell it to others.
+        watched._attn_implementation_internal = WATCHED
+        module.config = watched
+        _SEEN_BY[module] = (seen, self._own._attn_implementation)
+
+    def remove(self) -> None:
+        """As it was."""
+        self._module.config = self._own
+        del _SEEN_BY[self._module]
+
+
+_SEEN_BY: dict[nn.Module, tuple[Callable[[Tensor], None], str]] = {}
+
+
+def _watched(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    **options: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Shows the attention and goes on as the layer would have, by the interface of transformers."""
+    seen, own = _SEEN_BY[module]
+    weights = attention_of(query, key, mask, **options)
+    seen(weights)
+    if own in ALL_ATTENTION_FUNCTIONS:
+        return ALL_ATTENTION_FUNCTIONS[own](module, query, key, value, mask, **options)
+    n_groups = query.shape[1] // value.shape[1]
+    output = weights.to(value.dtype) @ value.repeat_interleave(n_groups, dim=1)
+    return output.transpose(1, 2).contiguous(), weights
+
+
+AttentionInterface.register(WATCHED, _watched)
 
 
 def attention_of(
-    module: Any,
-    hidden_BTD: Tensor,
-    position_embeddings: tuple[Tensor, Tensor],
-    attention_mask: Tensor | None,
+    query_BHTd: Tensor,
+    key_BGTd: Tensor,
+    mask: Tensor | None,
+    *,
+    scaling: float | None = None,
+    softcap: float | None = None,
+    **_options: Any,
 ) -> Tensor:
-    """Post-softmax attention `[B, heads, T, T]` of a Llama-like layer for a whole prompt."""
-    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb, repeat_kv
-
-    batch, length, _ = hidden_BTD.shape
-    shape = (batch, length, -1, module.head_dim)
-    query = module.q_proj(hidden_BTD).view(shape).transpose(1, 2)
-    key = module.k_proj(hidden_BTD).view(shape).transpose(1, 2)
-    query, key = apply_rotary_pos_emb(query, key, *position_embeddings)
-    key = repeat_kv(key, module.num_key_value_groups)
-    scores = query @ key.transpose(2, 3) * module.scaling
-    causal = torch.ones(length, length, dtype=torch.bool, device=scores.device).tril()
-    scores = scores.masked_fill(~causal, torch.finfo(scores.dtype).min)
-    if attention_mask is not None:
-        allowed = attention_mask[..., :length, :length]
-        if allowed.dtype == torch.bool:
-            scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-        else:
-            scores = scores + allowed
-    return scores.softmax(dim=-1, dtype=torch.float32).to(hidden_BTD.dtype)
+    """Post-softmax attention `[B, heads, T, T]` of a whole prompt, as the layer computes it from
+    these: positions, norms and biases are in them already. Without a mask it is causal; a boolean
+    one says who may be looked at, any other is added."""
+    key = key_BGTd.repeat_interleave(query_BHTd.shape[1] // key_BGTd.shape[1], dim=1)
+    scale = scaling if scaling is not None else query_BHTd.shape[-1] ** -0.5
+    scores = query_BHTd @ key.transpose(2, 3) * scale
+    if softcap is not None:
+        scores = softcap * (scores / softcap).tanh()
+    if mask is None:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if mask.dtype == torch.bool:
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    else:
+        scores = scores + mask
+    return scores.softmax(dim=-1, dtype=torch.float32).to(query_BHTd.dtype)
 
 
 def _input(args: tuple, kwargs: dict) -> Tensor:
