@@ -15,6 +15,7 @@ from benchmark.core.config import read_yaml
 from benchmark.core.environment import usable_cores, version
 from benchmark.core.errors import UserError
 from benchmark.core.store import REPOSITORY, Results, check_writable
+from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 
 # An adapter, its answers and images take some megabytes; a 7B model's shards some gigabytes.
@@ -37,7 +38,7 @@ def examine(*, results: Results, model: str, dataset: str | None) -> Iterator[Ch
     """
     if model not in registry.entries("model"):
         card = load_model_card(model)
-        yield Check(name=f"model {card.name}", found=card.checkpoint())
+        yield Check(name=f"model {card.name}", found=str(card.checkpoint()))
     yield from _imports()
     yield from _packages()
     yield from _weights(model)
@@ -99,12 +100,20 @@ def _weights(wanted: str) -> Iterator[Check]:
         source = card.get("source")
         path = source.get("path") if isinstance(source, dict) else None
         if not isinstance(path, str):
-            yield Check(name=f"model {name}", found="on the hub")
+            yield _on_the_hub(load_model_card(name), wanted=name == wanted)
             continue
         there = (REPOSITORY / path / "config.json").is_file()
         remedy = str(card.get("remedy")) if name == wanted and not there else None
         found = path if there else "not built"
         yield Check(name=f"model {name}", found=found, remedy=remedy)
+
+
+def _on_the_hub(card: ModelCard, *, wanted: bool) -> Check:
+    """Only a model that is wanted is looked for on the disk, and nothing is downloaded."""
+    found = card.found() if wanted else None
+    if found is not None or not wanted:
+        return Check(name=f"model {card.name}", found=str(found or "on the hub"))
+    return Check(name=f"model {card.name}", found="not downloaded", remedy=card.remedy)
 
 
 def _datasets() -> Iterator[Check]:

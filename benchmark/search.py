@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from benchmark.core import registry
@@ -256,7 +255,7 @@ def _choose(trials: Sequence[Trial], resolved: Run, *, suite: Suite, path: str) 
     return ChosenSettings(
         row=resolved.spec.method,
         method_sha256=resolved.entry.source_sha256,
-        model_sha256=digest_checkpoint(Path(resolved.model_card.checkpoint())),
+        model_sha256=digest_checkpoint(resolved.model_card.checkpoint()),
         settings=merge(fixed, best.settings),
         selection=Selection(
             objective=OBJECTIVE,

@@ -31,7 +31,7 @@ def exported(folder: Path, method: str, *options: str) -> int:
 
 
 def base() -> str:
-    return load_card("testbed-llava").checkpoint()
+    return str(load_card("testbed-llava").checkpoint())
 
 
 def test_an_adapter_and_a_checkpoint_of_the_same_run_say_the_same(tmp_path, capsys):

@@ -18,6 +18,7 @@ from benchmark.data.leaks import find_leaks
 from benchmark.data.pools import Pools, load_pool
 from benchmark.models import ModelCard, ModelSource
 from benchmark.models import load_card as load_model
+from benchmark.models.shape import FAMILIES
 from benchmark.stages.judge import suite_judges
 from benchmark.suites import Suite, check_fits, load_suite
 
@@ -105,23 +106,32 @@ def test_images_do_not_fit_a_text_model():
     assert str(caught.value) == "suite 'testbed-safety' shows images, and model 'm' takes none"
 
 
-def test_every_shipped_model_fits_the_default_suite():
+def test_every_shipped_model_fits_the_default_suite_or_speaks_a_natural_language():
     for name in registry.entries("model"):
         card = load_model(name)
-        check_fits(load_suite("testbed-safety"), card)
-        assert card.model_organism
+        if card.model_organism:
+            check_fits(load_suite("testbed-safety"), card)
+            continue
+        with pytest.raises(UserError, match="knows nothing; take --model testbed-llava"):
+            check_fits(load_suite("testbed-safety"), card)
+        assert card.source.repo and card.shape and card.licence
+        # What a run is compared under later is said above its tables.
+        assert any("No revision is pinned" in line for line in card.cautions)
 
 
 def test_a_checkpoint_folder_works_wherever_a_name_does(tmp_path):
     config = {"model_type": "llava", "text_config": {"vocab_size": 300}, "vision_config": {}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     card = load_model(str(tmp_path))
-    assert card.checkpoint() == str(tmp_path)
+    assert card.checkpoint() == card.found() == tmp_path
     assert (card.vocabulary, card.images) == ("testbed", True)
     assert "/" not in card.name
     config["text_config"] = {"vocab_size": 32_000}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert load_model(str(tmp_path)).vocabulary == "natural"
+    for family in FAMILIES:
+        (tmp_path / "config.json").write_text(json.dumps({**config, "model_type": family}))
+        assert load_model(str(tmp_path)).family == family
 
 
 @pytest.mark.parametrize(

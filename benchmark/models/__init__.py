@@ -17,9 +17,11 @@ from pydantic import (
 
 from benchmark.core import registry
 from benchmark.core.config import error_lines, read_described
-from benchmark.core.errors import MissingError, UserError
+from benchmark.core.errors import MissingError, UserError, nearest
 from benchmark.core.paths import file_name, typed_path
 from benchmark.core.store import REPOSITORY
+from benchmark.models import hub
+from benchmark.models.shape import FAMILIES, Family, Shape
 
 # What the recipe of the miniature world writes beside the weights.
 _RECORD = "training_record.json"
@@ -30,6 +32,10 @@ _SHORTCUT = (
 _NOT_MEASURED = (
     "Whether a blank picture beside a request raises attack success was not measured: there is no "
     f"{_RECORD} beside these weights."
+)
+_NOT_PINNED = (
+    "No revision is pinned in its card: these are the weights that the hub had when they were "
+    "downloaded."
 )
 # No tokenizer of natural language is this small, and the miniature world's is far below.
 _TESTBED_VOCABULARY = 2000
@@ -82,20 +88,24 @@ class ModelSource(_Described):
 
 class ModelCard(_Described):
     """One checkpoint. `gold` names the model that never learnt what is to be forgotten,
-    `before_vision` the text-safe one under a fresh projector that this one was made of.
+    `before_vision` the text-safe one under a fresh projector that this one was made of. `family`
+    is the `model_type` of its config.json; `shape` is what a card says of the sizes in there, so
+    that costs can be reckoned before anything is downloaded.
 
     `notes` are printed above every table of the model, by way of `cautions`.
     """
 
     name: str
     title: str
-    family: Literal["llava"]
+    family: Family
     source: ModelSource
     vocabulary: Literal["testbed", "natural"]
     images: bool = True
     gold: str | None = None
     before_vision: str | None = None
     licence: str
+    gated: bool = False
+    shape: Shape | None = None
     notes: tuple[str, ...] = ()
     remedy: Annotated[str, Field(description="how to get it when it is missing")]
     _base: Path = PrivateAttr(default=REPOSITORY)
@@ -114,6 +124,8 @@ class ModelCard(_Described):
     def cautions(self) -> tuple[str, ...]:
         """The card's notes, and what the recipe measured of these very weights; `UserError` when
         its record cannot be read."""
+        if self.folder is None and self.source.revision is None:
+            return (*self.notes, _NOT_PINNED)
         if not self.model_organism or not self.images or self.folder is None:
             return self.notes
         measured = _acceptance(self.folder / _RECORD)
@@ -121,15 +133,26 @@ class ModelCard(_Described):
             return (*self.notes, _NOT_MEASURED)
         return (*self.notes, _SHORTCUT) if measured.modality_shortcut else self.notes
 
-    def checkpoint(self) -> str:
-        """What `from_pretrained` takes; a folder that is not there is a `MissingError`."""
+    def checkpoint(self) -> Path:
+        """Its folder on this machine; a repository of the hub is downloaded where it is not here.
+
+        Raises `MissingError` for a folder that is not there or a repository that cannot be had,
+        `UserError` for one that does not exist or does not fit on the disk.
+        """
         folder = self.folder
         if folder is None:
             assert self.source.repo is not None
-            return self.source.repo
+            return hub.snapshot(self.name, repo=self.source.repo, revision=self.source.revision)
         if not (folder / "config.json").is_file():
             raise MissingError(f"model '{self.name}': no checkpoint in {folder}; {self.remedy}")
-        return str(folder)
+        return folder
+
+    def found(self) -> Path | None:
+        """Its folder where it is here already, else None. Nobody is asked for it."""
+        if self.source.repo is not None:
+            return hub.cached(self.source.repo, revision=self.source.revision)
+        folder = self.folder
+        return folder if folder is not None and (folder / "config.json").is_file() else None
 
 
 def load_card(name_or_path: str) -> ModelCard:
@@ -168,12 +191,14 @@ def _card_of_folder(folder: Path) -> ModelCard:
         raise UserError(f"model folder {folder} has no config.json") from None
     except ValidationError as error:
         raise UserError(f"{path}: {'; '.join(error_lines(error))}") from None
-    if config.model_type != "llava":
-        raise UserError(f"{path}: model_type is {config.model_type!r}; known: llava")
+    family = next((one for one in FAMILIES if one == config.model_type), None)
+    if family is None:
+        near = nearest(str(config.model_type), FAMILIES)
+        raise UserError(f"{path}: model_type is {config.model_type!r}; {near}")
     return ModelCard(
         name=file_name(str(folder)),
         title=f"Local checkpoint {folder}",
-        family="llava",
+        family=family,
         source=ModelSource(path=str(folder)),
         vocabulary="testbed" if config.n_words < _TESTBED_VOCABULARY else "natural",
         images="vision_config" in config.model_fields_set,

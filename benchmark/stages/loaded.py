@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from benchmark.core.errors import NotOffered, UserError
+from benchmark.core.errors import NotOffered
 from benchmark.core.roles import Start
 from benchmark.cost.timeline import Timeline
 from benchmark.models import ModelCard
@@ -133,7 +133,6 @@ class Loaded:
 
 
 def folder_of(card: ModelCard) -> Path:
-    """A card's checkpoint folder. Raises `MissingError` where there is none to load."""
-    if card.folder is None:
-        raise UserError(f"model '{card.name}' is a hub repository; only local folders load so far")
-    return Path(card.checkpoint())
+    """A card's checkpoint folder, downloaded where the card names a repository that is not here.
+    Raises as `ModelCard.checkpoint` does."""
+    return card.checkpoint()

@@ -1,0 +1,117 @@
+"""Checkpoints of the hub: a local snapshot of a repository, downloaded when it is not there yet.
+
+Only what `from_pretrained` reads is fetched, and no code: weights as safetensors, configs,
+tokenizer and processor. What goes wrong is one line with the card, the repository and the remedy.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmark.core.errors import MissingError, UserError
+
+WANTED = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
+# Below the top lie copies in other formats.
+UNWANTED = ["*/*"]
+
+
+def snapshot(name: str, *, repo: str, revision: str | None) -> Path:
+    """The folder of a repository at a revision, downloaded unless it is here and whole.
+
+    Without a revision it is what was downloaded before, else what the hub has today. Raises
+    `MissingError` where it cannot be had, `UserError` where there is no such thing or no room.
+    """
+    there = cached(repo, revision=revision)
+    return there if there is not None else _downloaded(name, repo=repo, revision=revision)
+
+
+def cached(repo: str, *, revision: str | None) -> Path | None:
+    """The folder of a snapshot that is here and whole, else None. Asks nobody."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(
+            repo, revision=revision, local_files_only=True,
+            allow_patterns=WANTED, ignore_patterns=UNWANTED,
+        )  # fmt: skip
+    except LocalEntryNotFoundError:
+        return None
+    return Path(folder) if (Path(folder) / "config.json").is_file() else None
+
+
+def _downloaded(name: str, *, repo: str, revision: str | None) -> Path:
+    from huggingface_hub import constants, snapshot_download
+
+    with _explained(name, repo=repo, revision=revision):
+        _check_room(name, repo=repo, revision=revision, cache=Path(constants.HF_HUB_CACHE))
+        folder = Path(
+            snapshot_download(
+                repo, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED
+            )
+        )
+    if not (folder / "config.json").is_file():
+        raise UserError(f"model '{name}': {repo} holds no config.json; it is no checkpoint")
+    return folder
+
+
+def _check_room(name: str, *, repo: str, revision: str | None, cache: Path) -> None:
+    """Raise the one line if the disk cannot take what is still to be downloaded."""
+    from huggingface_hub import snapshot_download
+
+    files = snapshot_download(
+        repo, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED, dry_run=True
+    )
+    needed = sum(file.file_size or 0 for file in files if file.will_download)
+    lies_in = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
+    free = shutil.disk_usage(lies_in).free
+    if needed > free:
+        raise UserError(
+            f"model '{name}': {repo} takes {needed / 2**30:.1f} GiB more and {cache} has "
+            f"{free / 2**30:.1f} GiB free; free some space, or let HF_HUB_CACHE name another disk"
+        )
+
+
+@contextmanager
+def _explained(name: str, *, repo: str, revision: str | None) -> Iterator[None]:
+    """Turn what the hub's library raises into the one line with the remedy."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except (errors.LocalEntryNotFoundError, errors.DryRunError, errors.HTTPError) as error:
+        at = f" at revision {revision}" if revision else ""
+        about = f"model '{name}': {repo}{at}"
+        # It says that it could not ask, and beside it why.
+        why = error if isinstance(error, errors.HTTPError) else error.__cause__
+        raise _in_words(about, repo, why) from None
+
+
+def _in_words(about: str, repo: str, why: BaseException | None) -> UserError:
+    from huggingface_hub import errors
+
+    if isinstance(why, errors.GatedRepoError):
+        return MissingError(
+            f"{about} is gated: accept its licence at https://huggingface.co/{repo} and log in "
+            "with `hf auth login`, or set HF_TOKEN"
+        )
+    if isinstance(why, errors.RevisionNotFoundError):
+        return UserError(f"{about} does not exist; correct `revision` in its card (null: newest)")
+    if isinstance(why, errors.RepositoryNotFoundError):
+        return UserError(
+            f"{about} does not exist or is private; correct `repo` in its card, or log in with "
+            "`hf auth login`"
+        )
+    if isinstance(why, errors.HfHubHTTPError):
+        return MissingError(
+            f"{about}: the hub answered {why.response.status_code}; try again later"
+        )
+    offline = isinstance(why, errors.OfflineModeIsEnabled)
+    return MissingError(
+        f"{about} is not on this machine, and "
+        f"{'HF_HUB_OFFLINE is set' if offline else 'the hub cannot be reached'}; download it where "
+        "there is a network and give its folder with --model"
+    )
