@@ -23,6 +23,7 @@ from benchmark.core.roles import SEEING, PoolModality, PoolRole, Role
 from benchmark.core.rows import BASE
 from benchmark.core.samples import Sample
 from benchmark.core.store import StorageError
+from benchmark.cost.budget import OverBudget
 from benchmark.engines.priming import prime_images
 from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
@@ -68,6 +69,8 @@ def run(
             # What this method needs and does not find is worth a record; a misspelt name is not.
             _finish(known, "failed", str(error), reporter)
         raise
+    except OverBudget as error:
+        return _finish(known, "over_budget", str(error), reporter)
     except RunFailed as error:
         return _finish(known, "failed", str(error), reporter)
     except (Exception, SystemExit) as error:
@@ -179,8 +182,9 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
         known.pools = load_pools(run_, shared.pools)
     with doing("train"):
         known.artifact = train(
-            run_, pools=known.pools, loaded=loaded, reporter=reporter, begun=known.begun.append
-        )
+            run_, pools=known.pools, loaded=loaded, reporter=reporter, begun=known.begun.append,
+            budget=shared.budget,
+        )  # fmt: skip
     # The base answers next, and two models do not fit where one does.
     loaded.drop()
     if request.upto == "train":
@@ -193,7 +197,7 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
     with doing("generate"):
         known.answered = answer(
             run_, known.artifact, known.samples, loaded=loaded, reporter=reporter,
-            again=request.force, begun=known.begun.append,
+            again=request.force, begun=known.begun.append, budget=shared.budget,
         )  # fmt: skip
     loaded.drop()
     assert base.answered is not None
@@ -205,7 +209,7 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
     with doing("judge"):
         known.judged = judge(
             run_, known.answered, known.samples, base=_untouched(base), reporter=reporter,
-            begun=known.begun.append,
+            begun=known.begun.append, budget=shared.budget,
         )  # fmt: skip
     _loaded(base).drop()
     if request.upto == "judge":

@@ -47,7 +47,7 @@ def run_several(
     worker has ended. Workers never outlive this process.
     """
     reporter, shared = reporter or Reporter(), shared or Shared()
-    queue = Queue(requests, reporter=reporter, ended=ended)
+    queue = Queue(requests, reporter=reporter, ended=ended, budget=shared.budget)
     n_jobs = _n_jobs(jobs, requests, reporter=reporter, shared=shared)
     if n_jobs > 1:
         _at_once(queue, n_jobs=n_jobs, reporter=reporter, shared=shared)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmark.core.errors import NotOffered, UserError
 from benchmark.core.records import RunRecord
 from benchmark.core.store import StorageError
+from benchmark.cost.budget import Budget, NotBegun, unlimited
 from benchmark.progress import Reporter
 from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT
@@ -38,10 +39,18 @@ class Queue:
     """Requests that are left, and what became of the others.
 
     One of each row goes first; after that, since what a row takes is known by then, the longest of
-    those that are left, so that no core waits for a long one at the end.
+    those that are left, so that no core waits for a long one at the end. Once the budget is spent,
+    those that are left are not begun.
     """
 
-    def __init__(self, requests: Sequence[RunRequest], *, reporter: Reporter, ended: Ended) -> None:
+    def __init__(
+        self,
+        requests: Sequence[RunRequest],
+        *,
+        reporter: Reporter,
+        ended: Ended,
+        budget: Budget | None = None,
+    ) -> None:
         self.outcomes: list[Outcome] = []
         self._all = list(requests)
         self._left = list(requests)
@@ -49,6 +58,7 @@ class Queue:
         self._took_s: dict[Row, float] = {}
         self._reporter = reporter
         self._ended = ended
+        self._budget = budget or unlimited()
 
     def place(self, request: RunRequest) -> int:
         """Where the request stands among all."""
@@ -56,6 +66,8 @@ class Queue:
 
     def next(self, *, in_order: bool = False) -> RunRequest | None:
         """The request to work on next, or None; `in_order` as they were given."""
+        if self._budget.is_spent:
+            self._begin_no_more()
         if not self._left:
             return None
         new = [request for request in self._left if _row(request) not in self._tried]
@@ -88,6 +100,14 @@ class Queue:
             )
         self.outcomes.append(outcome)
         self._ended(outcome)
+
+    def _begin_no_more(self) -> None:
+        for request in self._left:
+            error = NotBegun(self._budget.words())
+            outcome = Outcome(request=request, record=None, error=error, wall_s=0.0)
+            self.outcomes.append(outcome)
+            self._ended(outcome)
+        self._left = []
 
 
 def _row(request: RunRequest) -> Row:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from benchmark.commands.output import say
 from benchmark.core.errors import NotOffered
 from benchmark.core.store import Results
+from benchmark.cost.budget import NotBegun
 
 if TYPE_CHECKING:
     from benchmark.core.found import RunEnded
     from benchmark.core.records import RunRecord, Status
+    from benchmark.cost.budget import Budget
     from benchmark.progress import Reporter
     from benchmark.runner import RunRequest
     from benchmark.several import Outcome
@@ -25,6 +27,7 @@ def run_all(
     jobs: int | None = None,
     everything: bool = False,
     reporter: Reporter | None = None,
+    budget: Budget | None = None,
 ) -> tuple[list[Outcome], int]:
     """Run each, several at once where that helps; one that fails is recorded, said, and does not
     stop the others.
@@ -32,6 +35,7 @@ def run_all(
     Returns how each ended, and the exit code of the worst that happened. With `everything` a method
     that needs what its target or suite does not offer is left out, which is no failure.
     """
+    from benchmark.runner import Shared
     from benchmark.several import run_several
 
     codes: set[int] = set()
@@ -39,7 +43,9 @@ def run_all(
     def ended(outcome: Outcome) -> None:
         codes.add(_said(outcome, everything=everything))
 
-    outcomes = run_several(requests, jobs=jobs, reporter=reporter, ended=ended)
+    outcomes = run_several(
+        requests, jobs=jobs, reporter=reporter, shared=Shared(budget), ended=ended
+    )
     worst = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
     return outcomes, next((code for code in worst if code in codes), 0)
 
@@ -55,9 +61,11 @@ def facts_of(outcome: Outcome, *, everything: bool = False) -> RunEnded:
     from benchmark.tables.one_run.build import headline
 
     request, record = outcome.request, outcome.record
-    status: Status | Literal["refused", "left_out"] = "refused"
+    status: Status | Literal["refused", "left_out", "not_begun"] = "refused"
     if record is not None:
         status = record.status
+    elif isinstance(outcome.error, NotBegun):
+        status = "not_begun"
     elif everything and isinstance(outcome.error, NotOffered):
         status = "left_out"
     return RunEnded(
@@ -88,6 +96,9 @@ def _said(outcome: Outcome, *, everything: bool) -> int:
         how = "left out: " if everything else "error: "
         say(f"{how}{request.method} on {request.model}: {outcome.error}")
         return 0 if everything else MISSING
+    if isinstance(outcome.error, NotBegun):
+        say(f"not begun: {request.method} on {request.model}, seed {request.seed}: {outcome.error}")
+        return OVER_BUDGET
     if outcome.error is not None:
         say(f"error: {request.method} on {request.model}: {outcome.error}")
         return USER_ERROR

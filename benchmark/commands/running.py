@@ -33,6 +33,7 @@ from benchmark.core.store import check_writable
 
 if TYPE_CHECKING:
     from benchmark.core.found import RunsEnded
+    from benchmark.cost.budget import Budget
     from benchmark.progress import Reporter
     from benchmark.several import Outcome
 
@@ -73,6 +74,14 @@ TimelineOption = Annotated[
     typer.Option(
         "--timeline",
         help="Add what took how long to this file, as JSON lines; `speed run` reads them.",
+    ),
+]
+BudgetOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-gpu-hours",
+        help="Stop once the runs of this command, earlier attempts included, have taken so many "
+        "GPU-hours (on a CPU core-hours): exit code 4, and a larger limit goes on.",
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
@@ -121,6 +130,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         force: ForceOption = False,
         defaults: DefaultsOption = False,
         device: DeviceOption = "auto",
+        max_gpu_hours: BudgetOption = None,
         checkpoint_every: CheckpointOption = 20.0,
         jobs: JobsOption = None,
         timeline: TimelineOption = None,
@@ -130,13 +140,11 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         # Names and settings are read before torch is imported: a typing error shows at once.
         names, numbers = read_methods(method), read_seeds(seeds)
         overrides = read_overrides(settings, config)
-        if isnan(checkpoint_every):
-            raise UserError("--checkpoint-every 'nan': expected seconds")
+        _check_numbers(checkpoint_every=checkpoint_every, max_gpu_hours=max_gpu_hours)
         models = read_models(model, suite=suite, method=method)
         check_models(suite=suite, models=models)
         where = results_at(results)
         check_writable(where.root)
-
         say(f"{_asked(names, models, suite=suite, seeds=numbers)}; loading ...")
         from benchmark.progress import Reporter
 
@@ -145,29 +153,49 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
             once = _import(names, reporter=reporter)
             from benchmark.runner import RunRequest
 
-            if once and numbers != (0,):
-                say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
+            _say_once(once, numbers)
             requests = [
                 RunRequest(
                     method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
-                    force=force, tuned=not defaults, device=device, results=where.root, upto=upto,
-                    checkpoint_every_s=checkpoint_every,
+                    force=force, tuned=not defaults, device=device,
+                    results=where.root, upto=upto, checkpoint_every_s=checkpoint_every,
                 )
                 for one in models
                 for row in names
                 for seed in (numbers if row not in once else (0,))
             ]  # fmt: skip
+            budget = _budget(max_gpu_hours, device=device)
             everything = method == EVERY
-            outcomes, code = run_all(requests, jobs=jobs, everything=everything, reporter=reporter)
+            outcomes, code = run_all(
+                requests, jobs=jobs, everything=everything, reporter=reporter, budget=budget
+            )
             with reporter.timeline.doing("table"):
                 written = write_boards(records_of(outcomes), where) if upto == "score" else []
-                if as_json:
-                    show_json(name, _ended(outcomes, written, everything=everything, code=code))
-                else:
-                    show_boards(written, where)
+                ended = _ended(outcomes, written, everything=everything, code=code)
+                show_json(name, ended) if as_json else show_boards(written, where)
         return code
 
     return command
+
+
+def _say_once(once: set[str], seeds: Sequence[int]) -> None:
+    if once and seeds != (0,):
+        say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
+
+
+def _check_numbers(*, checkpoint_every: float, max_gpu_hours: float | None) -> None:
+    if isnan(checkpoint_every):
+        raise UserError("--checkpoint-every 'nan': expected seconds")
+    if max_gpu_hours is not None and not max_gpu_hours > 0:
+        raise UserError(f"--max-gpu-hours '{max_gpu_hours:g}': expected hours, more than 0")
+
+
+def _budget(hours: float | None, *, device: str) -> Budget | None:
+    from benchmark.cost.budget import Budget
+    from benchmark.cost.clock import device_unit
+    from benchmark.stages.resolve import device_of
+
+    return Budget(3600 * hours, unit=device_unit(device_of(device))) if hours is not None else None
 
 
 def _import(names: Sequence[str], *, reporter: Reporter) -> set[str]:

@@ -20,15 +20,16 @@ class Headline(Stored):
 
 
 class RunEnded(Stored):
-    """How one run ended. `record` is None where none was written: scoring was not asked for, or a
-    mistake stopped it before it began, which `error` then says."""
+    """How one run ended; it was `not_begun` if the budget was spent before. `record` is None where
+    none was written: scoring was not asked for, or a mistake stopped it before it began, which
+    `error` then says."""
 
     method: str
     model: str
     suite: str
     seed: int
     limit: int | None
-    status: Status | Literal["refused", "left_out"]
+    status: Status | Literal["refused", "left_out", "not_begun"]
     failed_stage: Stage | None
     error: str | None
     record: str | None

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from benchmark.core.records import StageCost
 from benchmark.core.store import StorageError
+from benchmark.cost.budget import Budget, unlimited
 from benchmark.cost.clock import MemoryWatch, Stopwatch
 from benchmark.cost.ledger import Ledger, LedgerLine, Sign
 from benchmark.cost.lending import Lending
@@ -44,7 +45,8 @@ class Meter:
 
     `with meter.running(): ...` around the work, `beat()` whenever work was stored from which a
     later attempt goes on, `cost()` when the stage is done. What the stage borrows from `lendings`
-    is added to what it took.
+    is added to what it took. With a `budget` it begins, and goes on after each `beat`, only while
+    there is some left; `OverBudget` otherwise.
     """
 
     def __init__(
@@ -54,8 +56,12 @@ class Meter:
         device: str,
         n_devices: int = 1,
         lendings: Sequence[Lending] = (),
+        budget: Budget | None = None,
     ) -> None:
+        self._path = path
         self._ledger = Ledger(path)
+        self._budget = budget or unlimited()
+        self._before_s = 0.0
         self._device = device
         self._n_devices = n_devices
         self._lendings = tuple(lendings)
@@ -66,6 +72,10 @@ class Meter:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Measure what is done inside; an exception leaves as wasted what was not kept."""
+        self._budget.found(self._path)
+        self._budget.check()
+        totals = self._ledger.totals()
+        self._before_s = totals.device_s + totals.wasted_s
         self._attempt = uuid.uuid4().hex
         for lending in self._lendings:
             lending.open()
@@ -87,8 +97,17 @@ class Meter:
             self._running = None
 
     def beat(self) -> None:
-        """All that was done so far is stored, and will not be done again."""
+        """All that was done so far is stored, and will not be done again. Raises `OverBudget`."""
         self._write("kept")
+        self._budget.check()
+
+    def is_overdue(self) -> bool:
+        """Has the budget been spent since the last beat? Then it is time for one."""
+        if self._budget.limit_s is None or self._running is None:
+            return False
+        _, device_s = self._running[0].read(wait=False)
+        self._budget.took(self._path, self._before_s + device_s)
+        return self._budget.is_spent
 
     def cost(
         self,
@@ -132,6 +151,7 @@ class Meter:
             for lending in self._lendings:
                 owed_wall_s, owed_device_s = lending.bill()
                 wall_s, device_s = wall_s + owed_wall_s, device_s + owed_device_s
+            self._budget.took(self._path, self._before_s + device_s)
             self._ledger.add(
                 LedgerLine(
                     attempt=self._attempt,

@@ -11,6 +11,7 @@ from benchmark.core.paths import ANSWERS
 from benchmark.core.records import Response, StageCost
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, digest
+from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.samples import fingerprint
 from benchmark.engines.local import LocalEngine
@@ -43,6 +44,7 @@ def answer(
     label: str = "generate",
     again: bool = False,
     begun: Begun = ignore,
+    budget: Budget | None = None,
 ) -> Answered:
     """Ask the artifact's model all samples; goes on at the first unfinished batch.
 
@@ -54,9 +56,14 @@ def answer(
         if again:
             stage.clear()
         if stage.is_done():
+            if budget is not None:
+                budget.found(stage.path / LEDGER)
             return _answered(stage, samples, from_cache=True)
         begun(stage.path)
-        _ask(run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label)
+        _ask(
+            run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label,
+            budget=budget,
+        )  # fmt: skip
         return _answered(stage, samples, from_cache=False)
 
 
@@ -84,11 +91,14 @@ def _ask(
     loaded: Loaded,
     reporter: Reporter,
     label: str,
+    budget: Budget | None,
 ) -> None:
     log = JsonLines(stage.path / ANSWERS)
     there = {response.sample_id for response in log.read(Response)}
     engine = engine_of(run, artifact, loaded)
-    meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=engine.model.lendings)
+    meter = Meter(
+        stage.path / LEDGER, device=run.spec.device, lendings=engine.model.lendings, budget=budget
+    )
     tokens = [0, 0]
     with (
         meter.running(),

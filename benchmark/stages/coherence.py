@@ -9,6 +9,7 @@ from functools import cache
 from benchmark.core.records import StageCost
 from benchmark.core.samples import Sample
 from benchmark.core.store import REPOSITORY, digest, digest_file
+from benchmark.cost.budget import Budget
 from benchmark.cost.clock import Stopwatch
 from benchmark.cost.lending import Lending
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore, total
@@ -135,7 +136,12 @@ def source_of_coherence() -> str:
 
 
 def coherence_bar(
-    base: Untouched, scorer: Perplexities, *, reporter: Reporter, begun: Begun = ignore
+    base: Untouched,
+    scorer: Perplexities,
+    *,
+    reporter: Reporter,
+    begun: Begun = ignore,
+    budget: Budget | None = None,
 ) -> tuple[float, dict[str, StageCost]]:
     """The base model's own 99th percentile of perplexity on validation, and what it took to find.
 
@@ -152,13 +158,19 @@ def coherence_bar(
         reporter=reporter,
         label="calibrate",
         begun=begun,
+        budget=budget,
     )
     stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, source_of_coherence()]))
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
         from_cache = stage.is_done()
+        if from_cache and budget is not None:
+            budget.found(stage.path / LEDGER)
         if not from_cache:
             begun(stage.path)
-            meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=scorer.lendings)
+            meter = Meter(
+                stage.path / LEDGER, device=run.spec.device, lendings=scorer.lendings,
+                budget=budget,
+            )  # fmt: skip
             spoken = [(s, said.responses[s.id].text) for s in pool.samples]
             kept = [(sample, text) for sample, text in spoken if text]
             with meter.running():

@@ -11,6 +11,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.records import JudgeInfo, Response, StageCost, Verdict, VerdictRow
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, digest
+from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore, total
 from benchmark.data.cards import load_card
 from benchmark.judges import measure, source_of
@@ -46,10 +47,11 @@ def judge(
     base: Untouched,
     reporter: Reporter,
     begun: Begun = ignore,
+    budget: Budget | None = None,
 ) -> Judged:
     """Verdicts of the suite's judges and of coherence; found by the judge's identity, or made."""
     scorer = Perplexities(base.loaded.base, own=base.own, device=run.spec.device)
-    bar, costs = coherence_bar(base, scorer, reporter=reporter, begun=begun)
+    bar, costs = coherence_bar(base, scorer, reporter=reporter, begun=begun, budget=budget)
     coherence = registry.load("judge", COHERENCE)(scorer=scorer, bar=bar)
     judges = [*suite_judges(run, samples), (COHERENCE, coherence)]
     rows, infos, keys, each = [], [], [], None
@@ -63,8 +65,9 @@ def judge(
         source = [source_of_coherence(), base.own and base.own.key] if asking else source_of(name)
         key = digest({"answers": answered.key, "judge": [name, judge_.identity, *source]})
         verdicts, info, cost, of_one = _verdicts(
-            run, name, judge_, pairs, key=key, asking=asking, reporter=reporter, begun=begun
-        )
+            run, name, judge_, pairs, key=key, asking=asking, reporter=reporter, begun=begun,
+            budget=budget,
+        )  # fmt: skip
         truncated = {s.id: response.truncated for s, response in pairs}
         rows += [_row(name, s, verdicts[s.id], truncated=truncated[s.id]) for s, _ in pairs]
         infos.append(info)
@@ -92,6 +95,7 @@ def _verdicts(
     asking: Perplexities | None,
     reporter: Reporter,
     begun: Begun,
+    budget: Budget | None,
 ) -> tuple[Mapping[str, Verdict], JudgeInfo, StageCost, StageCost | None]:
     """Verdicts by sample id, how good the judge is on its gold cases, what both took, and what one
     perplexity took; `asking` is how the judge asks a model, if it asks one."""
@@ -101,27 +105,11 @@ def _verdicts(
         if run.request.force:
             stage.clear()
         from_cache = stage.is_done()
+        if from_cache and budget is not None:
+            budget.found(stage.path / LEDGER)
         if not from_cache:
             begun(stage.path)
-            lendings = asking.lendings if asking is not None else ()
-            meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=lendings)
-            with meter.running():
-                made = judge_.judge(pairs)
-                info = measure(judge_, name=name)
-            owed, each = (asking.owed, asking.each) if asking is not None else (None, None)
-            cost = total([meter.cost(), *filter(None, [owed])])
-            if each is not None:
-                each = each.model_copy(update={"peak_memory_bytes": cost.peak_memory_bytes})
-            assert [v.sample_id for v in made] == [s.id for s, _ in pairs], f"{name}: wrong order"
-            log.path.unlink(missing_ok=True)
-            log.append(made)
-            stage.finish(
-                {
-                    "judge": info.model_dump(mode="json"),
-                    "cost": cost.model_dump(mode="json"),
-                    "each": each.model_dump(mode="json") if each is not None else None,
-                }
-            )
+            _make(run, name, judge_, pairs, stage=stage, asking=asking, budget=budget)
         manifest = stage.manifest("judge", "cost")
         verdicts = {verdict.sample_id: verdict for verdict in log.read(Verdict)}
         missing = [sample.id for sample, _ in pairs if sample.id not in verdicts]
@@ -138,6 +126,39 @@ def _verdicts(
             cost.model_copy(update={"from_cache": from_cache}),
             StageCost.model_validate(of_one) if of_one is not None else None,
         )
+
+
+def _make(
+    run: Run,
+    name: str,
+    judge_: Judge,
+    pairs: Sequence[tuple[Sample, Response]],
+    *,
+    stage: StageFolder,
+    asking: Perplexities | None,
+    budget: Budget | None,
+) -> None:
+    """Judge, measure the judge, and finish the stage."""
+    lendings = asking.lendings if asking is not None else ()
+    meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=lendings, budget=budget)
+    with meter.running():
+        made = judge_.judge(pairs)
+        info = measure(judge_, name=name)
+    owed, each = (asking.owed, asking.each) if asking is not None else (None, None)
+    cost = total([meter.cost(), *filter(None, [owed])])
+    if each is not None:
+        each = each.model_copy(update={"peak_memory_bytes": cost.peak_memory_bytes})
+    assert [v.sample_id for v in made] == [s.id for s, _ in pairs], f"{name}: wrong order"
+    log = JsonLines(stage.path / VERDICTS)
+    log.path.unlink(missing_ok=True)
+    log.append(made)
+    stage.finish(
+        {
+            "judge": info.model_dump(mode="json"),
+            "cost": cost.model_dump(mode="json"),
+            "each": each.model_dump(mode="json") if each is not None else None,
+        }
+    )
 
 
 def _row(judge_name: str, sample: Sample, verdict: Verdict, *, truncated: bool) -> VerdictRow:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmark.core.samples import Sample
+from benchmark.cost.budget import Budget, unlimited
 from benchmark.data.pools import Pools
 from benchmark.stages.record import Known
 from benchmark.stages.resolve import Run, RunRequest
@@ -18,7 +19,8 @@ from benchmark.vlm.perception import Perceptions
 class Shared:
     """Filled by the first run that needs a thing; workers are forked with what is there by then."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.budget = budget or unlimited()
         self.perceptions = Perceptions()
         self.pools = Pools()
         self._samples: dict[tuple[object, ...], list[Sample]] = {}

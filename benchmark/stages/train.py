@@ -9,6 +9,7 @@ from functools import partial
 from benchmark.api import LossMethod, Unlearned
 from benchmark.core.records import StageCost, StepLog, TrainingLog
 from benchmark.core.store import JsonLines, digest
+from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.pools import Pool, Pools
 from benchmark.progress import Advance, Reporter
@@ -67,6 +68,7 @@ def train(
     loaded: Loaded,
     reporter: Reporter,
     begun: Begun = ignore,
+    budget: Budget | None = None,
 ) -> Artifact:
     """The artifact of this run: found finished, or made now, from a checkpoint if there is one."""
     key = train_key(
@@ -81,21 +83,31 @@ def train(
         if run.request.force and not run.method.reference_row:
             stage.clear()
         if stage.is_done():
+            if budget is not None:
+                budget.found(stage.path / LEDGER)
             remove_checkpoints(stage.path)
             return found(stage, method=run.entry.name, model_sha256=loaded.sha256)
         begun(stage.path)
-        info = _make(run, stage, pools=pools, loaded=loaded, reporter=reporter)
+        info = _make(run, stage, pools=pools, loaded=loaded, reporter=reporter, budget=budget)
         stage.finish(info.model_dump(mode="json"))
         remove_checkpoints(stage.path)
     return Artifact(key=key, folder=stage.path, info=info, from_cache=False)
 
 
 def _make(
-    run: Run, stage: StageFolder, *, pools: Mapping[str, Pool], loaded: Loaded, reporter: Reporter
+    run: Run,
+    stage: StageFolder,
+    *,
+    pools: Mapping[str, Pool],
+    loaded: Loaded,
+    reporter: Reporter,
+    budget: Budget | None,
 ) -> ArtifactInfo:
     model = loaded.fresh(run.method.starts_from)
     features = model.features
-    meter = Meter(stage.path / LEDGER, device=run.spec.device, lendings=model.lendings)
+    meter = Meter(
+        stage.path / LEDGER, device=run.spec.device, lendings=model.lendings, budget=budget
+    )
     steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
     with meter.running(), restored(), reporter.bar("train", total=steps) as advance:
         before = Before.of(model)
@@ -107,6 +119,7 @@ def _make(
             report=partial(_tell, advance),
             checkpointed=meter.beat,
             checkpoint_every_s=run.request.checkpoint_every_s,
+            overdue=meter.is_overdue,
         )
         left = unlearn(run.method, loop=loop, gold=loaded.gold)
         before.check(run.method, model)

@@ -73,6 +73,8 @@ class Loop:
     report: Report
     checkpointed: Callable[[], None]
     checkpoint_every_s: float
+    overdue: Callable[[], bool] = field(default=lambda: False)
+    """Is a checkpoint due before its time? `checkpointed` may then raise, and all is kept."""
     counted: Counted = field(default_factory=Counted)
     phases: list[str] = field(default_factory=list)
     resumed_at: list[int] = field(default_factory=list)
@@ -110,7 +112,7 @@ class Loop:
             log.add(step, total=total, terms=terms)
             step += 1
             self.report(phase, step, n_steps=config.steps, loss=float(total.detach()))
-            if time.monotonic() - saved_at >= self.checkpoint_every_s:
+            if time.monotonic() - saved_at >= self.checkpoint_every_s or self.overdue():
                 log.flush()
                 self._save(phase, step, parameters, optimiser)
                 saved_at = time.monotonic()
