@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
-from benchmark.api import Hook, Respond, RewriteRequest, RewriteVisualTokens
-from benchmark.core.errors import RunFailed
+from benchmark.api import Hook
 from benchmark.core.records import Response
 from benchmark.core.samples import Sample
-from benchmark.core.store import digest
+from benchmark.cost.lending import Lending
+from benchmark.engines.hooked import Hooked, parted
 from benchmark.engines.plan import plan_batches
 from benchmark.engines.priming import prime_images
+from benchmark.engines.workers import map_batches
 from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -32,15 +33,13 @@ class LocalEngine:
         hooks: Sequence[Hook] = (),
         max_new_tokens: int,
         oracle: bool = False,
+        watch: StoppingCriteria | None = None,
     ) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens
-        self._oracle = oracle
-        self._rewriters = [hook for hook in hooks if isinstance(hook, RewriteRequest)]
-        self._visual = [hook for hook in hooks if isinstance(hook, RewriteVisualTokens)]
-        self._responders = [hook for hook in hooks if isinstance(hook, Respond)]
-        if len(self._responders) > 1:
-            raise RunFailed("a method may have one hook that responds, this one has more")
+        self._hooked = Hooked(hooks, oracle=oracle)
+        self._as_it_is = partial(LocalEngine, model, hooks=hooks, oracle=oracle)
+        self._watching = StoppingCriteriaList([watch] if watch is not None else [])
         tokenizer = model.tokenizer
         self.decoding = GenerationConfig(
             max_new_tokens=max_new_tokens,
@@ -51,9 +50,23 @@ class LocalEngine:
         )
         """How every answer is decoded."""
 
+    @property
+    def lendings(self) -> tuple[Lending, ...]:
+        """What a stage that asks this engine is charged for."""
+        return self.model.lendings
+
+    @property
+    def responds(self) -> bool:
+        """Does a hook take over answering?"""
+        return self._hooked.responds
+
+    def watched(self, watch: StoppingCriteria, *, max_new_tokens: int) -> LocalEngine:
+        """The same model and hooks; `watch` is shown every token as it is written."""
+        return self._as_it_is(max_new_tokens=max_new_tokens, watch=watch)
+
     def plan(self, samples: Sequence[Sample], *, batch_size: int) -> list[list[Sample]]:
         """The fixed batches in which these samples are answered."""
-        there, gone = _parted(samples)
+        there, gone = parted(samples)
         # Together, and only then one by one.
         self.model.encoder.prompts(there)
         length_of = self.model.encoder.prompt_length
@@ -64,16 +77,17 @@ class LocalEngine:
 
     def prime(self, samples: Sequence[Sample]) -> None:
         """Project the images that will be asked about, unless the model will not be asked."""
-        if all(responder.asks_model for responder in self._responders):
-            seeing, _ = _parted([sample for sample in samples if sample.images])
-            prime_images(self.model, self._rewritten(seeing))
+        if self._hooked.asks_model:
+            seeing, _ = parted([sample for sample in samples if sample.images])
+            prime_images(self.model, self._hooked.rewritten(seeing))
 
     def answer(self, samples: Sequence[Sample]) -> list[Response]:
         """Responses to one batch, in order; an image that is gone is an unscored response."""
-        there, gone = _parted(samples)
-        answered = {r.sample_id: r for r in self._answer(there)} if there else {}
-        answered |= {sample.id: _without_image(sample) for sample in gone}
-        return [answered[sample.id] for sample in samples]
+        return self._hooked.answer(samples, generate=self._generate)
+
+    def answers(self, batches: Sequence[Sequence[Sample]]) -> Iterator[list[Response]]:
+        """Responses to batch after batch, in order, on all cores where that helps."""
+        return map_batches(self.answer, batches, model=self.model)
 
     def response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
         """What these new tokens say, up to the end of the answer."""
@@ -93,41 +107,25 @@ class LocalEngine:
     def explain(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
         """What the hooks go by that rewrite visual tokens (`RewriteVisualTokens.explain`), when
         these requests, each with an image, are asked in one batch."""
-        asked = self._rewritten(samples)
+        asked = self._hooked.rewritten(samples)
         view = self.model.encoder.view(asked, padding="left", device=self.model.device)
-        tokens_IND, shown = self.model.image_features(view.samples), self._shown(view)
+        tokens_IND, shown = self.model.image_features(view.samples), self._hooked.shown(view)
         found: dict[str, torch.Tensor] = {}
-        for hook in self._visual:
+        for hook in self._hooked.visual:
             found |= hook.explain(self.model, shown, tokens_IND)
             tokens_IND = hook.rewrite_visual_tokens(self.model, shown, tokens_IND)
         return found
 
-    def _answer(self, samples: Sequence[Sample]) -> list[Response]:
-        if not self._responders:
-            return self._generate(samples)
-        passes: list[Response] = []
-        requests = [self._request(sample) for sample in samples]
-        asked = dict(zip([r.id for r in requests], samples, strict=True))
-
-        def generate(again: Sequence[Sample]) -> list[str]:
-            own = [_asking(asked[request.id], request) for request in again]
-            made = self._generate(own, strict=False) if own else []
-            passes.extend(made)
-            return [response.text or "" for response in made]
-
-        texts = self._responders[0].respond(generate, requests)
-        if len(texts) != len(samples):
-            raise RunFailed(f"respond() gave {len(texts)} answers to {len(samples)} requests")
-        return [
-            _in_all(sample, text, [made for made in passes if made.sample_id == sample.id])
-            for sample, text in zip(samples, texts, strict=True)
-        ]
-
     @torch.inference_mode()
     def _generate(self, samples: Sequence[Sample], *, strict: bool = True) -> list[Response]:
         view = self._view(samples, strict=strict)
-        output_BT = self.model.hf.generate(**self._inputs(view), generation_config=self.decoding)
-        said_BT = output_BT[:, view.input_ids_BT.shape[1] :]
+        n_prompt = view.input_ids_BT.shape[1]
+        output_BT = self.model.hf.generate(
+            **self._inputs(view),
+            generation_config=self.decoding,
+            stopping_criteria=_of_new_tokens(self._watching, n_prompt=n_prompt),
+        )
+        said_BT = output_BT[:, n_prompt:]
         n_prompt_B = view.attention_mask_BT.sum(1).tolist()
         return [
             self.response(sample.id, ids, n_prompt=n_prompt)
@@ -144,79 +142,22 @@ class LocalEngine:
 
     def _view(self, samples: Sequence[Sample], *, strict: bool) -> View:
         return self.model.encoder.view(
-            self._rewritten(samples),
+            self._hooked.rewritten(samples),
             padding="left",
             device=self.model.device,
             strict=strict,
         )
 
-    def _rewritten(self, samples: Sequence[Sample]) -> list[Sample]:
-        if not self._rewriters:
-            return list(samples)
-        rewritten = []
-        for sample in samples:
-            request = self._request(sample)
-            for hook in self._rewriters:
-                request = hook.rewrite_request(request)
-            rewritten.append(_asking(sample, request))
-        return rewritten
-
-    def _request(self, sample: Sample) -> Sample:
-        """What a hook is shown of a sample: what is asked, and nothing of what it is asked for."""
-        if self._oracle:
-            return sample
-        return Sample(
-            id=digest(sample.id)[:16],
-            behaviour="",
-            card="",
-            purpose="training",
-            prompt=sample.prompt,
-            system=sample.system,
-            before_image=sample.before_image,
-            images=sample.images,
-        )
-
     def _inputs(self, view: View) -> dict[str, Any]:
-        if not view.has_images or not self._visual:
+        if not view.has_images or not self._hooked.visual:
             return self.model.inputs(view)
-        tokens_IND, shown = self.model.image_features(view.samples), self._shown(view)
-        for hook in self._visual:
-            tokens_IND = hook.rewrite_visual_tokens(self.model, shown, tokens_IND)
-        return self.model.inputs(view.seen_as(tokens_IND))
-
-    def _shown(self, view: View) -> View:
-        return replace(view, samples=tuple(self._request(sample) for sample in view.samples))
+        return self.model.inputs(view.seen_as(self._hooked.seen(self.model, view)))
 
 
-def _asking(sample: Sample, request: Sample) -> Sample:
-    """The sample, asked as a hook wants it asked."""
-    return replace(
-        sample,
-        prompt=request.prompt,
-        system=request.system,
-        before_image=request.before_image,
-        images=request.images,
-    )
+def _of_new_tokens(watching: Sequence[StoppingCriteria], *, n_prompt: int) -> StoppingCriteriaList:
+    """Criteria that are shown what was written, without what was asked."""
 
+    def past(own: StoppingCriteria, ids_BT: torch.Tensor, scores: Any, **more: Any) -> Any:
+        return own(ids_BT[:, n_prompt:], scores, **more)
 
-def _in_all(sample: Sample, text: str, passes: Sequence[Response]) -> Response:
-    """What a hook answered, with the tokens that the model read and wrote for it in all passes."""
-    return Response(
-        sample_id=sample.id,
-        text=text,
-        n_prompt_tokens=sum(made.n_prompt_tokens for made in passes),
-        n_answer_tokens=sum(made.n_answer_tokens for made in passes),
-        truncated=any(made.truncated and made.text == text for made in passes),
-    )
-
-
-def _parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """Those whose images are all there, and those that lost one."""
-    gone = {s.id for s in samples if any(not image.path.exists() for image in s.images)}
-    return [s for s in samples if s.id not in gone], [s for s in samples if s.id in gone]
-
-
-def _without_image(sample: Sample) -> Response:
-    return Response(
-        sample_id=sample.id, text=None, n_prompt_tokens=0, n_answer_tokens=0, error="image_missing"
-    )
+    return StoppingCriteriaList([partial(past, own) for own in watching])

@@ -15,7 +15,6 @@ from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.samples import fingerprint
 from benchmark.engines.local import LocalEngine
-from benchmark.engines.workers import map_batches
 from benchmark.progress import Reporter
 from benchmark.stages.artifact import Artifact
 from benchmark.stages.folder import StageFolder
@@ -97,7 +96,7 @@ def _ask(
     there = {response.sample_id for response in log.read(Response)}
     engine = engine_of(run, artifact, loaded)
     meter = Meter(
-        stage.path / LEDGER, device=run.spec.device, lendings=engine.model.lendings, budget=budget
+        stage.path / LEDGER, device=run.spec.device, lendings=engine.lendings, budget=budget
     )
     tokens = [0, 0]
     with (
@@ -109,7 +108,7 @@ def _ask(
         # what was kept of it is not written twice.
         batches = [batch for batch in plan if any(sample.id not in there for sample in batch)]
         engine.prime([sample for batch in batches for sample in batch])
-        for responses in map_batches(engine.answer, batches, model=engine.model):
+        for responses in engine.answers(batches):
             new = [response for response in responses if response.sample_id not in there]
             log.append(new)
             meter.beat()
