@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -d .venv || $(PYTHON) -m venv .venv \
 		|| { rm -rf .venv; echo "error: no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 	@echo "setting up .venv: about a minute, more where torch brings CUDA along"
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,testbed]'
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,testbed,serve,endpoint]'
 	@touch $@
 
 # A misspelt LIMIT would start a full run without a word.

@@ -47,6 +47,7 @@ LAYERS = {
     "benchmark.reproduce": 5,
     "benchmark.export": 5,
     "benchmark.speed": 5,
+    "benchmark.serving": 5,
     "benchmark.testbed.recipe": 5,
     "benchmark.commands": 6,
     "benchmark.cli": 6,

@@ -41,6 +41,7 @@ TYPES = {
     "compare": "benchmark.tables.changes.build:Changes",
     "ask": "benchmark.core.found:Asked",
     "export": "benchmark.core.found:Exported",
+    "serve": "benchmark.core.found:Offered",
     "reproduce": "benchmark.tables.reproduced:Reproduced",
     "plot run": _DRAWN,
     "plot tokens": _DRAWN,

@@ -148,3 +148,19 @@ class Exported(Stored):
     n_alike: int
     largest_difference: float
     record: str | None
+
+
+class Offered(Stored):
+    """`serve`, when it begins: where, under which name, and what it takes. `in_pieces` is whether
+    streams come token by token, or in one piece since a hook responds."""
+
+    url: str
+    served_model: str
+    method: str
+    model: str
+    seed: int
+    hooks: list[str]
+    in_pieces: bool
+    max_tokens: int
+    max_waiting: int
+    timeout_s: float

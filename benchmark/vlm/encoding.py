@@ -116,6 +116,11 @@ class Encoder:
             self.lending.use(name)
         return [self._prompts[name] for name in names]
 
+    def forget(self) -> None:
+        """Encode anew whatever is asked next."""
+        self._prompts.clear()
+        self._answers.clear()
+
     def prompt_length(self, sample: Sample) -> int:
         """Tokens of a prompt, image placeholders among them."""
         (encoded,) = self.prompts([sample])
