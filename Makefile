@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m benchmark
 READY := .venv/.ready
 
-export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG MAX_GPU_HOURS JOBS ONLY
+export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG PRESET MAX_GPU_HOURS JOBS ONLY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,15 +29,15 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 # A misspelt LIMIT would start a full run without a word.
-TAKES_bench := METHOD MODEL SUITE SEEDS LIMIT SET CONFIG MAX_GPU_HOURS FORCE JOBS
+TAKES_bench := METHOD MODEL SUITE SEEDS LIMIT SET CONFIG PRESET MAX_GPU_HOURS FORCE JOBS
 TAKES_search := METHOD MODEL SUITE JOBS
 TAKES_check := METHOD ONLY
 GIVEN := $(foreach name,$(filter-out -%,$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 
-bench: named-bench $(READY) ## Run a method or all: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= MAX_GPU_HOURS= FORCE=1 JOBS=]
+bench: named-bench $(READY) ## Run a method or all: METHOD=name [MODEL= SUITE= SEEDS= LIMIT= SET="key=value ..." CONFIG= PRESET= MAX_GPU_HOURS= FORCE=1 JOBS=]
 	@$(RUN) run --method "$$METHOD" $(if $(MODEL),--model "$$MODEL") $(if $(SUITE),--suite "$$SUITE") \
 		$(if $(SEEDS),--seeds "$$SEEDS") $(if $(LIMIT),--limit "$$LIMIT") $(if $(SET),--set "$$SET") \
-		$(if $(CONFIG),--config "$$CONFIG") \
+		$(if $(CONFIG),--config "$$CONFIG") $(if $(PRESET),--preset "$$PRESET") \
 		$(if $(MAX_GPU_HOURS),--max-gpu-hours "$$MAX_GPU_HOURS") $(if $(FORCE),--force) $(if $(JOBS),--jobs "$$JOBS")
 
 search: named-search $(READY) ## Choose settings on validation: METHOD=name, or all [MODEL= SUITE= JOBS=]
@@ -70,8 +70,8 @@ lint: $(READY) ## Check style and types
 table: $(READY) ## Make the boards anew from the records
 	@$(RUN) table
 
-list: $(READY) ## List methods, attacks, judges, data sets, models, suites, and studies
-	@for kind in methods attacks judges datasets models suites studies; do echo "$$kind:"; $(RUN) list $$kind; echo; done
+list: $(READY) ## List methods, attacks, judges, data sets, models, suites, studies, presets
+	@for kind in methods attacks judges datasets models suites studies presets; do echo "$$kind:"; $(RUN) list $$kind; echo; done
 
 doctor: $(READY) ## Say what is installed and what is missing
 	@$(RUN) doctor

@@ -58,6 +58,7 @@ def as_recorded(
         suite=suite,
         seed=spec.seed,
         limit=spec.limit,
+        preset=spec.preset,
         device=device or spec.device,
         results=folder,
     )

@@ -19,6 +19,7 @@ LAYERS = {
     "benchmark.models": 1,
     "benchmark.suites": 1,
     "benchmark.studies": 1,
+    "benchmark.presets": 1,
     "benchmark.claims": 1,
     "benchmark.data": 1,
     "benchmark.testbed": 1,
@@ -44,6 +45,7 @@ LAYERS = {
     "benchmark.turns": 4,
     "benchmark.grids": 4,
     "benchmark.search": 4,
+    "benchmark.planning": 5,
     "benchmark.reproduce": 5,
     "benchmark.export": 5,
     "benchmark.speed": 5,
@@ -75,6 +77,7 @@ SEEN_BY_PLUGINS = {
 # These may be imported to list, tabulate and explain, and must not cost a torch import.
 LIGHT = (
     "benchmark.core", "benchmark.models", "benchmark.suites", "benchmark.studies",
+    "benchmark.presets",
     "benchmark.claims", "benchmark.data", "benchmark.api",
     "benchmark.scoring", "benchmark.attacks", "benchmark.tables", "benchmark.commands",
     "benchmark.cli", "benchmark.doctor",

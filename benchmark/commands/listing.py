@@ -31,6 +31,7 @@ class Listed(StrEnum):
     MODELS = "models"
     SUITES = "suites"
     STUDIES = "studies"
+    PRESETS = "presets"
 
     @property
     def kind(self) -> Kind:
@@ -54,7 +55,8 @@ def list_entries(
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """List methods, attacks, judges, datasets, models, suites, studies; why one is broken."""
+    """List methods, attacks, judges, datasets, models, suites, studies, presets; why one is
+    broken."""
     found = list(registry.entries(kind.kind).values())
     if load:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -121,7 +123,10 @@ def _load(kind: Kind, name: str) -> None:
     elif kind == "model":
         from benchmark.models import load_card as load_model_card
 
-        load_model_card(name).checkpoint()
+        card = load_model_card(name)
+        # One of the hub would be downloaded.
+        if card.folder is not None:
+            card.checkpoint()
     elif kind == "suite":
         from benchmark.suites import load_suite
 
@@ -130,5 +135,9 @@ def _load(kind: Kind, name: str) -> None:
         from benchmark.studies import load_study
 
         load_study(name)
+    elif kind == "preset":
+        from benchmark.presets import load_preset
+
+        load_preset(name)
     else:
         registry.load(kind, name)

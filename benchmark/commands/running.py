@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from benchmark.commands.boards import WrittenBoard, show_boards, write_boards
-from benchmark.commands.completing import several_of
+from benchmark.commands.completing import one_of, several_of
 from benchmark.commands.ended import facts_of, records_of, run_all
 from benchmark.commands.options import (
     DEFAULT_SUITE,
@@ -76,6 +76,15 @@ TimelineOption = Annotated[
         help="Add what took how long to this file, as JSON lines; `speed run` reads them.",
     ),
 ]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="Settings for a piece of hardware, or a paper's: a name from `list presets`, or a "
+        "YAML file. --config and --set go above it.",
+        autocompletion=one_of("preset"),
+    ),
+]
 BudgetOption = Annotated[
     float | None,
     typer.Option(
@@ -127,6 +136,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         limit: LimitOption = None,
         settings: SetOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
         config: ConfigOption = None,
+        preset: PresetOption = None,
         force: ForceOption = False,
         defaults: DefaultsOption = False,
         device: DeviceOption = "auto",
@@ -141,6 +151,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         names, numbers = read_methods(method), read_seeds(seeds)
         overrides = read_overrides(settings, config)
         _check_numbers(checkpoint_every=checkpoint_every, max_gpu_hours=max_gpu_hours)
+        check_preset(preset, names)
         models = read_models(model, suite=suite, method=method)
         check_models(suite=suite, models=models)
         where = results_at(results)
@@ -157,7 +168,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
             requests = [
                 RunRequest(
                     method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
-                    force=force, tuned=not defaults, device=device,
+                    preset=preset, force=force, tuned=not defaults, device=device,
                     results=where.root, upto=upto, checkpoint_every_s=checkpoint_every,
                 )
                 for one in models
@@ -219,6 +230,18 @@ def _ended(
         files=[str(path) for board in written for path in board.paths],
         exit_code=code,
     )
+
+
+def check_preset(name: str | None, methods: Sequence[str]) -> None:
+    """Raise for a preset that there is not, or that is for none of the methods."""
+    if name is None:
+        return
+    from benchmark.core.rows import split_row
+    from benchmark.presets import load_preset
+
+    preset = load_preset(name)
+    for method in methods:
+        preset.check_suits(split_row(method)[0])
 
 
 def check_models(*, suite: str, models: Sequence[str]) -> None:

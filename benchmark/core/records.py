@@ -96,6 +96,7 @@ class RunSpec(Stored):
     precision: str
     max_new_tokens: int
     batch_size: int
+    preset: str | None = None
 
 
 class MethodInfo(Stored):

@@ -24,7 +24,7 @@ from benchmark.core.paths import typed_path
 from benchmark.core.sources import digest_code, digest_package
 from benchmark.core.store import REPOSITORY, digest_file
 
-Kind = Literal["method", "attack", "judge", "dataset", "model", "suite", "study"]
+Kind = Literal["method", "attack", "judge", "dataset", "model", "suite", "study", "preset"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FOLDERS: dict[Kind, str] = {
     "method": "methods",
@@ -34,6 +34,7 @@ FOLDERS: dict[Kind, str] = {
     "model": "benchmark/models",
     "suite": "benchmark/suites",
     "study": "benchmark/studies",
+    "preset": "benchmark/presets",
 }
 PLUGIN_KINDS: tuple[Kind, ...] = ("method", "attack", "judge")
 BUILT_IN = "built-in"

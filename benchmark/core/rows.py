@@ -1,6 +1,8 @@
 """Names of rows: a method, and what was set differently in it: `textual_unlearning+ascent=bounded`.
 
-A method under other settings is another row. The name can be typed wherever a method's can.
+A method under other settings is another row. The name can be typed wherever a method's can. What
+stands behind an @ cannot: how settings were chosen (`npo@defaults`), or by which preset
+(`npo@qlora-24gb`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,22 @@ if TYPE_CHECKING:
 
 BASE = "original"
 """The untouched model's row: what every other is compared with."""
+
+
+DEFAULTS = "defaults"
+"""Behind the @ of a row that was run with its method's own settings, where others were chosen."""
+
+
+def marked(row: str, *marks: str | None) -> str:
+    """The row with what its settings come from, such as a preset's name; None is none."""
+    return "@".join([row, *filter(None, marks)])
+
+
+def bases_of(row: str) -> tuple[str, ...]:
+    """The untouched model's rows that a row can be compared with, the nearest first: the one under
+    the same preset, which may have set its precision, else the plain one."""
+    mark = row.rpartition("@")[2] if "@" in row else DEFAULTS
+    return (BASE,) if mark == DEFAULTS else (marked(BASE, mark), BASE)
 
 
 def split_row(name: str) -> tuple[str, dict[str, JsonValue]]:

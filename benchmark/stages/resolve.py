@@ -17,17 +17,17 @@ from benchmark.core.config import build, merge, to_json
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import RunSpec, Selection
 from benchmark.core.registry import Entry
-from benchmark.core.rows import row_name, split_row
+from benchmark.core.rows import DEFAULTS, marked, row_name, split_row
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
 from benchmark.data.images import ImageStore
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
+from benchmark.presets import Preset, load_preset
 from benchmark.stages.settings import ChosenSettings, chosen_settings
 from benchmark.suites import Evaluation, Suite, check_fits, load_suite
 from benchmark.vlm.loading import digest_checkpoint
 
 ENGINE = "local"
-DEFAULTS = "@defaults"
 # What a trained artifact and an answer depend on besides plugins, data and weights.
 TRAINING_CODE = ("benchmark/training", "benchmark/vlm")
 ANSWERING_CODE = ("benchmark/engines", "benchmark/vlm")
@@ -35,7 +35,8 @@ ANSWERING_CODE = ("benchmark/engines", "benchmark/vlm")
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What a user asked for. `overrides` go over the defaults and the settings chosen for it."""
+    """What a user asked for. `overrides` go over the preset, which goes over the settings chosen
+    for the method, which go over its defaults."""
 
     method: str
     model: str = "testbed-llava"
@@ -43,6 +44,7 @@ class RunRequest:
     seed: int = 0
     limit: int | None = None
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
+    preset: str | None = None
     force: bool = False
     device: str = "auto"
     upto: Literal["train", "generate", "judge", "score"] = "score"
@@ -72,8 +74,9 @@ class Run:
 
     @property
     def run_id(self) -> str:
-        """The same request is the same run."""
-        return digest(self.spec.model_dump(mode="json"))[:16]
+        """The same request is the same run. Without a preset, as before there were any."""
+        asked = self.spec.model_dump(mode="json")
+        return digest({name: asked[name] for name in asked if asked[name] or name != "preset"})[:16]
 
     @property
     def evaluation(self) -> Evaluation:
@@ -91,10 +94,15 @@ def resolve(request: RunRequest) -> Run:
 
     A plugin that raises while it is imported or constructed is a `RunFailed`.
     """
-    request = replace(request, device=device_of(request.device))
+    check_fits(load_suite(request.suite), load_model_card(request.model))
+    return settle(replace(request, device=device_of(request.device)))
+
+
+def settle(request: RunRequest) -> Run:
+    """The same for a request whose suite need not fit its model, and whose device need not be here:
+    what would be run. Raises as `resolve` does."""
     suite = load_suite(request.suite)
     model_card = load_model_card(request.model)
-    check_fits(suite, model_card)
     plugin, in_name = split_row(request.method)
     overrides = merge(in_name, request.overrides)
     entry = registry.entry("method", plugin)
@@ -103,14 +111,17 @@ def resolve(request: RunRequest) -> Run:
         raise RunFailed(
             f"method '{entry.name}' ({entry.path}): METHOD is not a benchmark.api.Method"
         )
+    preset = load_preset(request.preset) if request.preset is not None else None
+    by_preset = _set_by(preset, entry.name, method_type)
     row = row_name(entry.name, overrides)
     names = (row, entry.name, method_type.settings_of)
     chosen = _chosen(names, suite=suite, model=model_card)
-    if chosen is not None and not request.tuned and request.part == "evaluation":
-        # Not the row of the chosen settings.
-        row += DEFAULTS
-    values = merge(chosen.settings, overrides) if chosen and request.tuned else overrides
-    config = build(method_type.Config, values, where=f"method '{entry.name}'")
+    untuned = chosen is not None and not request.tuned and request.part == "evaluation"
+    # Not the row of the chosen settings.
+    row = marked(row, DEFAULTS if untuned else None, _mark(preset, by_preset))
+    below = merge(chosen.settings if chosen and request.tuned else {}, by_preset)
+    config = build(method_type.Config, merge(below, overrides), where=f"method '{entry.name}'")
+    precision = preset.precision if preset is not None else None
     spec = RunSpec(
         method=row,
         config=to_json(config),
@@ -120,9 +131,10 @@ def resolve(request: RunRequest) -> Run:
         limit=request.limit,
         engine=ENGINE,
         device=request.device,
-        precision=precision_of(config, request.device, model_card),
+        precision=precision or precision_of(config, request.device, model_card),
         max_new_tokens=suite.decoding.max_new_tokens,
         batch_size=suite.decoding.batch_size,
+        preset=preset.name if preset is not None else None,
     )
     results = Results(request.results)
     selection = _selection(chosen, request, row=row, entry=entry, model=model_card)
@@ -139,6 +151,24 @@ def resolve(request: RunRequest) -> Run:
         results=results,
         images=ImageStore(results.images),
     )
+
+
+def _set_by(
+    preset: Preset | None, method: str, method_type: type[Method[Any]]
+) -> dict[str, JsonValue]:
+    """What a preset sets of a method; `UserError` for a method that it is not for."""
+    if preset is None:
+        return {}
+    trains: Mapping[str, str] | None = None
+    if issubclass(method_type.Config, TrainingConfig):
+        trains = {str(role): how for role, how in method_type.Config().trains.items()}
+    return preset.settings_for(method, trains=trains)
+
+
+def _mark(preset: Preset | None, settings: Mapping[str, JsonValue]) -> str | None:
+    """The preset's name where it changes anything of a row."""
+    changes = preset is not None and (settings or preset.precision is not None)
+    return preset.name if preset is not None and changes else None
 
 
 @cache
@@ -167,7 +197,7 @@ def _selection(
     if chosen is None or not request.tuned:
         return None
     made_for = (chosen.row, chosen.method_sha256, chosen.model_sha256)
-    if made_for != (row, entry.source_sha256, digest_checkpoint(Path(model.checkpoint()))):
+    if made_for != (row, entry.source_sha256, digest_checkpoint(model.checkpoint())):
         return None
     return chosen.selection
 

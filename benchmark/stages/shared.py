@@ -42,6 +42,7 @@ class Shared:
             request.suite,
             request.part,
             request.limit,
+            request.preset,
             request.device,
             request.results,
         )

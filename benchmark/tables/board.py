@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from benchmark.core.records import JudgeInfo, Score, Stage, Stored
-from benchmark.core.rows import BASE
+from benchmark.core.rows import BASE, bases_of
 from benchmark.core.samples import Scope
 from benchmark.scoring.rates import find
 from benchmark.scoring.seeds import SeedSpread
@@ -129,4 +129,6 @@ class Board(Stored):
 
     def base_of(self, row: BoardRow) -> BoardRow | None:
         """The base model's row asked the same part of the suite, else its whole one."""
-        return self.row(row_title(BASE, row.limit)) or self.row(BASE)
+        names = bases_of(row.method)
+        titles = [title for name in names for title in (row_title(name, row.limit), name)]
+        return next((found for title in titles if (found := self.row(title)) is not None), None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from benchmark.core.records import JudgeInfo, RunRecord, Score, VerdictRow
-from benchmark.core.rows import BASE
+from benchmark.core.rows import BASE, bases_of
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import SCOPES, family_name, forms_of, void_forms
 from benchmark.scoring.compare import difference, holm, success_by_behaviour
@@ -110,8 +111,8 @@ def grouped(runs: Sequence[LoadedRun], *, plan: Plan) -> list[Group]:
     for run in sorted(runs, key=lambda run: run.record.spec.seed):
         together.setdefault((run.record.spec.method, run.record.spec.limit), []).append(run)
     groups: list[Group] = []
-    for (_, limit), members in together.items():
-        group = _group(members, _base_for(limit, together))
+    for (name, limit), members in together.items():
+        group = _group(members, _base_for(name, limit, together))
         same = [other for other in groups if other.base_rows == group.base_rows]
         scores = (
             same[0].base_scores
@@ -172,11 +173,12 @@ def _group(members: Sequence[LoadedRun], base: Sequence[LoadedRun]) -> Group:
 
 
 def _base_for(
-    limit: int | None, together: Mapping[tuple[str, int | None], Sequence[LoadedRun]]
+    row: str, limit: int | None, together: Mapping[tuple[str, int | None], Sequence[LoadedRun]]
 ) -> list[LoadedRun]:
-    """The base model's finished runs with the same limit, else its whole ones."""
-    for wanted in (limit, None):
-        runs = [run for run in together.get((BASE, wanted), ()) if run.record.status == "done"]
+    """The base model's finished runs under the row's preset, else under none; with the same limit,
+    else its whole ones."""
+    for wanted in product(bases_of(row), (limit, None)):
+        runs = [run for run in together.get(wanted, ()) if run.record.status == "done"]
         if runs:
             return runs
     return []

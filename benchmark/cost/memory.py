@@ -1,0 +1,136 @@
+"""Memory of a training and of answering, part by part, in bytes: reckoned, before anything runs.
+
+What autograd keeps was derived from the layers as transformers and PEFT write them, one tensor
+after another, and equals what a hook on saved tensors counts on a small model
+(`tests/test_cost_formulas.py`). Not counted: what a backward pass needs for a moment, the
+allocator's fragments, the CUDA context.
+Letters: h hidden, q all queries of a layer, f feed-forward, r rank, e bytes of an activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.cost.parameters import Part, Parts
+from benchmark.models.shape import LanguageShape
+
+BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+# Our loader keeps in fp32 what it does not quantise (benchmark/vlm/loading.py).
+UNQUANTISED_BYTES = 4
+ADAPTER_BYTES = 4  # PEFT keeps adapters in fp32 (`autocast_adapter_dtype`).
+NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
+"""Double quantisation, Dettmers et al. 2023 (arXiv:2305.14314, section 3): one byte a block of 64
+weights, and one fp32 number for 256 such bytes; 4.127 bits a weight."""
+N_MOMENTS = 2
+"""AdamW keeps two numbers a parameter, in the parameter's own precision."""
+MAPS_WITH_ADAPTERS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One view of a step: sequences padded to one length, places where words are predicted, and
+    whether the untouched model is asked about the same places."""
+
+    n_sequences: int
+    n_tokens: int
+    n_predicted: int
+    with_reference: bool = False
+
+
+def activation_bytes(precision: str) -> int:
+    """Of one number that flows from layer to layer."""
+    return BYTES.get(precision, UNQUANTISED_BYTES)
+
+
+def weight_bytes(parts: Parts, precision: str) -> float:
+    """Of all parameters: in nf4 the maps of the language layers have four bits, nothing else."""
+    if precision != "nf4":
+        return float(parts.parameters * BYTES[precision])
+    quantised = parts.layers.weights
+    return quantised * NF4_BITS / 8 + (parts.parameters - quantised) * UNQUANTISED_BYTES
+
+
+def adapter_parameters(layers: Part, rank: int) -> int:
+    """Of LoRA on every map of the language layers: inputs to rank, rank to outputs."""
+    return sum(rank * (one.inputs + one.outputs) * one.n for one in layers.maps)
+
+
+def trained_bytes(parts: Parts, *, tuning: str, rank: int, precision: str) -> tuple[float, float]:
+    """(parameters' own copies, one gradient of each): an adapter's weights; of full fine-tuning the
+    head as it was, which the reference answers through."""
+    if tuning == "full":
+        size = BYTES[precision]
+        return float(parts.head_weights * size), float(parts.language * size)
+    adapter = float(adapter_parameters(parts.layers, rank) * ADAPTER_BYTES)
+    return adapter, adapter
+
+
+def kept_for_backward(
+    shape: LanguageShape,
+    batches: Sequence[Batch],
+    *,
+    tuning: str,
+    precision: str,
+    rank: int = 0,
+    mask_bytes: int = 0,
+) -> float:
+    """What autograd keeps of the language layers for all views of a step, since their losses are
+    added up before the one backward pass. Where adapters drop out inputs, `mask_bytes` is what
+    remembers one of them: 1 on a GPU, 4 on a CPU; 0 where none is dropped."""
+    size = activation_bytes(precision)
+    a_token = _kept_by_a_token(shape, size=size)
+    if tuning == "full":
+        a_token += _kept_by_full(shape, size=size)
+    else:
+        a_token += _kept_by_adapters(shape, rank=rank, size=size, mask_bytes=mask_bytes)
+    return float(
+        sum(
+            # The mask is widened for every layer: one number a pair of places.
+            one.n_sequences * one.n_tokens * shape.layers * (a_token + size * one.n_tokens)
+            for one in batches
+        )
+    )
+
+
+def _kept_by_a_token(shape: LanguageShape, *, size: int) -> int:
+    """Bytes a token and layer however it is trained, but for the mask."""
+    h, f, q = shape.hidden, shape.feed_forward, shape.heads * shape.head_size
+    # Queries, and keys and values repeated for each head; a gate, its activation, what it lets by.
+    kept = size * (3 * q + 3 * f) + 4 * shape.heads
+    # Norms reckon in fp32, with one number a token.
+    return kept + shape.norms * (4 * h + 4)
+
+
+def _kept_by_full(shape: LanguageShape, *, size: int) -> int:
+    """The inputs of the maps (queries, keys and values share theirs), and the normed states."""
+    h, f, q = shape.hidden, shape.feed_forward, shape.heads * shape.head_size
+    return size * (2 * h + q + f) + shape.norms * size * h
+
+
+def _kept_by_adapters(shape: LanguageShape, *, rank: int, size: int, mask_bytes: int) -> int:
+    """The input of each adapter and what its first map makes of it, in fp32."""
+    h, f, q = shape.hidden, shape.feed_forward, shape.heads * shape.head_size
+    kept = ADAPTER_BYTES * MAPS_WITH_ADAPTERS * rank
+    inputs = 5 * h + q + f
+    if mask_bytes:
+        # Each has an input of its own.
+        return kept + size * q + (ADAPTER_BYTES + mask_bytes) * inputs
+    if size == ADAPTER_BYTES:
+        # Those that read the same states share them, and what attention gives is kept anyhow.
+        return kept + size * (2 * h + q + f)
+    return kept + size * q + ADAPTER_BYTES * inputs
+
+
+def logits_bytes(vocabulary: int, batches: Sequence[Batch], precision: str) -> float:
+    """Log-probabilities kept in fp32 for every predicted place, of the reference too; and of the
+    largest view the logits that they are made from, as they are and in fp32."""
+    kept = sum(one.n_predicted * (8 if one.with_reference else 4) for one in batches)
+    largest = max((one.n_predicted for one in batches), default=0)
+    return float(vocabulary * (kept + largest * (activation_bytes(precision) + 4)))
+
+
+def cache_bytes(shape: LanguageShape, *, n_sequences: int, n_tokens: int, precision: str) -> float:
+    """Keys and values of a batch that is being answered."""
+    a_token = 2 * shape.layers * shape.kv_heads * shape.head_size * activation_bytes(precision)
+    return float(n_sequences * n_tokens * a_token)

@@ -1,0 +1,144 @@
+"""Presets: laid under what is typed, named in the record, of a size that fits their hardware."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from live_models import untrained_checkpoint
+
+from benchmark.api import TrainingConfig
+from benchmark.cli import main
+from benchmark.core import registry
+from benchmark.core.config import build
+from benchmark.core.errors import UserError
+from benchmark.core.records import RunRecord
+from benchmark.core.store import digest
+from benchmark.cost import memory
+from benchmark.cost.devices import gpu_named
+from benchmark.cost.parameters import parts_of
+from benchmark.models import load_card
+from benchmark.presets import load_preset
+from benchmark.reproduce import as_recorded
+from benchmark.stages.resolve import RunRequest, resolve
+
+PRESETS = sorted(registry.entries("preset"))
+SUITE = str(Path(__file__).parent / "suites" / "small-safety.yaml")
+
+
+def _step_bytes(name: str, model: str, *, times: int) -> float:
+    """Of a step of textual unlearning, half of whose tokens are the answer's."""
+    preset, card = load_preset(name), load_card(model)
+    assert preset.tokens and preset.precision and preset.tuning and card.shape
+    shape, parts = card.shape, parts_of(card.family, card.shape)
+    settings = build(TrainingConfig, preset.settings, where=name)
+    n = times * settings.batch_size
+    one = memory.Batch(
+        n_sequences=n, n_tokens=preset.tokens, n_predicted=n * preset.tokens // 2
+    )  # fmt: skip
+    views = [one, one, replace(one, with_reference=True)]
+    how = {"tuning": preset.tuning, "rank": settings.lora_rank, "precision": preset.precision}
+    own, gradients = memory.trained_bytes(parts, **how)
+    return (
+        memory.weight_bytes(parts, preset.precision)
+        + own
+        + (1 + memory.N_MOMENTS) * gradients
+        + memory.kept_for_backward(shape.language, views, **how)
+        + memory.logits_bytes(shape.language.vocabulary, views, preset.precision)
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if load_preset(name).gpu])
+def test_a_step_fits_the_hardware_and_twice_as_much_does_not(name):
+    preset = load_preset(name)
+    assert preset.gpu and preset.models
+    room = gpu_named(preset.gpu).memory_bytes
+    for model in preset.models:
+        assert _step_bytes(name, model, times=1) < room
+    assert any(_step_bytes(name, model, times=2) > room for model in preset.models)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_taken_by_the_methods_that_it_is_for(name):
+    preset = load_preset(name)
+    for method in preset.suits or ("textual_unlearning", "npo", "cagul", "ecso"):
+        run = resolve(RunRequest(method=method, model="testbed-llava", preset=name, device="cpu"))
+        assert run.spec.preset == name and run.spec.method == f"{method}@{name}"
+        assert run.spec.precision == (preset.precision or "fp32")
+        for key, value in {**preset.settings, **preset.methods.get(method, {})}.items():
+            if hasattr(run.method.config, key):
+                assert run.spec.config[key] == value, (method, key)
+        if method == "cagul":
+            assert run.spec.config["trains"] == {}, "its model is frozen"
+
+
+def test_what_is_typed_goes_above_and_what_was_chosen_below():
+    asked = RunRequest(method="npo", model="testbed-llava", device="cpu")
+    chosen = resolve(asked)
+    assert chosen.spec.preset is None and "preset" not in chosen.spec.method
+    with_preset = resolve(replace(asked, preset="safety-mirage", overrides={"lora_rank": 4}))
+    config = with_preset.spec.config
+    assert (config["lora_rank"], config["lora_alpha"]) == (4, 256.0)
+    # The search chose steps; the preset says nothing of them.
+    assert config["steps"] == chosen.spec.config["steps"]
+    assert with_preset.spec.method == "npo+lora_rank=4@safety-mirage"
+    assert with_preset.selection is None, "they were not chosen for this row"
+    assert "chosen for 'npo'" in str(with_preset.borrowed)
+
+
+def test_a_run_without_a_preset_keeps_the_name_that_it_had_before_there_were_any():
+    run = resolve(RunRequest(method="npo", model="testbed-llava", device="cpu"))
+    asked = run.spec.model_dump(mode="json", exclude={"preset"})
+    assert run.run_id == digest(asked)[:16]
+    other = resolve(replace(run.request, preset="safety-mirage", overrides=run.spec.config))
+    assert other.run_id != run.run_id
+
+
+def test_the_record_names_it_and_the_base_is_run_in_the_same_precision(tmp_path, capsys):
+    mine = tmp_path / "half.yaml"
+    mine.write_text(
+        'name: half\ntitle: "Half"\nsource: "here"\nprecision: bf16\ntuning: lora\n'
+        "settings: {batch_size: 4, steps: 1}\n"
+    )
+    options = [
+        "--suite", SUITE, "--model", str(untrained_checkpoint()), "--device", "cpu",
+        "--preset", str(mine), "--results", str(tmp_path), "--limit", "1", "--json",
+    ]  # fmt: skip
+    assert main(["run", "--method", "textual_sft", *options]) == 0
+    (ended,) = json.loads(capsys.readouterr().out)["runs"]
+    record = RunRecord.model_validate_json(Path(ended["record"]).read_bytes())
+    assert (record.spec.preset, record.spec.precision) == ("half", "bf16")
+    assert (record.spec.method, record.spec.config["batch_size"]) == ("textual_sft@half", 4)
+    (base,) = tmp_path.glob("local/records/*/*/*original*/0.limit-1.json")
+    of_base = RunRecord.model_validate_json(base.read_bytes())
+    assert (of_base.spec.method, of_base.spec.precision) == ("original@half", "bf16")
+    assert not any("precision" in reason for reason in record.unrankable_reasons)
+    # On the board it stands beside that base.
+    (board,) = tmp_path.glob("local/leaderboard/*/*.json")
+    rows = {row["method"]: row for row in json.loads(board.read_text())["rows"]}
+    assert not any("original" in reason for reason in rows["textual_sft@half"]["reasons"])
+
+
+def test_a_recorded_run_is_asked_for_with_its_preset(tmp_path):
+    asked = RunRequest(
+        method="npo", model="testbed-llava", preset="safety-mirage", device="cpu",
+        results=tmp_path,
+    )  # fmt: skip
+    published = "results/published/testbed-safety/testbed-llava/npo/0.json"
+    record = RunRecord.model_validate_json((registry.REPOSITORY / published).read_bytes())
+    record = record.model_copy(update={"spec": resolve(asked).spec})
+    again = as_recorded(record, folder=tmp_path, device=None, suite=None, model=None)
+    assert again.preset == "safety-mirage"
+    assert resolve(again).spec == record.spec
+
+
+def test_mistakes_are_one_line(refused):
+    run = ["run", "--method", "npo"]
+    refused("presets", [*run, "--preset", "qlora-24g"], names="did you mean 'qlora-24gb'?")
+    line = refused("presets", [*run, "--preset", "fiubench"], names="preset 'fiubench' 'npo'")
+    assert "grad_diff" in line
+    refused("presets", [*run, "--preset", "none.yaml"], names="there is no such file")
+    with pytest.raises(UserError, match="unknown GPU 'a10': "):
+        gpu_named("a10")
