@@ -110,10 +110,19 @@ class Hook(ABC):  # noqa: B024 - abstract by its three kinds below
 
     differentiable: ClassVar[bool] = False
     served_by: ClassVar[tuple[str, ...]] = ("local",)
+    """The engines that can serve it; one of several kinds, those that can serve each of them."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        kinds = [kind.served_by for kind in cls.__bases__ if issubclass(kind, Hook)]
+        if "served_by" not in vars(cls):
+            cls.served_by = tuple(n for n in kinds[0] if all(n in kind for kind in kinds))
 
 
 class RewriteRequest(Hook):
     """Change the request before it is encoded (a system prompt, a reminder)."""
+
+    served_by = ("local", "openai")
 
     @abstractmethod
     def rewrite_request(self, sample: Sample) -> Sample:
@@ -141,6 +150,7 @@ class RewriteVisualTokens(Hook):
 class Respond(Hook):
     """Take over answering; `generate` may be called any number of times, or never."""
 
+    served_by = ("local", "openai")
     asks_model: ClassVar[bool] = True
     """False for one that never calls `generate`: no image is prepared for it."""
 

@@ -46,6 +46,11 @@ def as_recorded(
     must be given again; `UserError` where it is not the same one.
     """
     spec = record.spec
+    if spec.endpoint is not None:
+        raise UserError(
+            f"'{spec.endpoint.model}' at {spec.endpoint.url} answered in this run: what is served "
+            f"there may have changed; `run --engine {spec.engine}` asks it again"
+        )
     suite = suite or spec.suite
     if load_suite(suite).name != spec.suite:
         raise UserError(f"--suite {suite} is not '{spec.suite}', on which this run was made")

@@ -13,6 +13,12 @@ import typer
 from benchmark.commands.boards import WrittenBoard, show_boards, write_boards
 from benchmark.commands.completing import one_of, several_of
 from benchmark.commands.ended import facts_of, records_of, run_all
+from benchmark.commands.engines import (
+    EndpointOption,
+    EngineOption,
+    ServedModelOption,
+    read_endpoint,
+)
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     EVERY,
@@ -141,6 +147,9 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         defaults: DefaultsOption = False,
         device: DeviceOption = "auto",
         max_gpu_hours: BudgetOption = None,
+        engine: EngineOption = "local",
+        endpoint: EndpointOption = None,
+        served_model: ServedModelOption = None,
         checkpoint_every: CheckpointOption = 20.0,
         jobs: JobsOption = None,
         timeline: TimelineOption = None,
@@ -150,6 +159,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         # Names and settings are read before torch is imported: a typing error shows at once.
         names, numbers = read_methods(method), read_seeds(seeds)
         overrides = read_overrides(settings, config)
+        there = read_endpoint(engine, endpoint, served_model)
         _check_numbers(checkpoint_every=checkpoint_every, max_gpu_hours=max_gpu_hours)
         check_preset(preset, names)
         models = read_models(model, suite=suite, method=method)
@@ -170,6 +180,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
                     method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
                     preset=preset, force=force, tuned=not defaults, device=device,
                     results=where.root, upto=upto, checkpoint_every_s=checkpoint_every,
+                    endpoint=there,
                 )
                 for one in models
                 for row in names

@@ -19,10 +19,10 @@ from benchmark.core.verdicts import (
 
 # What a run's record is read with, whichever of the two files it is written in.
 __all__ = [
-    "Canary", "Cost", "DataUse", "Git", "JudgeInfo", "Keys", "Label", "Leaks", "MethodInfo",
-    "Response", "RunRecord", "RunSpec", "Score", "Selection", "Stage", "StageCost", "Status",
-    "StepLog", "Stored", "SuiteFacts", "System", "TrainingLog", "UnscoredReason", "Verdict",
-    "VerdictRow",
+    "Canary", "Cost", "DataUse", "Endpoint", "Git", "JudgeInfo", "Keys", "Label", "Leaks",
+    "MethodInfo", "Response", "RunRecord", "RunSpec", "Score", "Selection", "Stage", "StageCost",
+    "Status", "StepLog", "Stored", "SuiteFacts", "System", "TrainingLog", "UnscoredReason",
+    "Verdict", "VerdictRow",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
@@ -82,8 +82,17 @@ class System(Stored):
     python: str
 
 
+class Endpoint(Stored):
+    """Where answers are asked for that are not made here: an address up to `/v1`, and the name of
+    the model there. Its key is never part of it."""
+
+    url: str
+    model: str
+
+
 class RunSpec(Stored):
-    """All that a run was asked to do, defaults filled in."""
+    """All that a run was asked to do, defaults filled in. With an endpoint, `model` is the one that
+    it serves, and `precision` that of the local model which coherence is measured by."""
 
     method: str
     config: dict[str, JsonValue]
@@ -96,7 +105,9 @@ class RunSpec(Stored):
     precision: str
     max_new_tokens: int
     batch_size: int
-    preset: str | None = None
+    # Left out where there is none, so that a run without them is called what it always was.
+    preset: str | None = Field(default=None, exclude_if=lambda preset: preset is None)
+    endpoint: Endpoint | None = Field(default=None, exclude_if=lambda endpoint: endpoint is None)
 
 
 class MethodInfo(Stored):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.api import Hook
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.paths import ANSWERS
 from benchmark.core.records import Response, StageCost
@@ -14,6 +15,7 @@ from benchmark.core.store import JsonLines, digest
 from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.samples import fingerprint
+from benchmark.engines.endpoint import EndpointEngine, Note
 from benchmark.engines.local import LocalEngine
 from benchmark.progress import Reporter
 from benchmark.stages.artifact import Artifact
@@ -74,6 +76,7 @@ def _key(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> str:
             "max_new_tokens": run.spec.max_new_tokens,
             "batch_size": run.spec.batch_size,
             "engine": run.spec.engine,
+            "endpoint": run.spec.endpoint and run.spec.endpoint.model_dump(),
             "precision": run.spec.precision,
             "device": run.spec.device,
             "code": code_digest(ANSWERING_CODE),
@@ -94,7 +97,7 @@ def _ask(
 ) -> None:
     log = JsonLines(stage.path / ANSWERS)
     there = {response.sample_id for response in log.read(Response)}
-    engine = engine_of(run, artifact, loaded)
+    engine = make_engine(run, artifact, loaded, note=reporter.note)
     meter = Meter(
         stage.path / LEDGER, device=run.spec.device, lendings=engine.lendings, budget=budget
     )
@@ -121,12 +124,27 @@ def _ask(
     stage.finish({"n": len(samples), "cost": cost.model_dump(mode="json")})
 
 
+def make_engine(
+    run: Run, artifact: Artifact, loaded: Loaded, *, note: Note
+) -> LocalEngine | EndpointEngine:
+    """What the run asked for to answer for an artifact; `note` is told what goes wrong on the way.
+    Raises `RunFailed` for what that engine cannot serve."""
+    if run.spec.endpoint is None:
+        return engine_of(run, artifact, loaded)
+    if artifact.info.has_weights:
+        raise RunFailed(f"method '{run.spec.method}' changed weights, and an endpoint has its own")
+    return EndpointEngine(
+        run.spec.endpoint,
+        hooks=_hooks(run, artifact),
+        max_new_tokens=run.spec.max_new_tokens,
+        oracle=run.method.oracle,
+        note=note,
+    )
+
+
 def engine_of(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
-    """What answers for an artifact. Raises `RunFailed` for a hook that it cannot serve."""
-    hooks = run.method.hooks(artifact.state())
-    unserved = [type(h).__name__ for h in hooks if run.spec.engine not in h.served_by]
-    if unserved:
-        raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{run.spec.engine}'")
+    """What answers for an artifact here. Raises `RunFailed` for a hook that it cannot serve."""
+    hooks = _hooks(run, artifact)
     model = loaded.unlearned(artifact.info.id, artifact.delta())
     if not hooks:
         # A hook may want the base below the adapter.
@@ -137,6 +155,14 @@ def engine_of(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
         max_new_tokens=run.spec.max_new_tokens,
         oracle=run.method.oracle,
     )
+
+
+def _hooks(run: Run, artifact: Artifact) -> Sequence[Hook]:
+    hooks = run.method.hooks(artifact.state())
+    unserved = [type(h).__name__ for h in hooks if run.spec.engine not in h.served_by]
+    if unserved:
+        raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{run.spec.engine}'")
+    return hooks
 
 
 def _answered(stage: StageFolder, samples: Sequence[Sample], *, from_cache: bool) -> Answered:

@@ -108,7 +108,8 @@ def make_record(known: Known, *, status: Status, error: str | None, ended_at: st
         suite=facts_of(known.run.suite) if known.run else None,
         keys=_keys(known),
         method=_method(known),
-        model_sha256=known.loaded.sha256 if known.loaded else None,
+        # What an endpoint serves is known by its name alone.
+        model_sha256=known.loaded.sha256 if known.loaded and not known.request.endpoint else None,
         base_answers_key=known.base_answers_key,
         selection=known.run.selection if known.run else None,
         data=_data(known),

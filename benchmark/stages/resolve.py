@@ -15,11 +15,12 @@ from benchmark.api import Method, TrainingConfig
 from benchmark.core import registry
 from benchmark.core.config import build, merge, to_json
 from benchmark.core.errors import RunFailed, UserError
-from benchmark.core.records import RunSpec, Selection
+from benchmark.core.records import Endpoint, RunSpec, Selection
 from benchmark.core.registry import Entry
 from benchmark.core.rows import DEFAULTS, marked, row_name, split_row
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
 from benchmark.data.images import ImageStore
+from benchmark.engines import endpoint as asked_elsewhere
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 from benchmark.presets import Preset, load_preset
@@ -28,6 +29,8 @@ from benchmark.suites import Evaluation, Suite, check_fits, load_suite
 from benchmark.vlm.loading import digest_checkpoint
 
 ENGINE = "local"
+THERE = "@endpoint"
+"""How names of models end that are asked elsewhere."""
 # What a trained artifact and an answer depend on besides plugins, data and weights.
 TRAINING_CODE = ("benchmark/training", "benchmark/vlm")
 ANSWERING_CODE = ("benchmark/engines", "benchmark/vlm")
@@ -47,6 +50,7 @@ class RunRequest:
     preset: str | None = None
     force: bool = False
     device: str = "auto"
+    endpoint: Endpoint | None = None
     upto: Literal["train", "generate", "judge", "score"] = "score"
     part: Literal["evaluation", "selection"] = "evaluation"
     results: Path = field(default_factory=results_root)
@@ -74,9 +78,8 @@ class Run:
 
     @property
     def run_id(self) -> str:
-        """The same request is the same run. Without a preset, as before there were any."""
-        asked = self.spec.model_dump(mode="json")
-        return digest({name: asked[name] for name in asked if asked[name] or name != "preset"})[:16]
+        """The same request is the same run."""
+        return digest(self.spec.model_dump(mode="json"))[:16]
 
     @property
     def evaluation(self) -> Evaluation:
@@ -122,19 +125,25 @@ def settle(request: RunRequest) -> Run:
     below = merge(chosen.settings if chosen and request.tuned else {}, by_preset)
     config = build(method_type.Config, merge(below, overrides), where=f"method '{entry.name}'")
     precision = preset.precision if preset is not None else None
+    if request.endpoint is not None and isinstance(config, TrainingConfig):
+        raise UserError(
+            f"method '{row}' trains weights, and an endpoint keeps its own; `serve --method {row}` "
+            "offers the trained model, and `run --method original` asks it there"
+        )
     spec = RunSpec(
         method=row,
         config=to_json(config),
-        model=model_card.name,
+        model=model_card.name if request.endpoint is None else f"{request.endpoint.model}{THERE}",
         suite=suite.name,
         seed=request.seed,
         limit=request.limit,
-        engine=ENGINE,
+        engine=ENGINE if request.endpoint is None else asked_elsewhere.NAME,
         device=request.device,
         precision=precision or precision_of(config, request.device, model_card),
         max_new_tokens=suite.decoding.max_new_tokens,
         batch_size=suite.decoding.batch_size,
         preset=preset.name if preset is not None else None,
+        endpoint=request.endpoint,
     )
     results = Results(request.results)
     selection = _selection(chosen, request, row=row, entry=entry, model=model_card)
@@ -145,7 +154,7 @@ def settle(request: RunRequest) -> Run:
         method=_construct(method_type, config, entry),
         suite=suite,
         model_card=model_card,
-        cautions=model_card.cautions,
+        cautions=_cautions(model_card, request.endpoint),
         selection=selection,
         borrowed=_borrowed(chosen, selection, request, row=row),
         results=results,
@@ -194,12 +203,21 @@ def _selection(
     chosen: ChosenSettings | None, request: RunRequest, *, row: str, entry: Entry, model: ModelCard
 ) -> Selection | None:
     """How these very settings were chosen: not another row's, other weights' or an older loss's."""
-    if chosen is None or not request.tuned:
+    if chosen is None or not request.tuned or request.endpoint is not None:
         return None
     made_for = (chosen.row, chosen.method_sha256, chosen.model_sha256)
     if made_for != (row, entry.source_sha256, digest_checkpoint(model.checkpoint())):
         return None
     return chosen.selection
+
+
+def _cautions(card: ModelCard, endpoint: Endpoint | None) -> tuple[str, ...]:
+    if endpoint is None:
+        return card.cautions
+    return (
+        f"Answered by '{endpoint.model}' at {endpoint.url}: its weights, its precision and what "
+        f"its answers cost are not known here. Coherence is measured by {card.name}.",
+    )
 
 
 def _borrowed(
@@ -208,6 +226,8 @@ def _borrowed(
     """In words, where settings come from that were not chosen for this very row as it is now."""
     if chosen is None or selection is not None or not request.tuned:
         return None
+    if request.endpoint is not None:
+        return f"settings are those chosen for '{chosen.row}' on the local model"
     if chosen.row != row:
         return f"settings are those chosen for '{chosen.row}'"
     return (

@@ -44,6 +44,7 @@ class Shared:
             request.limit,
             request.preset,
             request.device,
+            request.endpoint,
             request.results,
         )
         if name not in self._bases:
