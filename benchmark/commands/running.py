@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,6 +18,7 @@ from benchmark.commands.engines import (
     ServedModelOption,
     read_endpoint,
 )
+from benchmark.commands.limits import budget_of, check_numbers, check_preset
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     EVERY,
@@ -35,11 +35,10 @@ from benchmark.commands.options import (
 from benchmark.commands.output import JsonOption, say, show_json
 from benchmark.core.errors import UserError
 from benchmark.core.garbage import nothing_to_collect
-from benchmark.core.store import check_writable
+from benchmark.core.store import Results, check_writable
 
 if TYPE_CHECKING:
     from benchmark.core.found import RunsEnded
-    from benchmark.cost.budget import Budget
     from benchmark.progress import Reporter
     from benchmark.several import Outcome
 
@@ -160,21 +159,17 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         names, numbers = read_methods(method), read_seeds(seeds)
         overrides = read_overrides(settings, config)
         there = read_endpoint(engine, endpoint, served_model)
-        _check_numbers(checkpoint_every=checkpoint_every, max_gpu_hours=max_gpu_hours)
+        check_numbers(checkpoint_every=checkpoint_every, max_gpu_hours=max_gpu_hours)
         check_preset(preset, names)
-        models = read_models(model, suite=suite, method=method)
-        check_models(suite=suite, models=models)
-        where = results_at(results)
-        check_writable(where.root)
+        models, where = _models(model, suite=suite, method=method), _writable(results)
         say(f"{_asked(names, models, suite=suite, seeds=numbers)}; loading ...")
         from benchmark.progress import Reporter
 
         reporter = Reporter()
         with reporter.timeline.kept_in(timeline):
-            once = _import(names, reporter=reporter)
+            once = _import(names, numbers, reporter=reporter)
             from benchmark.runner import RunRequest
 
-            _say_once(once, numbers)
             requests = [
                 RunRequest(
                     method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
@@ -186,18 +181,29 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
                 for row in names
                 for seed in (numbers if row not in once else (0,))
             ]  # fmt: skip
-            budget = _budget(max_gpu_hours, device=device)
-            everything = method == EVERY
             outcomes, code = run_all(
-                requests, jobs=jobs, everything=everything, reporter=reporter, budget=budget
-            )
+                requests, jobs=jobs, everything=method == EVERY, reporter=reporter,
+                budget=budget_of(max_gpu_hours, device=device),
+            )  # fmt: skip
             with reporter.timeline.doing("table"):
                 written = write_boards(records_of(outcomes), where) if upto == "score" else []
-                ended = _ended(outcomes, written, everything=everything, code=code)
+                ended = _ended(outcomes, written, everything=method == EVERY, code=code)
                 show_json(name, ended) if as_json else show_boards(written, where)
         return code
 
     return command
+
+
+def _models(model: str | None, *, suite: str, method: str) -> tuple[str, ...]:
+    models = read_models(model, suite=suite, method=method)
+    check_models(suite=suite, models=models)
+    return models
+
+
+def _writable(results: Path | None) -> Results:
+    where = results_at(results)
+    check_writable(where.root)
+    return where
 
 
 def _say_once(once: set[str], seeds: Sequence[int]) -> None:
@@ -205,30 +211,17 @@ def _say_once(once: set[str], seeds: Sequence[int]) -> None:
         say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
 
 
-def _check_numbers(*, checkpoint_every: float, max_gpu_hours: float | None) -> None:
-    if isnan(checkpoint_every):
-        raise UserError("--checkpoint-every 'nan': expected seconds")
-    if max_gpu_hours is not None and not max_gpu_hours > 0:
-        raise UserError(f"--max-gpu-hours '{max_gpu_hours:g}': expected hours, more than 0")
-
-
-def _budget(hours: float | None, *, device: str) -> Budget | None:
-    from benchmark.cost.budget import Budget
-    from benchmark.cost.clock import device_unit
-    from benchmark.stages.resolve import device_of
-
-    return Budget(3600 * hours, unit=device_unit(device_of(device))) if hours is not None else None
-
-
-def _import(names: Sequence[str], *, reporter: Reporter) -> set[str]:
+def _import(names: Sequence[str], seeds: Sequence[int], *, reporter: Reporter) -> set[str]:
     """Import all that a run needs, which takes seconds. Returns which of the methods have one
-    outcome whatever the seed."""
+    outcome whatever the seed, and says so where there are others."""
     with reporter.timeline.doing("import"), nothing_to_collect():
         # It complains at import that an optional kernel is not installed.
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
         import benchmark.runner  # noqa: F401 (what it brings with it is what takes long)
 
-        return _deterministic(names)
+        once = _deterministic(names)
+    _say_once(once, seeds)
+    return once
 
 
 def _ended(
@@ -241,18 +234,6 @@ def _ended(
         files=[str(path) for board in written for path in board.paths],
         exit_code=code,
     )
-
-
-def check_preset(name: str | None, methods: Sequence[str]) -> None:
-    """Raise for a preset that there is not, or that is for none of the methods."""
-    if name is None:
-        return
-    from benchmark.core.rows import split_row
-    from benchmark.presets import load_preset
-
-    preset = load_preset(name)
-    for method in methods:
-        preset.check_suits(split_row(method)[0])
 
 
 def check_models(*, suite: str, models: Sequence[str]) -> None:
