@@ -33,6 +33,7 @@ from serving_parts import (
     post,
     sample,
     serving,
+    shipped,
 )
 
 from benchmark.cli import main
@@ -298,6 +299,18 @@ def test_an_answer_that_nobody_waits_for_is_not_written(stream: bool) -> None:
         assert endless.begun.wait(60)
         gone.close()
         assert post(url, asking())[2]["choices"][0]["message"]["content"] == said_locally(PROMPT)
+
+
+def test_nothing_that_is_asked_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    one = picture(tmp_path)
+    with serving() as url:
+        assert ask(client(url), parts("what is this?", one)).choices[0].message.content
+    assert list(folder.iterdir()) == []
+    model = shipped()
+    assert model.encoder._prompts == {} and model.features.lend(one.sha256) is None
 
 
 # -- pieces -------------------------------------------------------------------------------------

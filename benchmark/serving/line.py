@@ -18,10 +18,12 @@ from threading import Event
 import torch
 
 from benchmark.core.records import Response
+from benchmark.cost.lending import Lending
 from benchmark.engines.local import LocalEngine
 from benchmark.serving.limits import Limits, Refused
 from benchmark.serving.questions import Question
 from benchmark.serving.writing import Abandoned, Pieces, Watch
+from benchmark.vlm.perception import ImageFeatures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +127,8 @@ class Line:
         text_of = partial(_text_of, self._engine)
         pieces = Pieces(text_of, say=say)
         if self._engine.responds:
-            # Its first words are known when all passes are done. What it was cut to would be
-            # judged by the hook as if the model had said no more.
+            # Its first word is known once all passes are done; and a hook that looks at an answer
+            # must see as much of it as in a run.
             watch = Watch(lambda _ids: None, abandoned=abandoned)
             engine = self._engine.watched(watch, max_new_tokens=self._limits.max_tokens)
             (response,) = engine.answer([question.sample])
@@ -162,9 +164,12 @@ class Line:
         return response.model_copy(update={"text": text, "truncated": True})
 
     def _forget(self) -> None:
-        """Prompts are remembered by the encoder, which a run asks again and a client does not."""
-        self._engine.model.encoder.forget()
-        for lending in self._engine.model.lendings:
+        """A run asks the same again, so that its model remembers prompts and pictures; what
+        strangers ask would fill the memory."""
+        model = self._engine.model
+        model.encoder.forget()
+        model.features = ImageFeatures(Lending(str(model.device)))
+        for lending in model.lendings:
             lending.open()
 
 
