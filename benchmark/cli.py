@@ -3,8 +3,8 @@
 `vlm-bench` is the same by a name that a shell can complete.
 
 Exit codes: 0 done, 1 a run failed (recorded), 2 user error, 3 something asked for is missing
-(`doctor`; or a method that was named needs what its target or suite does not offer), 4 budget stop,
-130 interrupted and resumable. Bugs keep their traceback.
+(`doctor`; or a method that was named needs what its target or suite does not offer), 4 stopped
+at `--max-gpu-hours`, 130 interrupted and resumable. Bugs keep their traceback.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from benchmark.commands import (
     listing,
     mechanisms,
     miniature,
+    planning,
     plotting,
     publishing,
     reproducing,
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 for _module in (
     running,
+    planning,
     searching,
     studying,
     adding,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from live_models import untrained_checkpoint
@@ -16,10 +17,10 @@ from benchmark.cost.meter import Meter
 SUITE = str(Path(__file__).parent / "suites" / "small-safety.yaml")
 
 
-def _run(*options: str, folder: Path, methods: str = "textual_unlearning+batch_size=4+steps=12"):
+def _train(*options: str, folder: Path, methods: str = "textual_unlearning+batch_size=4+steps=6"):
     return main(
         [
-            "run", "--method", methods, "--suite", SUITE, "--model", str(untrained_checkpoint()),
+            "train", "--method", methods, "--suite", SUITE, "--model", str(untrained_checkpoint()),
             "--device", "cpu", "--checkpoint-every", "1000", "--results", str(folder),
             "--jobs", "1", "--json", *options,
         ]
@@ -53,37 +54,65 @@ def test_what_earlier_attempts_took_counts_and_each_ledger_once(tmp_path):
     assert len(ledger.read_text().splitlines()) == n_lines
 
 
+def _made(folder: Path) -> dict[str, Any]:
+    (manifest,) = folder.glob("local/stages/train/*/manifest.json")
+    return json.loads(manifest.read_text())
+
+
 def test_a_training_stops_with_a_checkpoint_and_goes_on(tmp_path, capsys):
-    assert _run(folder=tmp_path / "whole") == 0
-    whole = json.loads(capsys.readouterr().out)["runs"][0]
+    assert _train(folder=tmp_path / "whole") == 0
+    whole = _made(tmp_path / "whole")
+    capsys.readouterr()
 
     folder = tmp_path / "stopped"
-    assert _run("--max-gpu-hours", "0.00001", folder=folder) == 4
+    assert _train("--max-gpu-hours", "0.00001", folder=folder) == 4
     said = capsys.readouterr()
     (stopped,) = json.loads(said.out)["runs"]
     assert (stopped["status"], stopped["failed_stage"]) == ("over_budget", "train")
     assert "of 1e-05 CPU-core-hours are spent" in said.err and said.err.count("error: ") == 1
     (checkpoint,) = folder.rglob("*.checkpoint*")
     assert checkpoint.stat().st_size > 0
+    (record,) = folder.rglob("0.over_budget.json")
+    assert json.loads(record.read_text())["cost"]["stages"]["train"]["device_s"] > 0.036
 
     # The same limit does nothing more.
     (ledger,) = folder.glob("local/stages/train/*/cost.jsonl")
     before = ledger.read_text()
-    assert _run("--max-gpu-hours", "0.00001", folder=folder) == 4
+    assert _train("--max-gpu-hours", "0.00001", folder=folder) == 4
     assert ledger.read_text() == before
-    capsys.readouterr()
 
-    assert _run("--max-gpu-hours", "1", folder=folder) == 0
-    (ended,) = json.loads(capsys.readouterr().out)["runs"]
-    first, last = (json.loads(Path(one["record"]).read_text()) for one in (whole, ended))
-    assert last["digests"] == first["digests"] and last["scores"] == first["scores"]
-    assert last["training"]["resumed_at_steps"], "it went on where it had stopped"
-    assert last["training"]["curves"] == first["training"]["curves"]
+    assert _train("--max-gpu-hours", "1", folder=folder) == 0
+    made = _made(folder)
+    assert made["training"].pop("resumed_at_steps") not in ([], [0]), "it went on"
+    assert whole["training"].pop("resumed_at_steps") == []
+    assert made["training"] == whole["training"] and made["files"] == whole["files"]
+    assert not list(folder.rglob("*.checkpoint*"))
+
+
+def test_answers_are_kept_when_the_limit_is_reached_among_them(tmp_path):
+    """Each batch is on disk before the limit is looked at."""
+    ledger = tmp_path / "cost.jsonl"
+    kept: list[int] = []
+    meter = Meter(ledger, device="cpu", budget=Budget(1e-9))
+
+    def answer() -> None:
+        with meter.running():
+            for batch in range(9):
+                # As long as the clock of a processor needs to notice.
+                kept.append(sum(range(batch, 2_000_000)))
+                meter.beat()
+
+    with pytest.raises(OverBudget):
+        answer()
+    assert 1 <= len(kept) < 9
+    signs = [json.loads(line)["sign"] for line in ledger.read_text().splitlines()]
+    assert (signs.count("kept"), signs[-1]) == (len(kept), "failed")
+    assert Ledger(ledger).totals().device_s > 0
 
 
 def test_runs_whose_turn_comes_too_late_are_not_begun(tmp_path, capsys):
     methods = "textual_sft+batch_size=4+steps=4,npo+batch_size=4+steps=4"
-    assert _run("--max-gpu-hours", "0.00001", folder=tmp_path, methods=methods) == 4
+    assert _train("--max-gpu-hours", "0.00001", folder=tmp_path, methods=methods) == 4
     said = capsys.readouterr()
     assert [one["status"] for one in json.loads(said.out)["runs"]] == ["over_budget", "not_begun"]
     assert "not begun: npo+batch_size=4+steps=4 on " in said.err

@@ -97,9 +97,9 @@ def test_a_run_without_a_preset_keeps_the_name_that_it_had_before_there_were_any
 
 
 def test_the_record_names_it_and_the_base_is_run_in_the_same_precision(tmp_path, capsys):
-    mine = tmp_path / "half.yaml"
+    mine = tmp_path / "mine.yaml"
     mine.write_text(
-        'name: half\ntitle: "Half"\nsource: "here"\nprecision: bf16\ntuning: lora\n'
+        'name: mine\ntitle: "Mine"\nsource: "here"\nprecision: fp32\ntuning: lora\n'
         "settings: {batch_size: 4, steps: 1}\n"
     )
     options = [
@@ -109,16 +109,16 @@ def test_the_record_names_it_and_the_base_is_run_in_the_same_precision(tmp_path,
     assert main(["run", "--method", "textual_sft", *options]) == 0
     (ended,) = json.loads(capsys.readouterr().out)["runs"]
     record = RunRecord.model_validate_json(Path(ended["record"]).read_bytes())
-    assert (record.spec.preset, record.spec.precision) == ("half", "bf16")
-    assert (record.spec.method, record.spec.config["batch_size"]) == ("textual_sft@half", 4)
+    assert (record.spec.preset, record.spec.precision) == ("mine", "fp32")
+    assert (record.spec.method, record.spec.config["batch_size"]) == ("textual_sft@mine", 4)
     (base,) = tmp_path.glob("local/records/*/*/*original*/0.limit-1.json")
     of_base = RunRecord.model_validate_json(base.read_bytes())
-    assert (of_base.spec.method, of_base.spec.precision) == ("original@half", "bf16")
+    assert (of_base.spec.method, of_base.spec.precision) == ("original@mine", "fp32")
     assert not any("precision" in reason for reason in record.unrankable_reasons)
     # On the board it stands beside that base.
     (board,) = tmp_path.glob("local/leaderboard/*/*.json")
     rows = {row["method"]: row for row in json.loads(board.read_text())["rows"]}
-    assert not any("original" in reason for reason in rows["textual_sft@half"]["reasons"])
+    assert not any("original" in reason for reason in rows["textual_sft@mine"]["reasons"])
 
 
 def test_a_recorded_run_is_asked_for_with_its_preset(tmp_path):

@@ -26,6 +26,7 @@ class Phase:
     config: TrainingConfig
     modules: Mapping[str, nn.Module]
     pools: Mapping[str, Pool]
+    reference: bool = True
 
 
 Adapt = Callable[[TrainingConfig], TrainingConfig]
@@ -72,6 +73,7 @@ class Rehearsal(Loop):
             config=config,
             modules=modules or {},
             pools=self.pools if pools is None else pools,
+            reference=reference,
         )
         self.asked.append(wanted)
         super().__call__(

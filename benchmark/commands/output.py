@@ -32,6 +32,7 @@ TYPES = {
     "judge": _RUNS,
     "score": _RUNS,
     "study": _RUNS,
+    "plan": "benchmark.planning.planned:Planned",
     "search": "list of benchmark.core.found:Searched",
     "check": "list of benchmark.checks.outcome:Outcome",
     "new-method": "benchmark.core.found:NewMethod",

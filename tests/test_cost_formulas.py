@@ -1,0 +1,191 @@
+"""The formulas behind `plan`, each against what is counted: bytes, operations, visual tokens."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from live_models import pool, sample, untrained, untrained_checkpoint
+from peft.tuners.lora import LoraLayer
+from PIL import Image
+from transformers import LlavaNextProcessor, LlavaOnevisionProcessor
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from benchmark.cost import memory
+from benchmark.cost.flops import architecture_of, image_flops
+from benchmark.cost.parameters import parts_of
+from benchmark.cost.pictures import seen
+from benchmark.cost.shapes import shape_in
+from benchmark.models import load_card
+from benchmark.planning.sizes import ByRule, Pictures
+from benchmark.planning.work import Model
+
+SHAPE = shape_in(untrained_checkpoint())
+PARTS = parts_of("llava", SHAPE)
+RANK = 4
+SIZES = [(640, 480), (336, 336), (1200, 300), (257, 1023)]
+
+
+# -- memory -------------------------------------------------------------------------------------
+
+
+def _saved(model: Any, view: Any) -> int:
+    """Bytes that autograd keeps of the language layers, each storage once, without parameters."""
+    own = {p.untyped_storage().data_ptr() for p in model.hf.parameters()}
+    kept: dict[int, tuple[int, Any]] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model.answer_hidden(view)
+    return sum(n_bytes for n_bytes, _ in kept.values())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("tuning", "dropout"), [("lora", 0.0), ("lora", 0.1), ("full", 0.0)])
+def test_what_autograd_keeps_is_as_reckoned(precision, tuning, dropout):
+    model = untrained(precision)
+    model.prepare({"language": tuning}, rank=RANK, alpha=8.0, dropout=dropout)
+    model.hf.train()
+    samples = [sample(name) for name in ("zerupa", "ditupu", "divumi", "pokara")]
+    view = model.view(samples, ["sorry, i can not help with that."] * 4)
+    n_sequences, n_tokens = view.input_ids_BT.shape
+    batch = memory.Batch(n_sequences=n_sequences, n_tokens=n_tokens, n_predicted=0)
+    reckoned = memory.kept_for_backward(
+        SHAPE.language, [batch], tuning=tuning, rank=RANK, precision=precision,
+        mask_bytes=4 if dropout else 0,
+    )  # fmt: skip
+    # The last norm, and inputs of the first layer that need no gradient, are a part in forty here.
+    assert reckoned == pytest.approx(_saved(model, view), rel=0.04)
+
+
+def test_what_is_trained_is_as_reckoned():
+    model = untrained()
+    model.prepare({"language": "lora"}, rank=RANK, alpha=8.0, dropout=0.0)
+    n_adapter = sum(p.numel() for p in model.trainable().values())
+    assert memory.adapter_parameters(PARTS.layers, RANK) == n_adapter
+    n_maps = sum(isinstance(module, LoraLayer) for module in model.hf.modules())
+    assert n_maps == memory.MAPS_WITH_ADAPTERS * SHAPE.language.layers
+    own, gradients = memory.trained_bytes(PARTS, tuning="lora", rank=RANK, precision="bf16")
+    assert own == gradients == 4 * n_adapter
+    full = untrained()
+    full.prepare({"language": "full"}, rank=RANK, alpha=8.0, dropout=0.0)
+    n_language = sum(p.numel() for p in full.trainable().values())
+    head, gradients = memory.trained_bytes(PARTS, tuning="full", rank=0, precision="fp32")
+    assert (head, gradients) == (4 * full.roles.head.weight.numel(), 4 * n_language)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_weights_take_what_is_reckoned(precision):
+    held = sum(p.nbytes for p in untrained(precision).hf.parameters())
+    assert memory.weight_bytes(PARTS, precision) == held
+
+
+def test_a_language_model_in_four_bits_takes_what_is_reckoned():
+    model = untrained("nf4")
+    held = 0
+    for _, parameter in model.roles.parameters(model.hf, "language"):
+        state = getattr(parameter, "quant_state", None)
+        held += parameter.nbytes
+        held += state.absmax.nbytes + state.state2.absmax.nbytes if state is not None else 0
+    seeing = PARTS.vision.parameters + PARTS.projector.parameters
+    reckoned = memory.weight_bytes(PARTS, "nf4") - memory.UNQUANTISED_BYTES * seeing
+    # Blocks that are not full take as much as full ones.
+    assert reckoned == pytest.approx(held, rel=0.002)
+
+
+def test_memory_by_hand():
+    # Two views of 3 and 5 predicted places over 10 words; the second is asked of the reference too.
+    views = [
+        memory.Batch(n_sequences=1, n_tokens=8, n_predicted=3),
+        memory.Batch(n_sequences=1, n_tokens=8, n_predicted=5, with_reference=True),
+    ]
+    # Kept: (3 x 4 + 5 x 8) x 10; made on the way for the larger one: 5 x (2 + 4) x 10.
+    assert memory.logits_bytes(10, views, "bf16") == 520 + 300
+    # Keys and values: 2 x layers x heads x size x 2 bytes, for 6 x 7 tokens.
+    shape = SHAPE.language
+    a_token = 2 * shape.layers * shape.kv_heads * shape.head_size * 2
+    held = memory.cache_bytes(shape, n_sequences=6, n_tokens=7, precision="bf16")
+    assert held == 42 * a_token
+
+
+# -- operations ---------------------------------------------------------------------------------
+
+
+def test_looking_takes_the_operations_that_a_run_counts(tmp_path):
+    """The general formula, on the family that has one of its own and is counted in runs."""
+    from benchmark.data.images import ImageStore
+
+    store = ImageStore(tmp_path)
+    images = [store.put(np.full((8, 8, 3), shade, dtype=np.uint8)) for shade in (0, 200)]
+    shown = [sample(f"n{index}", images=(image,)) for index, image in enumerate(images * 2)]
+    model = untrained()
+    architecture = architecture_of(model.hf.config)
+    pictures = Pictures("llava", SHAPE)
+    reckoned = Model(
+        architecture=architecture, parts=PARTS, sizes=ByRule(pictures, 4.0), pictures=pictures,
+        bytes_a_number=4,
+    )  # fmt: skip
+    n_images, flops = reckoned.looking_flops(pool("keep", shown).samples, n_uses=4)
+    assert n_images == 2
+    # That one does not embed the class token as if it were a patch.
+    assert flops == pytest.approx(image_flops(architecture, n_images=2), rel=0.005)
+
+
+# -- pictures -----------------------------------------------------------------------------------
+
+
+def _anyres(name: str, kind: Any) -> Any:
+    vision = load_card(name).shape.vision  # type: ignore[union-attr]
+    processor = object.__new__(kind)
+    processor.image_processor = SimpleNamespace(image_grid_pinpoints=[list(g) for g in vision.grid])
+    processor.patch_size, processor.num_additional_image_tokens = vision.patch_size, 0
+    processor.num_image_tokens = vision.tile_tokens
+    processor.vision_aspect_ratio = f"anyres_max_{vision.max_tiles}"
+    return processor
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_visual_tokens_are_those_of_the_processors(width, height):
+    def tokens(name: str) -> int:
+        card = load_card(name)
+        assert card.shape is not None
+        return seen(card.family, card.shape.vision, width=width, height=height).tokens
+
+    for name, kind in (
+        ("llava-next-mistral-7b", LlavaNextProcessor),
+        ("llava-onevision-7b", LlavaOnevisionProcessor),
+    ):
+        side = load_card(name).shape.vision.image_size  # type: ignore[union-attr]
+        counted = _anyres(name, kind)._get_number_of_features(height, width, side, side)
+        assert tokens(name) == counted
+    picture = Image.new("RGB", (width, height))
+    qwen = Qwen2VLImageProcessorPil(
+        size={"shortest_edge": 3136, "longest_edge": 12845056}, patch_size=14, merge_size=2
+    )
+    (grid,) = qwen(picture, return_tensors="pt")["image_grid_thw"].tolist()
+    assert tokens("qwen2-vl-7b") == tokens("qwen2.5-vl-7b") == grid[1] * grid[2] // 4
+    tiled = GotOcr2ImageProcessorPil(size={"height": 448, "width": 448}, crop_to_patches=True)
+    (n_tiles,) = tiled(picture, return_tensors="pt")["num_patches"]
+    assert tokens("internvl3-8b") == 256 * int(n_tiles)
+
+
+def test_visual_tokens_as_their_papers_say_them():
+    """One picture of 640 x 480 pixels."""
+    said = {
+        "llava-1.5-7b": 576, "paligemma2-3b-mix": 1024, "gemma3-4b": 256,
+        # 169 each of 4 x 3 tiles and an overview; 81 each of as many.
+        "idefics3-8b": 13 * 169, "smolvlm-2.2b": 13 * 81, "llama-3.2-11b-vision": 1,
+    }  # fmt: skip
+    for name, tokens in said.items():
+        card = load_card(name)
+        assert card.shape is not None
+        assert seen(card.family, card.shape.vision, width=640, height=480).tokens == tokens, name
