@@ -94,6 +94,14 @@ metric: contains
 STUDY = ROOT / "benchmark" / "studies" / "loss_terms.yaml"
 MODEL = (ROOT / "benchmark" / "models" / "testbed-llava.yaml").read_text()
 MODEL = MODEL.replace("path: benchmark", f"path: {ROOT / 'benchmark'}")
+PRESET = """
+name: mine
+title: One quick step
+source: a test
+precision: fp32
+tuning: lora
+settings: {steps: 1, batch_size: 1}
+"""
 ON_SUITE, ON_MODEL = ["--suite", str(SUITE)], ["--model", "testbed-llava"]
 # Which file, what it is valid as, and the command that reads it.
 YAML: dict[str, tuple[str, str, Callable[[str], list[str]]]] = {
@@ -103,6 +111,9 @@ YAML: dict[str, tuple[str, str, Callable[[str], list[str]]]] = {
         "small-safety.yaml", SUITE.read_text(), lambda path: [*TRAIN, *ON_MODEL, "--suite", path],
     ),
     "study": ("loss_terms.yaml", STUDY.read_text(), lambda path: ["study", path]),
+    "preset": (
+        "mine.yaml", PRESET, lambda path: [*TRAIN, *ON_SUITE, *ON_MODEL, "--preset", path],
+    ),
     "config": (
         "c.yaml", "steps: 1\nbatch_size: 1\n",
         lambda path: ["train", "--method", "npo", "--device", "cpu", *ON_SUITE, *ON_MODEL,

@@ -125,7 +125,7 @@ def test_yaml_that_is_none(refused: Refuse, tmp_path: Path, kind: str, damage: s
 
 @DRAWN
 @given(data=st.data())
-@pytest.mark.parametrize("kind", ["dataset", "model", "suite", "study"])
+@pytest.mark.parametrize("kind", ["dataset", "model", "suite", "study", "preset"])
 def test_a_field_of_the_wrong_type_or_name(
     refused: Refuse, tmp_path: Path, kind: str, data: st.DataObject
 ) -> None:

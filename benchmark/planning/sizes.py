@@ -15,6 +15,7 @@ from benchmark.cost.lending import Lending
 from benchmark.cost.pictures import Seen, seen
 from benchmark.models.shape import Family, Shape
 from benchmark.vlm.encoding import Encoder
+from benchmark.vlm.processors import load_processor
 
 
 class Sizes(Protocol):
@@ -56,17 +57,20 @@ class ByProcessor:
     """Exact: with the tokenizer and template that the run will use."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoConfig, AutoProcessor
+        from transformers import AutoConfig
 
         try:
-            processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+            processor = load_processor(folder)
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
         # The libraries answer a damaged file with whatever comes to them.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"the processor in {folder} cannot be loaded: {reason}") from error
         self._encoder = Encoder(
-            processor, image_token_id=config.image_token_id, lending=Lending("cpu")
+            processor,
+            image_token_id=config.image_token_id,
+            lending=Lending("cpu"),
+            types={},
         )
 
     def prompt(self, sample: Sample) -> int:
