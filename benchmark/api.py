@@ -106,10 +106,11 @@ class Hook(ABC):  # noqa: B024 - abstract by its three kinds below
     """A change to how a request is answered, by a model whose weights may be untouched.
 
     A hook sees requests as a deployed model would: words and images, under an id that says nothing.
+    `served_by` names the engines that can serve it.
     """
 
     differentiable: ClassVar[bool] = False
-    served_by: ClassVar[tuple[str, ...]] = ("local",)
+    served_by: ClassVar[tuple[str, ...]] = ("local", "vllm")
     """The engines that can serve it; one of several kinds, those that can serve each of them."""
 
     def __init_subclass__(cls) -> None:

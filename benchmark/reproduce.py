@@ -65,6 +65,7 @@ def as_recorded(
         limit=spec.limit,
         preset=spec.preset,
         device=device or spec.device,
+        engine=spec.engine,
         results=folder,
     )
     if resolve(asked).spec.config == spec.config:

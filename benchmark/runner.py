@@ -13,8 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 
-import torch
-
 from benchmark.api import TrainingConfig
 from benchmark.core import environment
 from benchmark.core.errors import RunFailed, UserError
@@ -29,13 +27,15 @@ from benchmark.progress import Reporter
 from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
 from benchmark.stages.coherence import OwnWords, Untouched
+from benchmark.stages.engines import check_engine, with_engine
 from benchmark.stages.judge import judge
-from benchmark.stages.loaded import Loaded
+from benchmark.stages.loaded import Loaded, folder_of
 from benchmark.stages.plans import COHERENCE, plan_of
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.shared import Shared
 from benchmark.stages.train import load_pools, train
+from benchmark.vlm.memory import is_out_of_memory
 from benchmark.vlm.perception import Perceptions
 
 __all__ = ["RunRequest", "Shared", "prepare", "record_lost", "run"]
@@ -74,7 +74,7 @@ def run(
     except RunFailed as error:
         return _finish(known, "failed", str(error), reporter)
     except (Exception, SystemExit) as error:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             return _finish(known, "failed", f"out of memory: {_first_line(error)}", reporter)
         # A plugin may raise anything: its author gets the traceback, the other runs go on.
         traceback.print_exc(file=sys.stderr)
@@ -177,6 +177,7 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
             reporter.note(run_.borrowed)
         known.stage = "load"
         loaded = known.loaded = _to_load(run_, known.perceptions, reporter)
+        check_engine(run_, checkpoint=folder_of(run_.model_card))
     known.enter("train")
     with doing("pools"):
         known.pools = load_pools(run_, shared.pools)
@@ -193,16 +194,20 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
     with doing("samples"):
         known.samples = shared.samples(run_)
     known.enter("generate")
+    run_ = known.run = with_engine(
+        run_, known.artifact, checkpoint=folder_of(run_.model_card), say=reporter.note
+    )
     base = _base(known, reporter, shared) if request.method != BASE else known
     with doing("generate"):
         known.answered = answer(
             run_, known.artifact, known.samples, loaded=loaded, reporter=reporter,
             again=request.force, begun=known.begun.append, budget=shared.budget,
+            base=base.answered.responses if base.answered is not None else None,
         )  # fmt: skip
     loaded.drop()
     assert base.answered is not None
     known.base_answers_key = base.answered.key
-    known.canary = canary(known.samples, known.answered, base.answered)
+    known.canary = canary(known.samples, known.answered.responses, base.answered.responses)
     if request.upto == "generate":
         return
     known.enter("judge")
@@ -232,7 +237,12 @@ def _to_load(run_: Run, perceptions: Perceptions, reporter: Reporter) -> Loaded:
 
 def _base(of: Known, reporter: Reporter, shared: Shared) -> Known:
     """The untouched model's answers and verdicts on the same samples, shared by all methods."""
-    request = replace(of.request, method=BASE, overrides={}, seed=0, upto="score", force=False)
+    assert of.run is not None
+    # By the engine that answers for the method: what differs is to be the method's doing.
+    request = replace(
+        of.request, method=BASE, overrides={}, seed=0, upto="score", force=False,
+        engine=of.run.spec.engine,
+    )  # fmt: skip
 
     def make() -> Known:
         known = replace(_begun(request, shared), git=of.git)
@@ -280,13 +290,6 @@ def _finish(known: Known, status: Status, error: str | None, reporter: Reporter)
         if known.request.part == "evaluation":
             save_record(known, record)
     return record
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Also on a CPU, where torch has no type of its own for it."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
 
 
 def _first_line(error: BaseException) -> str:

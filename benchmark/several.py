@@ -21,6 +21,7 @@ import torch
 from benchmark import runner
 from benchmark.core.environment import usable_cores
 from benchmark.core.errors import RunFailed, UserError
+from benchmark.engines.engine import LOCAL
 from benchmark.engines.workers import can_fork, die_with_parent
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest, Shared
@@ -76,6 +77,10 @@ def _n_jobs(
     """How many runs at once; on the way to more than one, what they share is made."""
     n_jobs = min(asked or usable_cores(), len(requests))
     if n_jobs < 2:
+        return 1
+    if any(request.engine != LOCAL for request in requests):
+        if asked is not None:
+            reporter.note(f"one run after another: several at once need engine {LOCAL}")
         return 1
     on_target: dict[tuple[object, ...], dict[str, RunRequest]] = {}
     for request in requests:

@@ -30,7 +30,7 @@ from benchmark.probes.serving import trained
 from benchmark.progress import Reporter
 from benchmark.reproduce import as_recorded
 from benchmark.runner import RunRequest, run
-from benchmark.stages.answer import make_engine
+from benchmark.stages.serving import endpoint_engine
 from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -118,7 +118,7 @@ def test_what_an_endpoint_cannot_serve_is_refused(
     nowhere = Endpoint(url="http://127.0.0.1:9/v1", model="m")
     made = trained(request("gold", tmp_path, nowhere), reporter=Reporter(quiet=True))
     with pytest.raises(RunFailed, match="method 'gold' changed weights, and an endpoint has its"):
-        make_engine(made.run, made.artifact, made.loaded, note=print)
+        endpoint_engine(made.run, made.artifact, note=print)
     there = ["--engine", "openai", "--endpoint", nowhere.url, "--served-model", "m"]
     where = ["--suite", SUITE, "--model", "testbed-llava", "--device", "cpu"]
     assert main(["run", "--method", "npo", *where, *there]) == 2

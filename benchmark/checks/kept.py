@@ -13,9 +13,9 @@ from benchmark.checks.outcome import Blocked, CheckFailed, NotApplicable
 from benchmark.checks.subject import Ran, Subject
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.samples import Answers, Sample
+from benchmark.engines.engine import LOCAL
 from benchmark.engines.local import LocalEngine
 from benchmark.stages.attempt import check_roles, declared_roles
-from benchmark.stages.resolve import ENGINE
 from benchmark.stages.surroundings import restored
 
 
@@ -123,11 +123,11 @@ def _unlike(seen: str) -> CheckFailed:
 
 def _check_served_by(hooks: Sequence[Hook]) -> None:
     for hook in hooks:
-        if ENGINE not in hook.served_by or not isinstance(hook.differentiable, bool):
+        if LOCAL not in hook.served_by or not isinstance(hook.differentiable, bool):
             raise CheckFailed(
-                expected=f"`served_by` names the engines that can ask it, '{ENGINE}' among them",
+                expected=f"`served_by` names the engines that can ask it, '{LOCAL}' among them",
                 seen=f"{type(hook).__name__}.served_by = {hook.served_by!r}",
-                remedy=f'write served_by = ("{ENGINE}",), the default',
+                remedy=f'write served_by = ("{LOCAL}",), or leave it out',
             )
 
 

@@ -1,4 +1,4 @@
-"""Options that say who answers: the model in this process, or an endpoint elsewhere."""
+"""Options that say who answers: the model here, by one engine or another, or an endpoint."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from benchmark.core.errors import MissingError, UserError
 if TYPE_CHECKING:
     from benchmark.core.records import Endpoint
 
-EngineName = Literal["local", "openai"]
+EngineName = Literal["local", "vllm", "auto", "openai"]
 EngineOption = Annotated[
     EngineName,
-    typer.Option("--engine", help="Who answers: `openai` is any endpoint with OpenAI's interface."),
+    typer.Option(
+        "--engine",
+        help="Who answers: local is transformers in this process; vllm needs `make setup-vllm`; "
+        "auto is vllm where it is installed and serves model and method, and says what it chose; "
+        "openai is any endpoint with OpenAI's interface.",
+    ),
 ]
 EndpointOption = Annotated[
     str | None,
@@ -30,7 +35,7 @@ ServedModelOption = Annotated[
 def read_endpoint(engine: EngineName, url: str | None, model: str | None) -> Endpoint | None:
     """The endpoint that is to answer, None for the model itself. Raises `UserError` for options
     that do not go together and an address that is none, `MissingError` without the client."""
-    if engine == "local":
+    if engine != "openai":
         if url is not None or model is not None:
             raise UserError("--endpoint and --served-model go with --engine openai")
         return None

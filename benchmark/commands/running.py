@@ -175,7 +175,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
                     method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
                     preset=preset, force=force, tuned=not defaults, device=device,
                     results=where.root, upto=upto, checkpoint_every_s=checkpoint_every,
-                    endpoint=there,
+                    engine=engine, endpoint=there,
                 )
                 for one in models
                 for row in names

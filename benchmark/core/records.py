@@ -19,10 +19,10 @@ from benchmark.core.verdicts import (
 
 # What a run's record is read with, whichever of the two files it is written in.
 __all__ = [
-    "Canary", "Cost", "DataUse", "Endpoint", "Git", "JudgeInfo", "Keys", "Label", "Leaks",
-    "MethodInfo", "Response", "RunRecord", "RunSpec", "Score", "Selection", "Stage", "StageCost",
-    "Status", "StepLog", "Stored", "SuiteFacts", "System", "TrainingLog", "UnscoredReason",
-    "Verdict", "VerdictRow",
+    "BatchCount", "Canary", "Cost", "DataUse", "Endpoint", "Git", "JudgeInfo", "Keys", "Label",
+    "Leaks", "MethodInfo", "Response", "RunRecord", "RunSpec", "Score", "Selection",
+    "ServedProbe", "Serving", "Stage", "StageCost", "Status", "StepLog", "Stored", "SuiteFacts",
+    "System", "TrainingLog", "UnscoredReason", "Verdict", "VerdictRow",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
@@ -156,6 +156,33 @@ class Canary(Stored):
     n_changed: int
 
 
+class BatchCount(Stored):
+    """How many batches of one size were asked."""
+
+    size: int = Field(ge=1)
+    n: int = Field(ge=1)
+
+
+class ServedProbe(Stored):
+    """Answers of an engine inside the forget scope, beside transformers' own of the same model
+    (`n_agree`) and the engine's own of the untouched one (`n_changed`, None where it is that)."""
+
+    n: int
+    n_agree: int
+    n_changed: int | None
+
+
+class Serving(Stored):
+    """How answers were made: by which engine, in which batches, with the weights in which form, and
+    whether it answers as transformers does; None where it is transformers."""
+
+    engine: str
+    version: str | None
+    form: str | None
+    batches: list[BatchCount]
+    probe: ServedProbe | None
+
+
 class TrainingLog(Stored):
     """Thinned loss curves: per named term (unweighted) and in total, [step, value]. Of several
     phases each curve bears its phase before the term: `gate/forget`."""
@@ -228,6 +255,7 @@ class RunRecord(Stored):
     cost: Cost | None = None
     training: TrainingLog | None = None
     canary: Canary | None = None
+    serving: Serving | None = None
     leaks: Leaks | None = None
     notes: list[str] = Field(default_factory=list)
     rankable: bool = False

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError
     from openai.types.chat import ChatCompletion
 
-NAME = "openai"
 KEY_VARIABLE = "VLM_BENCH_API_KEY"
 """Where the endpoint's key is. It is no other program's variable: its key is sent nowhere else."""
 # Requests on their way at once: a choice that keeps a server with one GPU busy and does not crowd
@@ -95,6 +94,9 @@ class EndpointEngine:
     def answers(self, batches: Sequence[Sequence[Sample]]) -> Iterator[list[Response]]:
         """Responses to batch after batch, in order."""
         return map(self.answer, batches)
+
+    def close(self) -> None:
+        """The endpoint is others'."""
 
     def _generate(self, samples: Sequence[Sample], *, strict: bool = True) -> list[Response]:
         """Some at once. What the model cannot read, the endpoint refuses, strict or not."""

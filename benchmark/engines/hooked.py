@@ -1,10 +1,10 @@
-"""What is done around generating, by whichever engine: hooks, and images that are lost."""
+"""What is done around generating, by whichever engine: hooks, lost images, and what tokens say."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -117,6 +117,23 @@ def parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
     """Those whose images are all there, and those that lost one."""
     gone = {s.id for s in samples if any(not image.path.exists() for image in s.images)}
     return [s for s in samples if s.id not in gone], [s for s in samples if s.id in gone]
+
+
+def said(
+    tokenizer: Any, sample_id: str, ids: list[int], *, n_prompt: int, max_new_tokens: int
+) -> Response:
+    """What these new tokens say, up to the end of the answer."""
+    end = tokenizer.eos_token_id
+    ended = end in ids
+    if ended:
+        ids = ids[: ids.index(end)]
+    return Response(
+        sample_id=sample_id,
+        text=tokenizer.decode(ids, skip_special_tokens=True).strip(),
+        n_prompt_tokens=n_prompt,
+        n_answer_tokens=len(ids) + ended,
+        truncated=not ended and len(ids) >= max_new_tokens,
+    )
 
 
 def _asking(sample: Sample, request: Sample) -> Sample:

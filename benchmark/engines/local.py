@@ -13,14 +13,12 @@ from benchmark.api import Hook
 from benchmark.core.records import Response
 from benchmark.core.samples import Sample
 from benchmark.cost.lending import Lending
-from benchmark.engines.hooked import Hooked, parted
+from benchmark.engines.hooked import Hooked, parted, said
 from benchmark.engines.plan import plan_batches
 from benchmark.engines.priming import prime_images
 from benchmark.engines.workers import map_batches
 from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
-
-NAME = "local"
 
 
 class LocalEngine:
@@ -89,19 +87,15 @@ class LocalEngine:
         """Responses to batch after batch, in order, on all cores where that helps."""
         return map_batches(self.answer, batches, model=self.model)
 
+    def close(self) -> None:
+        """The model is whose it was."""
+
     def response(self, sample_id: str, ids: list[int], *, n_prompt: int) -> Response:
         """What these new tokens say, up to the end of the answer."""
-        end = self.decoding.eos_token_id
-        ended = end in ids
-        if ended:
-            ids = ids[: ids.index(end)]
-        return Response(
-            sample_id=sample_id,
-            text=self.model.tokenizer.decode(ids, skip_special_tokens=True).strip(),
-            n_prompt_tokens=n_prompt,
-            n_answer_tokens=len(ids) + ended,
-            truncated=not ended and len(ids) >= self.max_new_tokens,
-        )
+        return said(
+            self.model.tokenizer, sample_id, ids,
+            n_prompt=n_prompt, max_new_tokens=self.max_new_tokens,
+        )  # fmt: skip
 
     @torch.inference_mode()
     def explain(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:

@@ -24,3 +24,14 @@ def plan_batches(
         else:
             batches.append([sample])
     return batches
+
+
+def halved(plan: Sequence[Sequence[Sample]], *, after: int) -> list[list[Sample]]:
+    """The plan with its first batches as they are, so many of them, and all others cut in two."""
+    rest = [
+        list(half)
+        for batch in plan[after:]
+        for half in (batch[: (len(batch) + 1) // 2], batch[(len(batch) + 1) // 2 :])
+        if half
+    ]
+    return [*map(list, plan[:after]), *rest]

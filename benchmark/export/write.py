@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 from peft import PeftModel
-from transformers import AutoProcessor
 
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.found import Exported
@@ -32,6 +31,7 @@ from benchmark.stages.resolve import Run
 from benchmark.stages.samples import evaluation_samples
 from benchmark.vlm.artifacts import ADAPTER, ADAPTER_CONFIG, WeightsDelta
 from benchmark.vlm.loading import DTYPES, load_model
+from benchmark.vlm.merging import write_merged
 from benchmark.vlm.model import VisionLanguageModel
 
 Form = Literal["checkpoint", "adapter"]
@@ -57,7 +57,7 @@ def export(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         if form == "checkpoint":
-            _write_checkpoint(partial, delta, base=folder_of(base), precision=run.spec.precision)
+            write_merged(partial, delta, base=folder_of(base), precision=run.spec.precision)
         else:
             _write_adapter(partial, trained.artifact.folder, base=str(base.checkpoint()))
     samples = _samples(run)
@@ -129,17 +129,6 @@ def _delta(trained: Trained, *, form: Form) -> WeightsDelta:
             "silently; write it with --as adapter"
         )
     return delta
-
-
-def _write_checkpoint(folder: Path, delta: WeightsDelta, *, base: Path, precision: str) -> None:
-    model = load_model(base, name="base", precision=precision).hf
-    parameters = dict(model.named_parameters())
-    for name, value in delta.full.items():
-        parameters[name].data.copy_(value)
-    if delta.adapter is not None:
-        model = delta.adapter.attach(model).merge_and_unload()
-    model.save_pretrained(folder)
-    AutoProcessor.from_pretrained(base, local_files_only=True).save_pretrained(folder)
 
 
 def _write_adapter(folder: Path, artifact: Path, *, base: str) -> None:

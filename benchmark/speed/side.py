@@ -20,9 +20,8 @@ from benchmark.cost.clock import device_unit
 from benchmark.speed.memory import PeakMemory
 from benchmark.speed.subject import head_share
 from benchmark.speed.task import HowTo, Side, Task, Work
+from benchmark.vlm.memory import is_out_of_memory
 from benchmark.vlm.perception import Perceptions
-
-CPU_ALLOCATOR = "DefaultCPUAllocator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +121,6 @@ class Problem:
         if self.kind == "failed":
             return RunFailed(self.words)
         return RuntimeError(f"in the process of '{side}':\n{self.words}")
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """On a CPU torch says so by a plain RuntimeError of its allocator's."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and CPU_ALLOCATOR in str(error)
-    )
 
 
 def _work(side: Side, task: Task, pipe: Connection) -> None:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from benchmark.api import Hook
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.paths import ANSWERS
-from benchmark.core.records import Response, StageCost
+from benchmark.core.records import BatchCount, Response, Serving, StageCost
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, digest
 from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.samples import fingerprint
-from benchmark.engines.endpoint import EndpointEngine, Note
+from benchmark.engines.engine import LOCAL, VLLM
 from benchmark.engines.local import LocalEngine
+from benchmark.engines.vllm_installed import installed_vllm
 from benchmark.progress import Reporter
+from benchmark.stages.answers import Answers
 from benchmark.stages.artifact import Artifact
 from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
+from benchmark.stages.serving import check_served, local_engine, probe_of, serving
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Answered:
     folder: Path
     responses: Mapping[str, Response]
     cost: StageCost
+    serving: Serving
     from_cache: bool
 
 
@@ -46,10 +51,12 @@ def answer(
     again: bool = False,
     begun: Begun = ignore,
     budget: Budget | None = None,
+    base: Mapping[str, Response] | None = None,
 ) -> Answered:
     """Ask the artifact's model all samples; goes on at the first unfinished batch.
 
-    `again` forgets the answers that are there.
+    `again` forgets the answers that are there. `base` are those of the untouched model, from which
+    another engine's must differ where the method changed weights.
     """
     key = _key(run, artifact, samples)
     stage = StageFolder(run.results.root, "generate", key)
@@ -63,19 +70,20 @@ def answer(
         begun(stage.path)
         _ask(
             run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label,
-            budget=budget,
+            budget=budget, base=base,
         )  # fmt: skip
         return _answered(stage, samples, from_cache=False)
 
 
 def _key(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> str:
+    engine = run.spec.engine
     return digest(
         {
             "artifact": artifact.info.id,
             "samples": fingerprint(list(samples)),
             "max_new_tokens": run.spec.max_new_tokens,
             "batch_size": run.spec.batch_size,
-            "engine": run.spec.engine,
+            "engine": engine if engine != VLLM else f"{engine} {installed_vllm().version}",
             "endpoint": run.spec.endpoint and run.spec.endpoint.model_dump(),
             "precision": run.spec.precision,
             "device": run.spec.device,
@@ -94,75 +102,62 @@ def _ask(
     reporter: Reporter,
     label: str,
     budget: Budget | None,
+    base: Mapping[str, Response] | None,
 ) -> None:
-    log = JsonLines(stage.path / ANSWERS)
-    there = {response.sample_id for response in log.read(Response)}
-    engine = make_engine(run, artifact, loaded, note=reporter.note)
-    meter = Meter(
-        stage.path / LEDGER, device=run.spec.device, lendings=engine.lendings, budget=budget
+    answers, probe = Answers(stage.path), probe_of(run, samples)
+    with serving(
+        run, artifact, samples, probe=probe, loaded=loaded, folder=stage.path, note=reporter.note
+    ) as served:
+        meter = Meter(
+            stage.path / LEDGER, device=run.spec.device, lendings=served.engine.lendings,
+            budget=budget,
+        )  # fmt: skip
+        bar = reporter.bar(label, total=len(samples), done=len(answers.there))
+        with meter.running(), bar as advance:
+
+            def stored() -> None:
+                meter.beat()
+                advance(len(answers.there), "")
+
+            ask = partial(
+                answers.ask, served.engine,
+                batch_size=run.spec.batch_size, stored=stored, note=reporter.note,
+            )  # fmt: skip
+            # First, so that nothing else is asked of weights that are not the method's.
+            batches = ask(probe)
+            figures = check_served(run, artifact, served, answers.there, base=base)
+            probed = {sample.id for sample in probe}
+            batches += ask([sample for sample in samples if sample.id not in probed])
+    said = answers.there.values()
+    cost = meter.cost(
+        input_tokens=sum(response.n_prompt_tokens for response in said),
+        output_tokens=sum(response.n_answer_tokens for response in said),
     )
-    tokens = [0, 0]
-    with (
-        meter.running(),
-        reporter.bar(label, total=len(samples), done=len(there)) as advance,
-    ):
-        plan = engine.plan(samples, batch_size=run.spec.batch_size)
-        # A torn batch is computed whole, since its answers depend on one another's padding, but
-        # what was kept of it is not written twice.
-        batches = [batch for batch in plan if any(sample.id not in there for sample in batch)]
-        engine.prime([sample for batch in batches for sample in batch])
-        for responses in engine.answers(batches):
-            new = [response for response in responses if response.sample_id not in there]
-            log.append(new)
-            meter.beat()
-            there.update(response.sample_id for response in new)
-            advance(len(there), "")
-    for response in log.read(Response):
-        tokens[0] += response.n_prompt_tokens
-        tokens[1] += response.n_answer_tokens
-    cost = meter.cost(input_tokens=tokens[0], output_tokens=tokens[1])
-    stage.finish({"n": len(samples), "cost": cost.model_dump(mode="json")})
+    how = Serving(
+        engine=run.spec.engine,
+        version=served.version,
+        form=served.form,
+        batches=_counted(batches),
+        probe=figures,
+    )
+    told = {"cost": cost.model_dump(mode="json"), "serving": how.model_dump(mode="json")}
+    stage.finish({"n": len(samples), **told})
 
 
-def make_engine(
-    run: Run, artifact: Artifact, loaded: Loaded, *, note: Note
-) -> LocalEngine | EndpointEngine:
-    """What the run asked for to answer for an artifact; `note` is told what goes wrong on the way.
-    Raises `RunFailed` for what that engine cannot serve."""
-    if run.spec.endpoint is None:
-        return engine_of(run, artifact, loaded)
-    if artifact.info.has_weights:
-        raise RunFailed(f"method '{run.spec.method}' changed weights, and an endpoint has its own")
-    return EndpointEngine(
-        run.spec.endpoint,
-        hooks=_hooks(run, artifact),
-        max_new_tokens=run.spec.max_new_tokens,
-        oracle=run.method.oracle,
-        note=note,
-    )
+def _counted(batches: Sequence[Sequence[Sample]]) -> list[BatchCount]:
+    """By size, the largest first."""
+    counts = Counter(len(batch) for batch in batches)
+    return [BatchCount(size=size, n=n) for size, n in sorted(counts.items(), reverse=True)]
 
 
 def engine_of(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
-    """What answers for an artifact here. Raises `RunFailed` for a hook that it cannot serve."""
-    hooks = _hooks(run, artifact)
-    model = loaded.unlearned(artifact.info.id, artifact.delta())
-    if not hooks:
-        # A hook may want the base below the adapter.
-        model.fold()
-    return LocalEngine(
-        model,
-        hooks=hooks,
-        max_new_tokens=run.spec.max_new_tokens,
-        oracle=run.method.oracle,
-    )
-
-
-def _hooks(run: Run, artifact: Artifact) -> Sequence[Hook]:
+    """What answers for an artifact in this process, to be looked into. Raises `RunFailed` for a
+    hook that it cannot serve."""
     hooks = run.method.hooks(artifact.state())
-    unserved = [type(h).__name__ for h in hooks if run.spec.engine not in h.served_by]
+    unserved = [type(h).__name__ for h in hooks if LOCAL not in h.served_by]
     if unserved:
-        raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{run.spec.engine}'")
-    return hooks
+        raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{LOCAL}'")
+    return local_engine(run, artifact, loaded)
 
 
 def _answered(stage: StageFolder, samples: Sequence[Sample], *, from_cache: bool) -> Answered:
@@ -173,11 +168,13 @@ def _answered(stage: StageFolder, samples: Sequence[Sample], *, from_cache: bool
             f"{stage.path / ANSWERS} lacks an answer to '{missing[0]}', and the stage is done; "
             f"delete {stage.path} and run again"
         )
-    cost = StageCost.model_validate(stage.manifest("cost")["cost"])
+    manifest = stage.manifest("cost", "serving")
+    cost = StageCost.model_validate(manifest["cost"])
     return Answered(
         key=stage.key,
         folder=stage.path,
         responses=responses,
         cost=cost.model_copy(update={"from_cache": from_cache}),
+        serving=Serving.model_validate(manifest["serving"]),
         from_cache=from_cache,
     )

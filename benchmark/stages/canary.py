@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
-from benchmark.core.records import Canary
+from benchmark.core.records import Canary, Response
 from benchmark.core.samples import Sample
-from benchmark.stages.answer import Answered
 
 # How many of the requests nearest to what was trained on show whether anything changed.
 N_CANARY = 64
@@ -24,8 +23,10 @@ def canary_samples(samples: Sequence[Sample]) -> list[Sample]:
     return [one for round_ in rounds for one in round_ if one is not None][:N_CANARY]
 
 
-def canary(samples: Sequence[Sample], mine: Answered, base: Answered) -> Canary:
+def canary(
+    samples: Sequence[Sample], mine: Mapping[str, Response], base: Mapping[str, Response]
+) -> Canary:
     """How many answers inside the forget scope differ from the base model's."""
     probed = canary_samples(samples)
-    changed = [s for s in probed if mine.responses[s.id].text != base.responses[s.id].text]
+    changed = [s for s in probed if mine[s.id].text != base[s.id].text]
     return Canary(n=len(probed), n_changed=len(changed))

@@ -42,7 +42,7 @@ from benchmark.stages.artifact import Artifact
 from benchmark.stages.judge import Judged
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import facts_of
-from benchmark.stages.resolve import ENGINE, Run, RunRequest
+from benchmark.stages.resolve import Run, RunRequest
 from benchmark.stages.samples import uses_of
 from benchmark.tables.runs import read_run
 from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verdicts
@@ -118,6 +118,7 @@ def make_record(known: Known, *, status: Status, error: str | None, ended_at: st
         cost=_cost(known),
         training=known.artifact.info.training if known.artifact else None,
         canary=known.canary,
+        serving=known.answered.serving if known.answered else None,
         leaks=_leaks(known),
         notes=list(known.run.cautions) if known.run else [],
         digests=_digests(known),
@@ -193,7 +194,7 @@ def _spec(known: Known) -> RunSpec:
         suite=request.suite,
         seed=request.seed,
         limit=request.limit,
-        engine=ENGINE,
+        engine=request.engine,
         device=request.device,
         precision=UNKNOWN,
         max_new_tokens=0,

@@ -20,7 +20,7 @@ from benchmark.core.registry import Entry
 from benchmark.core.rows import DEFAULTS, marked, row_name, split_row
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
 from benchmark.data.images import ImageStore
-from benchmark.engines import endpoint as asked_elsewhere
+from benchmark.engines.engine import LOCAL, OPENAI
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 from benchmark.presets import Preset, load_preset
@@ -28,7 +28,8 @@ from benchmark.stages.settings import ChosenSettings, chosen_settings
 from benchmark.suites import Evaluation, Suite, check_fits, load_suite
 from benchmark.vlm.loading import digest_checkpoint
 
-ENGINE = "local"
+AUTO = "auto"
+"""The engine that a run is to choose by itself."""
 THERE = "@endpoint"
 """How names of models end that are asked elsewhere."""
 # What a trained artifact and an answer depend on besides plugins, data and weights.
@@ -51,6 +52,7 @@ class RunRequest:
     force: bool = False
     device: str = "auto"
     endpoint: Endpoint | None = None
+    engine: str = LOCAL
     upto: Literal["train", "generate", "judge", "score"] = "score"
     part: Literal["evaluation", "selection"] = "evaluation"
     results: Path = field(default_factory=results_root)
@@ -137,7 +139,7 @@ def settle(request: RunRequest) -> Run:
         suite=suite.name,
         seed=request.seed,
         limit=request.limit,
-        engine=ENGINE if request.endpoint is None else asked_elsewhere.NAME,
+        engine=request.engine if request.endpoint is None else OPENAI,
         device=request.device,
         precision=precision or precision_of(config, request.device, model_card),
         max_new_tokens=suite.decoding.max_new_tokens,

@@ -45,6 +45,7 @@ class Shared:
             request.preset,
             request.device,
             request.endpoint,
+            request.engine,
             request.results,
         )
         if name not in self._bases:

@@ -12,8 +12,7 @@ from benchmark.core.store import JsonLines, digest
 from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
 from benchmark.data.pools import Pool, Pools
-from benchmark.engines.endpoint import NAME as ENDPOINT
-from benchmark.engines.local import NAME as LOCAL
+from benchmark.engines.engine import LOCAL, OPENAI, VLLM
 from benchmark.progress import Advance, Reporter
 from benchmark.stages.artifact import Artifact, ArtifactInfo, files_of, found, save
 from benchmark.stages.attempt import Before, unlearn
@@ -151,9 +150,9 @@ def _describe(
 ) -> ArtifactInfo:
     hooks = run.method.hooks(left.state)
     names = [type(hook).__name__ for hook in hooks]
-    served = set.intersection({LOCAL, ENDPOINT}, *(set(hook.served_by) for hook in hooks))
+    served = {LOCAL, VLLM, OPENAI}.intersection(*(hook.served_by for hook in hooks))
     if left.weights is not None:
-        served.discard(ENDPOINT)
+        served.discard(OPENAI)
     files = files_of(stage.path)
     return ArtifactInfo(
         id=_artifact_id(run, files, left, has_hooks=bool(hooks), base=model.sha256),

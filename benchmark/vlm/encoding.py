@@ -126,6 +126,14 @@ class Encoder:
         (encoded,) = self.prompts([sample])
         return len(encoded.prompt_ids)
 
+    def compact(self, sample: Sample, *, strict: bool = True) -> list[int]:
+        """Token ids of a prompt with one placeholder for each image, as an engine takes them that
+        looks at images itself. Raises `UserError` as `prompts` does."""
+        ids = self.tokenizer(self._render(sample), add_special_tokens=False)["input_ids"]
+        if strict:
+            self._check(sample, tuple(ids))
+        return ids
+
     def answer(self, text: str) -> tuple[int, ...]:
         """Token ids of an answer with the end-of-sequence token."""
         if text not in self._answers:
