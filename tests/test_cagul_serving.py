@@ -16,6 +16,7 @@ from torch import Tensor
 from benchmark.core.records import Response
 from benchmark.core.samples import Sample
 from benchmark.engines.local import LocalEngine
+from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 from methods.cagul import METHOD as Cagul
 from methods.cagul import CagulConfig
@@ -55,6 +56,13 @@ def base(model: VisionLanguageModel) -> LocalEngine:
     return LocalEngine(model, max_new_tokens=6)
 
 
+def embedded(engine: LocalEngine, view: View) -> Tensor:
+    """`[B, T, D]`: words, and the visual tokens that the engine hands over."""
+    (tokens_SD,) = engine._inputs(view)["mm_encoder_outputs"]["image"].pooler_output
+    words_BTD = engine.model.roles.language.get_input_embeddings()(view.input_ids_BT)
+    return words_BTD.masked_scatter(view.image_mask_BT[..., None], tokens_SD)
+
+
 def texts(answers: list[Response]) -> list[str | None]:
     return [answer.text for answer in answers]
 
@@ -74,7 +82,7 @@ def test_gate_shut_answers_are_the_bases_to_the_last_bit(
     shut = engine(model, trained, threshold=float("inf"))
     assert shut.answer(samples) == base(model).answer(samples)
     view = model.encoder.view(samples, padding="left")
-    assert torch.equal(shut._embed(view), base(model)._embed(view))
+    assert torch.equal(embedded(shut, view), embedded(base(model), view))
 
 
 def test_a_request_beside_an_open_one_is_answered_as_by_the_base(
@@ -89,10 +97,7 @@ def test_a_request_beside_an_open_one_is_answered_as_by_the_base(
     assert 0 < int(is_open.sum()) < len(samples)
     view = model.encoder.view(samples, padding="left")
     with torch.inference_mode():
-        mine, theirs = (
-            model.hf(inputs_embeds=each._embed(view), attention_mask=view.attention_mask_BT).logits
-            for each in (mixed, base(model))
-        )
+        mine, theirs = (model.hf(**each._inputs(view)).logits for each in (mixed, base(model)))
     for row, opened in enumerate(is_open.tolist()):
         assert torch.equal(mine[row], theirs[row]) is not opened
     answers = zip(mixed.answer(samples), base(model).answer(samples), is_open, strict=True)
@@ -118,7 +123,7 @@ def test_an_open_gate_with_an_untrained_encoder_changes_nothing(
     samples = seeing(tmp_path, HARMFUL)
     opened = engine(model, zero, threshold=-100.0)
     view = model.encoder.view(samples, padding="left")
-    assert torch.equal(opened._embed(view), base(model)._embed(view))
+    assert torch.equal(embedded(opened, view), embedded(base(model), view))
 
 
 def test_text_is_out_of_scope_by_design(
@@ -183,12 +188,12 @@ def test_the_oracle_opens_for_attacks_only_and_cagul_does_not_know_them(
     samples = attacked(tmp_path)
     view = model.encoder.view(samples, padding="left")
     told = engine(model, trained, config(control="oracle_gate"), threshold=float("inf"))
-    changed_BT = (told._embed(view) != base(model)._embed(view)).any(dim=-1)
+    changed_BT = (embedded(told, view) != embedded(base(model), view)).any(dim=-1)
     assert changed_BT.any(dim=1).tolist() == [s.purpose == "attack" for s in samples]
     assert changed_BT.sum(dim=1).max() == 16
     assert not (changed_BT & ~view.image_mask_BT).any()
     untold = engine(model, trained, threshold=float("inf"))
-    assert torch.equal(untold._embed(view), base(model)._embed(view))
+    assert torch.equal(embedded(untold, view), embedded(base(model), view))
 
 
 def test_which_tokens_are_rewritten_depends_on_the_question(

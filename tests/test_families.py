@@ -108,7 +108,7 @@ def answers(model: VisionLanguageModel, asked: list[Sample], hooks: Any = ()) ->
 def own_inputs(model: VisionLanguageModel, one: Sample) -> dict[str, torch.Tensor]:
     """What the family's processor makes of a request: pixels and all."""
     processor = model.encoder.processor
-    text = model.encoder._render(one)
+    text = model.encoder.render(one)
     if not one.images:
         made = processor.tokenizer([text], add_special_tokens=False, return_tensors="pt")
         kinds = {name: torch.zeros_like(made["input_ids"]) for name in model.encoder._types}

@@ -50,6 +50,7 @@ TYPES = {
     "plot alignment": _DRAWN,
     "speed step": "benchmark.speed.figures:StepFigures",
     "speed run": "benchmark.speed.figures:WholeFigures",
+    "speed engines": "benchmark.speed.figures:EnginesFigures",
     "list": "list of benchmark.core.registry:Entry",
     "doctor": "list of benchmark.doctor:Check",
     "clean": "benchmark.core.found:Cleaned",

@@ -1,4 +1,4 @@
-"""`speed`: how fast a step is, and where the seconds of a run go. Measured, never tested."""
+"""`speed`: a step, a whole run, and engines beside the plain loop. Measured, never tested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmark.commands.running import DeviceOption, LimitOption, check_models
 from benchmark.core.errors import UserError
 
 speed = typer.Typer(
-    help="Measure how fast a step is, and where the seconds of a run go.",
+    help="Measure how fast a step is, where the seconds of a run go, and how fast engines answer.",
     epilog="Example: speed step",
     no_args_is_help=True,
 )
@@ -177,4 +177,30 @@ def speed_run(
     request = RunRequest(method=name, model=target, suite=suite, limit=limit, device=device)
     found = measure(request, repeats=repeats, say=say)
     report("speed run", found, lambda one: "\n".join(whole_lines(one)), as_json=as_json)
+    return 0
+
+
+@speed.command("engines", epilog="Example: speed engines --limit 20")
+def speed_engines(
+    model: OneModelOption = None,
+    suite: SuiteOption = DEFAULT_SUITE,
+    limit: LimitOption = None,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, help="Each another share of the requests.")
+    ] = 5,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> int:
+    """Compare engines with the plain loop, one request at a time: how fast, and the same words?"""
+    target = read_model(model, suite=suite)
+    check_models(suite=suite, models=[target])
+    say(f"speed engines: {target}, suite {suite}; loading ...")
+    from benchmark.core.rows import BASE
+    from benchmark.runner import RunRequest
+    from benchmark.speed.engines import compare_engines
+    from benchmark.speed.printed import engine_lines
+
+    request = RunRequest(method=BASE, model=target, suite=suite, limit=limit, device=device)
+    found = compare_engines(request, rounds=rounds, say=say)
+    report("speed engines", found, lambda one: "\n".join(engine_lines(one)), as_json=as_json)
     return 0

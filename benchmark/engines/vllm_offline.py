@@ -55,7 +55,8 @@ class VllmEngine:
         self._folder = folder
         self._log = folder / "vllm.log"
         with writing(self._log):
-            self._child = vllm.start(log=self._log)
+            # A small model is slower with more: its threads wait for one another.
+            self._child = vllm.start(log=self._log, n_threads=torch.get_num_threads())
         self._loaded = False
         self._order = {
             "model": str(weights.checkpoint),

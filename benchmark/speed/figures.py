@@ -138,3 +138,37 @@ class WholeFigures(Stored):
     git: Git
     packages: dict[str, str]
     system: System
+
+
+class EngineFigures(Stored):
+    """One way to answer, round by round; `times` is its answers per second over those of the plain
+    loop in the same round."""
+
+    name: str
+    answers_per_s: Spread
+    times: Spread
+    n_identical: int
+    """Answers that say what the plain loop says."""
+    start_s: float
+    """Until it could be asked, model loaded: on no clock of the rounds."""
+
+
+class EnginesFigures(Stored):
+    """The same requests by the plain loop, one at a time, and by each engine, in turns."""
+
+    model: str
+    suite: str
+    precision: str
+    max_new_tokens: int
+    n_samples: int
+    n_with_images: int
+    rounds: int
+    batch_size: int
+    sides: list[EngineFigures]
+    """The plain loop first."""
+    without: dict[str, str]
+    """Engines that there are no figures of, and why."""
+    vllm_version: str | None
+    git: Git
+    packages: dict[str, str]
+    system: System

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from benchmark.core.records import Git, System
-from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, WholeFigures
+from benchmark.speed.figures import (
+    EnginesFigures,
+    SideFigures,
+    Spread,
+    StepFigures,
+    TermFigures,
+    WholeFigures,
+)
 from benchmark.tables.cells import MISSING
 
 MIB = 1024**2
@@ -110,6 +119,32 @@ def whole_lines(found: WholeFigures) -> list[str]:
             f"{_per_cent(one.share)}"
         )
         lines.append(f"{'':<29}by core-seconds: {_per_cent(one.core_share)}")
+    return [*lines, "", *machine_lines(found.system, found.git, found.packages)]
+
+
+def engine_lines(found: EnginesFigures) -> list[str]:
+    """A table of the ways to answer, which were left out, and what it was measured on."""
+    lines = [
+        f"{found.model} at {found.precision}, suite {found.suite}",
+        f"{found.n_samples} requests, {found.n_with_images} with an image, at most "
+        f"{found.max_new_tokens} new tokens each;",
+        f"batches of {found.batch_size}; median of {found.rounds} rounds [least, most], in turns",
+        "",
+        f"{'':<21}{'answers/s':>22}{'times the plain loop':>23}{'identical':>13}",
+    ]
+    for one in found.sides:
+        identical = f"{one.n_identical / found.n_samples:.1%}"
+        lines.append(
+            f"{one.name:<21}{_spread(one.answers_per_s, '.1f'):>22}{_spread(one.times, '.2f'):>23}"
+            f"{identical:>13}"
+        )
+    lines += [
+        "",
+        "The clock runs from requests to words, images and tokens included. Not on it: to",
+        "load or start, once: " + ", ".join(f"{one.start_s:.1f} s" for one in found.sides) + ".",
+    ]
+    for name, reason in found.without.items():
+        lines += ["", f"{MISSING} {name}:", *wrap(reason, 78)]
     return [*lines, "", *machine_lines(found.system, found.git, found.packages)]
 
 

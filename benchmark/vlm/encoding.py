@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -19,13 +18,13 @@ from torch import Tensor
 from benchmark.core.errors import UserError
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.lending import Lending
+from benchmark.vlm.processed import grids_of, unpadded
 
 # Above this share of unknown tokens a prompt means nothing to the model.
 MAX_UNKNOWN_SHARE = 0.05
 # Samples whose images are opened at once.
 ENCODED_TOGETHER = 256
 
-GRID, TILES = "image_grid_thw", "aspect_ratio_mask"
 # What a family marks tokens by.
 Types = Literal["images", "answers"]
 Asked = tuple[str, str | None, str | None, str, tuple[str, ...]]
@@ -129,7 +128,7 @@ class Encoder:
     def compact(self, sample: Sample, *, strict: bool = True) -> list[int]:
         """Token ids of a prompt with one placeholder for each image, as an engine takes them that
         looks at images itself. Raises `UserError` as `prompts` does."""
-        ids = self.tokenizer(self._render(sample), add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(self.render(sample), add_special_tokens=False)["input_ids"]
         if strict:
             self._check(sample, tuple(ids))
         return ids
@@ -209,7 +208,7 @@ class Encoder:
         for with_images, group in by_kind.items():
             if not group:
                 continue
-            texts = [self._render(sample) for sample in group]
+            texts = [self.render(sample) for sample in group]
             # The template writes the special tokens itself.
             if with_images:
                 pictures = [[open_image(i.path) for i in s.images] for s in group]
@@ -219,7 +218,7 @@ class Encoder:
                 )
             else:
                 made = self.tokenizer(texts, add_special_tokens=False)
-            rows, grids = _unpadded(made), _grids_of(made, group)
+            rows, grids = unpadded(made), grids_of(made, group)
             for sample, row, own in zip(group, rows, grids, strict=True):
                 if strict:
                     self._check(sample, tuple(row))
@@ -227,7 +226,8 @@ class Encoder:
                 span = _find(tuple(words), tuple(row))
                 yield Encoded(sample=sample, prompt_ids=tuple(row), question_span=span, grids=own)
 
-    def _render(self, sample: Sample) -> str:
+    def render(self, sample: Sample) -> str:
+        """The prompt as text, by the chat template, a placeholder for each image."""
         content = [{"type": "image"} for _ in sample.images]
         if sample.before_image is not None:
             content.insert(0, {"type": "text", "text": sample.before_image})
@@ -258,22 +258,6 @@ class Encoder:
                 f"sample '{sample.id}': {n_unknown} of {len(words)} tokens are unknown to this "
                 "model's tokenizer; the suite's text does not fit the model's vocabulary"
             )
-
-
-def _unpadded(made: Mapping[str, Any]) -> list[list[int]]:
-    rows = zip(made["input_ids"], made["attention_mask"], strict=True)
-    return [[int(i) for i, real in zip(*row, strict=True) if real] for row in rows]
-
-
-def _grids_of(made: Mapping[str, Any], samples: Sequence[Sample]) -> list[Tensor | None]:
-    """A grid for every image, by the sample that it is of."""
-    n_images = [len(sample.images) for sample in samples]
-    if GRID in made:
-        return list(torch.as_tensor(np.asarray(made[GRID])).split(n_images))
-    if TILES in made:
-        tiles = torch.as_tensor(np.asarray(made[TILES]))
-        return [of_one[:n] for of_one, n in zip(tiles, n_images, strict=True)]
-    return [None] * len(samples)
 
 
 def asked(sample: Sample) -> Asked:

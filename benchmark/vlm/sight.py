@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from benchmark.core.samples import ImageFile
-from benchmark.vlm.encoding import GRID, Encoder, View
+from benchmark.vlm.encoding import Encoder, View
 from benchmark.vlm.perception import ImageFeatures
+from benchmark.vlm.processed import GRID
 
 
 class Sight:
