@@ -143,9 +143,11 @@ def _kind(error: Exception) -> str:
 
 def _words(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # pydantic says first how many errors there are, then where, then what.
-    told = lines[2] if len(lines) > 2 and "validation error" in lines[0] else (lines or [""])[0]
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    # pydantic says first how many errors there are, perhaps where, then what.
+    found = [line.partition(" [type=")[0] for line in lines if " [type=" in line]
+    if found:
+        return found[0].removeprefix("Value error, ")
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 if __name__ == "__main__":
