@@ -237,11 +237,10 @@ def _to_load(run_: Run, perceptions: Perceptions, reporter: Reporter) -> Loaded:
 
 def _base(of: Known, reporter: Reporter, shared: Shared) -> Known:
     """The untouched model's answers and verdicts on the same samples, shared by all methods."""
-    assert of.run is not None
     # By the engine that answers for the method: what differs is to be the method's doing.
     request = replace(
         of.request, method=BASE, overrides={}, seed=0, upto="score", force=False,
-        engine=of.run.spec.engine,
+        engine=of.run.spec.engine if of.run is not None else of.request.engine,
     )  # fmt: skip
 
     def make() -> Known:
