@@ -14,12 +14,15 @@ from tiny_families import FAMILIES, checkpoint_of, loaded
 
 from benchmark.api import Method, Unlearned
 from benchmark.core.config import build
-from benchmark.core.errors import NotOffered, UserError
+from benchmark.core.errors import NotOffered, RunFailed, UserError
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.data.images import ImageStore
 from benchmark.data.pools import Pool
 from benchmark.engines.local import LocalEngine
+from benchmark.models.capabilities import COUNTED, CROSS_ATTENDING, ONE_SIZE
+from benchmark.models.shape import FAMILIES as KNOWN
 from benchmark.stages.attempt import unlearn
+from benchmark.training.counting import Counted, Counting
 from benchmark.training.loop import Loop
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.encoding import open_image
@@ -29,11 +32,9 @@ from methods.cagul import METHOD as Cagul
 from methods.textual_unlearning import METHOD as TextualUnlearning
 from methods.tga import METHOD as Tga
 
-CROSSING = ["mllama"]
-"""Families that look by cross-attention: no method can find their visual tokens."""
 every_family = pytest.mark.parametrize("family", FAMILIES)
 every_family_with_visual_tokens = pytest.mark.parametrize(
-    "family", [name for name in FAMILIES if name not in CROSSING]
+    "family", [name for name in FAMILIES if name not in CROSS_ATTENDING]
 )
 FEW = {"steps": 2, "batch_size": 2, "warmup_share": 0.0, "learning_rate": 0.05}
 
@@ -170,10 +171,36 @@ def test_what_is_handed_over_is_taken_for_what_is_seen(family, tmp_path):
 
 
 @pytest.mark.parametrize("method", [Cagul, Tga])
-@pytest.mark.parametrize("family", CROSSING)
+@pytest.mark.parametrize("family", sorted(CROSS_ATTENDING))
 def test_a_method_that_needs_visual_tokens_is_not_offered_without(family, method, tmp_path):
     with pytest.raises(NotOffered, match=r"'mllama' looks at images by cross-attention: it has no"):
         trained(loaded(family), method, pools_of(tmp_path / "images"), tmp_path / "run")
+
+
+@every_family_with_visual_tokens
+def test_only_some_make_as_many_visual_tokens_of_every_image(family, tmp_path):
+    model = loaded(family)
+    wide = sample("do", images=(picture(tmp_path, 1, height=30, width=90),))
+    both = [sample("do", images=(picture(tmp_path, 0),)), wide]
+    if model.hf.config.model_type in ONE_SIZE:
+        assert model.image_features(both).shape[0] == 2
+        return
+    with pytest.raises(RunFailed, match=r"visual tokens of one of these images and \d+ of another"):
+        model.image_features(both)
+
+
+@every_family
+def test_operations_are_counted_or_missing(family, tmp_path):
+    model = loaded(family)
+    config = build(TextualUnlearning.Config, FEW, where="test")
+    counting = Counting(Counted(), model, config)
+    counting.view([sample("do")], ["yes"])
+    flops = counting.counted.flops
+    assert (flops is not None and flops > 0) == (model.hf.config.model_type in COUNTED)
+
+
+def test_every_family_is_built_here_and_no_other():
+    assert {made()[0].config.model_type for made in FAMILIES.values()} == set(KNOWN)
 
 
 @every_family
@@ -203,6 +230,14 @@ def test_text_alone_trains_the_language_and_nothing_else(family, tmp_path):
     again = loaded(family)
     again.apply(WeightsDelta.load(tmp_path / "artifact"))
     assert answers(again, asked) == answers(model.hf.eval() and model, asked) != before
+
+
+@every_family
+def test_all_of_the_language_model_can_be_trained(family, tmp_path):
+    model = loaded(family)
+    was, pools = model.fingerprints(), without_images(pools_of(tmp_path / "images"))
+    trained(model, TextualUnlearning, pools, tmp_path / "run", trains={"language": "full"})
+    assert {r for r, number in model.fingerprints().items() if number != was[r]} == {"language"}
 
 
 @every_family_with_visual_tokens

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.models.capabilities import COUNTED
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -51,7 +53,7 @@ class Architecture:
 
 def architecture_of(config: Any) -> Architecture | None:
     """Read the sizes off a `LlavaConfig`; None for another family, whose tower works otherwise."""
-    if config.model_type != "llava":
+    if config.model_type not in COUNTED:
         return None
     text, vision = config.text_config, config.vision_config
     return Architecture(

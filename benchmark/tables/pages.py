@@ -17,6 +17,7 @@ from benchmark.tables.board import Board
 from benchmark.tables.boards import RENDERINGS, local_board, published_board, write_board
 from benchmark.tables.claims.page import section
 from benchmark.tables.claims.pages import claim_files, weighed
+from benchmark.tables.families import families_section
 from benchmark.tables.figures.canvas import is_of
 from benchmark.tables.readme import with_results
 from benchmark.tables.runs import boards_in
@@ -109,6 +110,7 @@ def generated(results: Results) -> Generated:
         if claims:
             files |= claim_files(claims, on_suite, results, suite=suite)
             sections.insert(0, section(claims, suite=suite))
+    sections.append(families_section())
     return Generated(boards=boards, studies=studies, files=files, sections=sections)
 
 
