@@ -93,8 +93,8 @@ def test_what_answers_otherwise_is_not_handed_out(tmp_path, capsys, monkeypatch)
     def untouched(folder: Path, delta: object, **options: object) -> None:
         written(folder, replace(delta, adapter=None), **options)
 
-    written = write._write_checkpoint
-    monkeypatch.setattr(write, "_write_checkpoint", untouched)
+    written = write.write_merged
+    monkeypatch.setattr(write, "write_merged", untouched)
     assert exported(tmp_path / "it", f"textual_unlearning+{QUICK}") == 1
     assert "is not the run's own model (logits differ by" in capsys.readouterr().err
     assert not (tmp_path / "it").exists()

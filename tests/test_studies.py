@@ -318,7 +318,7 @@ def test_the_command_runs_what_is_missing_and_shows_the_page(
         return made
 
     monkeypatch.setattr(runner, "run", run)
-    monkeypatch.setattr(ModelCard, "checkpoint", lambda card: card.name)
+    monkeypatch.setattr(ModelCard, "checkpoint", lambda card: Path(card.name))
     file = tmp_path / "mine.yaml"
     file.write_text(
         f"name: mine\ntitle: Mine\nquestion: Why?\nsuite: {SUITE}\nmodel: {MODEL}\n"

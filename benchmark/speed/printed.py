@@ -144,7 +144,7 @@ def engine_lines(found: EnginesFigures) -> list[str]:
         "load or start, once: " + ", ".join(f"{one.start_s:.1f} s" for one in found.sides) + ".",
     ]
     for name, reason in found.without.items():
-        lines += ["", f"{MISSING} {name}:", *wrap(reason, 78)]
+        lines += ["", f"{MISSING} {name}:", *wrap(reason, 78, break_on_hyphens=False)]
     return [*lines, "", *machine_lines(found.system, found.git, found.packages)]
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transformers import AutoProcessor
-
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.loading import load_model
+from benchmark.vlm.processors import load_processor
 
 
 def write_merged(folder: Path, delta: WeightsDelta, *, base: Path, precision: str) -> None:
@@ -19,4 +18,4 @@ def write_merged(folder: Path, delta: WeightsDelta, *, base: Path, precision: st
     if delta.adapter is not None:
         model = delta.adapter.attach(model).merge_and_unload()
     model.save_pretrained(folder)
-    AutoProcessor.from_pretrained(base, local_files_only=True).save_pretrained(folder)
+    load_processor(base).save_pretrained(folder)
