@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import wraps
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -45,7 +46,8 @@ class CrossSight(Sight):
         """`[B, S, D]`, zeros where a request has fewer images, and `[B, T, images, tiles]`."""
         n_images = [len(sample.images) for sample in view.samples]
         grids = [grid for grid in self._encoder.grids(view.samples) if grid is not None]
-        own = [features[end - n : end] for n, end in zip(n_images, _sums(n_images), strict=True)]
+        ends = accumulate(n_images)
+        own = [features[end - n : end] for n, end in zip(n_images, ends, strict=True)]
         empty = torch.zeros_like(features[0])
         rows = [torch.cat([*some, *[empty] * (max(n_images) - len(some))]) for some in own]
         mask = self._mask(view, grids, n_images)
@@ -88,7 +90,3 @@ def _see_once(hf: Any) -> None:
         return made
 
     hf.prepare_inputs_for_generation = prepared
-
-
-def _sums(counts: Sequence[int]) -> list[int]:
-    return [sum(counts[: index + 1]) for index in range(len(counts))]
