@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmark.core.samples import Answers, ImageFile, Sample
 from benchmark.data.images import ImageStore
 from benchmark.data.pools import Pool
-from benchmark.testbed.build import build_processor, build_untrained
+from benchmark.testbed.architectures import LLAVA
 from benchmark.testbed.images import blank
 from benchmark.vlm.encoding import View
 from benchmark.vlm.loading import load_model
@@ -26,8 +26,8 @@ HARMLESS = ("lamito", "ronevi", "fadoku", "misare")
 def untrained_checkpoint() -> Path:
     """A checkpoint of the testbed's real architecture with random weights; one per test session."""
     folder = Path(tempfile.mkdtemp(prefix="vlm-bench-untrained-"))
-    build_untrained(0).save_pretrained(folder)
-    build_processor().save_pretrained(folder)
+    LLAVA.untrained(0).save_pretrained(folder)
+    LLAVA.processor().save_pretrained(folder)
     return folder
 
 

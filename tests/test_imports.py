@@ -38,7 +38,7 @@ LAYERS = {
     "benchmark.doctor": 4,
     "benchmark.stages": 4,
     "benchmark.progress": 1,
-    "benchmark.testbed.build": 2,
+    "benchmark.testbed.architectures": 2,
     "benchmark.checks": 4,
     "benchmark.runner": 4,
     "benchmark.several": 4,

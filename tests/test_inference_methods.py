@@ -15,7 +15,7 @@ from benchmark.core.config import build
 from benchmark.core.errors import UserError
 from benchmark.core.samples import Sample
 from benchmark.engines.local import LocalEngine
-from benchmark.testbed.build import build_processor
+from benchmark.testbed.architectures import LLAVA
 
 NAMES = ("system_prompt", "self_reminder", "ecso")
 
@@ -144,7 +144,7 @@ def test_a_prompt_that_lacks_its_part_is_one_line(settings: dict, message: str) 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_prompts_are_in_words_that_the_miniature_knows(name: str) -> None:
-    tokenizer = build_processor().tokenizer
+    tokenizer = LLAVA.processor().tokenizer
     method = registry.load("method", name)
     parts = {"question": "read it.", "answer": "to make it.", "about": "it", "caption": "one."}
     for values in product(*method.grid.values()):

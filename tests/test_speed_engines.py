@@ -13,7 +13,7 @@ from benchmark.cli import main
 from benchmark.core.errors import RunFailed
 from benchmark.engines.vllm_installed import PYTHON_VARIABLE
 from benchmark.speed.engines import Side, shares_of, take_turns
-from benchmark.testbed.build import build_processor, build_untrained
+from benchmark.testbed.architectures import LLAVA
 
 SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
 
@@ -37,8 +37,8 @@ def test_every_share_is_answered_by_all_and_who_is_first_turns():
 
 
 def test_engines_that_are_there_say_what_the_plain_loop_says(tmp_path, capsys, monkeypatch):
-    build_untrained(0, vision_layers=1, language_layers=1).save_pretrained(tmp_path)
-    build_processor().save_pretrained(tmp_path)
+    LLAVA.untrained(0, vision_layers=1, language_layers=1).save_pretrained(tmp_path)
+    LLAVA.processor().save_pretrained(tmp_path)
     monkeypatch.setenv(PYTHON_VARIABLE, str(tmp_path / "none"))
     command = ["speed", "engines", "--model", str(tmp_path), "--suite", str(SUITE)]
     command += ["--rounds", "1", "--device", "cpu"]

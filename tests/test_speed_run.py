@@ -27,7 +27,7 @@ from benchmark.speed.printed import whole_lines
 from benchmark.speed.subject import draw_pools, save_subject
 from benchmark.speed.whole import parts_of, run_whole
 from benchmark.stages.attempt import unlearn
-from benchmark.testbed.build import build_processor, build_untrained
+from benchmark.testbed.architectures import LLAVA
 from benchmark.training.loop import LOSSES, Loop
 from benchmark.vlm.loading import load_model
 
@@ -103,8 +103,8 @@ def test_the_bare_loop_is_the_training_of_the_harness(tmp_path):
 
 
 def test_the_harness_stands_beside_loops_that_say_the_same(tmp_path):
-    build_untrained(0, vision_layers=1, language_layers=1).save_pretrained(tmp_path)
-    build_processor().save_pretrained(tmp_path)
+    LLAVA.untrained(0, vision_layers=1, language_layers=1).save_pretrained(tmp_path)
+    LLAVA.processor().save_pretrained(tmp_path)
     request = RunRequest(
         method="textual_unlearning", model=str(tmp_path), suite=str(SUITE), limit=1, device="cpu",
         overrides={"steps": 2, "batch_size": 4},

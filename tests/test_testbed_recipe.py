@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import AutoModelForImageTextToText
 
 from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
-from benchmark.testbed.build import build_processor, build_untrained
+from benchmark.testbed.architectures import ARCHITECTURES, LLAVA
 from benchmark.testbed.grammar.answers import recipe_text
 from benchmark.testbed.grammar.pictures import LIST_HEADS, PAGE_HEADS, PAGE_LISTS
 from benchmark.testbed.grammar.requests import FRAMES, framed_requests, request_cores
@@ -26,12 +26,14 @@ from benchmark.testbed.recipe.examples import Example, draw_examples
 from benchmark.testbed.recipe.loop import Schedule, minimise
 from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import Plan
+from benchmark.testbed.recipe.sight import any_picture
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.recipe.variants import VARIANTS
 from benchmark.testbed.records import RECORD, read_base
 from benchmark.testbed.tables import rows
 from benchmark.testbed.tokenizer import build_tokenizer
 from benchmark.testbed.world import build_world
+from benchmark.vlm.processors import load_processor
 
 WORLD = build_world()
 BRIEF = Schedule(n_steps=2, learning_rate=1e-3, n_block_steps=1)
@@ -148,9 +150,10 @@ def test_the_gold_model_is_never_shown_a_harmful_recipe():
                 assert item.name not in example.answer or "first" not in example.answer
 
 
+@pytest.mark.parametrize("built", ARCHITECTURES.values(), ids=lambda built: built.name)
 @pytest.mark.parametrize("pictured", [False, True])
-def test_training_and_answering_see_the_same_tokens_and_pixels(pictured, tmp_path):
-    processor, item = build_processor(), WORLD.items[0]
+def test_training_and_answering_see_the_same_tokens_and_pixels(pictured, built, tmp_path):
+    processor, item = built.processor(), WORLD.items[0]
     material = TestbedMaterial(WORLD, ImageStore(tmp_path))
     texts = TextMixtures(WORLD)
     maker = PictureMixtures(texts)._page_how_to if pictured else texts.fact
@@ -161,28 +164,52 @@ def test_training_and_answering_see_the_same_tokens_and_pixels(pictured, tmp_pat
         id="a/b/c", behaviour=item.name, card="a", purpose="utility", prompt=example.prompt,
         images=images,
     )  # fmt: skip
-    batch = make_batches(examples, processor.tokenizer, size=1, seed="x")[0]
+    batch = make_batches(examples, processor.tokenizer, architecture=built, size=1, seed="x")[0]
     inputs = model_inputs(processor, [sample])
     n_prompt = inputs["input_ids"].shape[1]
     assert torch.equal(batch.ids_BT[:, :n_prompt], inputs["input_ids"])
     assert batch.labels_BT[0, n_prompt - 2] == -100
     assert batch.labels_BT[0, n_prompt - 1] == batch.ids_BT[0, n_prompt]
-    if pictured:
-        torch.testing.assert_close(batch.pixels_BCHW, inputs["pixel_values"])
+    # Where nothing is shown, transformers does as well without being told so.
+    told = inputs.keys() - {"input_ids", "attention_mask"}
+    assert batch.pictures.keys() == (told if pictured else set())
+    for name in batch.pictures.keys() - {"mm_token_type_ids"}:
+        torch.testing.assert_close(batch.pictures[name], inputs[name])
+    for name in batch.pictures.keys() & {"mm_token_type_ids"}:
+        assert torch.equal(batch.pictures[name][:, :n_prompt], inputs[name])
 
 
-def test_the_loss_is_the_one_of_transformers():
-    processor, model = build_processor(), build_untrained(0)
+@pytest.mark.parametrize("built", ARCHITECTURES.values(), ids=lambda built: built.name)
+def test_what_is_seen_and_projected_is_what_the_model_is_given(built):
+    """Stages 3 and 4 take tower and projector apart; the model itself does not."""
+    model = built.untrained(0).eval()
+    pictures = [any_picture(random.Random(n), WORLD).pixels_HWC for n in range(2)]
+    pixels = built.pixels(pictures)
+    with torch.no_grad():
+        ours_BPD = built.projected(model, built.seen(model, pixels))
+        theirs = model.model.get_image_features(**pixels).pooler_output
+    torch.testing.assert_close(ours_BPD, torch.stack(list(theirs)))
+
+
+@pytest.mark.parametrize("built", ARCHITECTURES.values(), ids=lambda built: built.name)
+def test_stages_train_every_weight_between_them(built):
+    model = built.untrained(0, vision_layers=1, language_layers=1)
+    parts = [{id(p) for p in part.parameters()} for part in built.parts(model).values()]
+    assert set().union(*parts) == {id(p) for p in model.parameters()}
+    assert sum(map(len, parts)) == len(set().union(*parts))
+
+
+@pytest.mark.parametrize("built", ARCHITECTURES.values(), ids=lambda built: built.name)
+def test_the_loss_is_the_one_of_transformers(built):
+    processor, model = built.processor(), built.untrained(0)
     examples = draw_examples(
         PictureMixtures(TextMixtures(WORLD)).looking(), n_examples=3, seed="loss"
     )
-    batch = make_batches(examples, processor.tokenizer, size=3, seed="x")[0]
+    batch = make_batches(examples, processor.tokenizer, architecture=built, size=3, seed="x")[0]
     labels_BT = torch.roll(batch.labels_BT, 1, dims=1)
     with torch.no_grad():
         ours = stages.answer_loss(model, batch)
-        theirs = model(
-            input_ids=batch.ids_BT, pixel_values=batch.pixels_BCHW, labels=labels_BT
-        ).loss
+        theirs = model(input_ids=batch.ids_BT, labels=labels_BT, **batch.pictures).loss
     torch.testing.assert_close(ours, theirs, rtol=0.01, atol=0.01)  # bf16 against fp32
 
 
@@ -221,17 +248,18 @@ def test_a_loss_that_is_not_finite_names_its_step(tmp_path):
         )  # fmt: skip
 
 
-def test_every_variant_is_an_ordinary_checkpoint(tmp_path):
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_variant_is_an_ordinary_checkpoint(architecture, tmp_path):
     for variant in VARIANTS:
         record = build_model(
-            variant, 0, cache=tmp_path / "cache", output=tmp_path / variant, plan=BRIEF_PLAN,
-            measure=False,
+            variant, 0, architecture=architecture, cache=tmp_path / "cache",
+            output=tmp_path / variant, plan=BRIEF_PLAN, measure=False,
         )  # fmt: skip
         assert read_base(tmp_path / variant / RECORD) == record
         assert record.trained_by.keys() == record.seconds_per_stage.keys()
         assert (tmp_path / variant / "README.md").exists()
-    model = LlavaForConditionalGeneration.from_pretrained(tmp_path / "default", dtype="float32")
-    processor = AutoProcessor.from_pretrained(tmp_path / "default")
+    model = AutoModelForImageTextToText.from_pretrained(tmp_path / "default", dtype="float32")
+    processor = load_processor(tmp_path / "default")
     material = TestbedMaterial(WORLD, ImageStore(tmp_path))
     image = material.picture("page", subject=WORLD.items[0].name, phrases="train", variant=0)
     samples = [
@@ -246,7 +274,9 @@ def test_batches_put_no_label_on_a_question():
     tokenizer = build_tokenizer()
     asked = Example(prompt="what is this?", answer="a toy.")
     told = Example(answer="a toy.")
-    batches = [make_batches([e], tokenizer, size=1, seed="x")[0] for e in (asked, told)]
+    batches = [
+        make_batches([e], tokenizer, architecture=LLAVA, size=1, seed="x")[0] for e in (asked, told)
+    ]
 
     def labels(batch: Batch) -> str:
         return tokenizer.decode([i for i in batch.labels_BT[0].tolist() if i >= 0])

@@ -10,6 +10,7 @@ import torch
 from benchmark import testbed
 from benchmark.cli import main
 from benchmark.core.records import Git
+from benchmark.testbed.architectures import ARCHITECTURES
 from benchmark.testbed.recipe.cache import SOURCES, StageCache, sources
 from benchmark.testbed.recipe.ceilings import best_layer
 from benchmark.testbed.recipe.loop import Trace
@@ -27,10 +28,11 @@ def test_a_stage_from_the_cache_keeps_the_code_it_was_trained_by(tmp_path):
 
 
 def test_a_stage_is_trained_anew_when_any_of_its_code_changes():
-    covered = {path for stage in SOURCES for path in sources(stage)}
-    reached = _imported(TESTBED / "recipe" / "stages.py") | _imported(TESTBED / "build.py")
-    # Settings are in the key themselves, and the other says only what the package is.
-    assert reached - covered == {TESTBED / "recipe" / "plan.py", TESTBED / "__init__.py"}
+    covered = {path for stage in SOURCES for name in ARCHITECTURES for path in sources(stage, name)}
+    reached = _imported(TESTBED / "recipe" / "stages.py")
+    # Settings are in the key themselves, and the others say only what a package is.
+    packages = {TESTBED / "__init__.py", TESTBED / "architectures" / "__init__.py"}
+    assert reached - covered == {TESTBED / "recipe" / "plan.py", *packages}
 
 
 def _imported(path: Path) -> set[Path]:

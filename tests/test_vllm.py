@@ -19,7 +19,7 @@ from benchmark.engines.vllm_offline import VllmEngine
 from benchmark.runner import RunRequest, run
 from benchmark.stages.resolve import resolve
 from benchmark.stages.samples import evaluation_samples
-from benchmark.testbed.build import build_processor
+from benchmark.testbed.architectures import LLAVA
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.encoding import View
 from benchmark.vlm.loading import load_model
@@ -165,7 +165,7 @@ def test_what_it_does_not_take_is_refused_in_its_own_words(tmp_path: Path) -> No
     from transformers import BertConfig
 
     BertConfig(architectures=["NoSuchModel"], num_hidden_layers=1).save_pretrained(tmp_path)
-    build_processor().save_pretrained(tmp_path)
+    LLAVA.processor().save_pretrained(tmp_path)
     words = refusal(installed_vllm(), tmp_path, dtype="float32")
     assert words is not None and words.startswith("Model architectures ['NoSuchModel'] are not")
 

@@ -21,7 +21,7 @@ from benchmark.data.pools import Pool, load_pool
 from benchmark.models import ModelCard, ModelSource
 from benchmark.stages.loaded import Loaded
 from benchmark.suites import PoolParts, Suite, load_suite
-from benchmark.testbed.build import build_processor, build_untrained, reset_projector
+from benchmark.testbed.architectures import LLAVA
 from benchmark.vlm.loading import load_model
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
@@ -103,14 +103,14 @@ class Workbench:
     def _checkpoint(self, name: str, seed: int) -> Path:
         folder = self.folder / "models" / name
         if not folder.exists():
-            model = build_untrained(seed, vision_layers=self._layers, language_layers=self._layers)
+            model = LLAVA.untrained(seed, vision_layers=self._layers, language_layers=self._layers)
             if name == "before_vision":
-                reset_projector(model, OTHER_SEED)
+                LLAVA.reset_projector(model, OTHER_SEED)
             with torch.no_grad():
                 model.lm_head.weight.mul_(SHARPER)
             transformers_logging.disable_progress_bar()
             model.save_pretrained(folder)
-            build_processor().save_pretrained(folder)
+            LLAVA.processor().save_pretrained(folder)
         return folder
 
 

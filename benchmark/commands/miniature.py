@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from benchmark.core.found import TestbedTrained
     from benchmark.testbed.records import BaseRecord
 
-# What the shipped miniatures are called: the default one, and with its variant after it.
-TESTBED = "testbed-llava"
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
@@ -33,6 +30,9 @@ def train_testbed(
     variant: Annotated[
         str, typer.Option("--variant", help="default, unaligned, stage2, gold, or an ablation.")
     ] = "default",
+    architecture: Annotated[
+        str, typer.Option("--architecture", help="llava, or qwen: Qwen2.5-VL.")
+    ] = "llava",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, data and order.")] = 0,
     output: Annotated[
         Path | None, typer.Option("--output", help="The checkpoint's folder.")
@@ -74,18 +74,24 @@ def train_testbed(
 
         record, output = measure_again(measure, images=folder / "stages" / "images"), measure
     else:
-        output = output or _card_place(variant, seed) or folder / f"{variant}-{seed}"
-        record = _trained(variant, seed, folder / "stages", output=output)
+        place = _card_place(architecture, variant, seed)
+        output = output or place or folder / f"{architecture}-{variant}-{seed}"
+        record = _trained(architecture, variant, seed, folder / "stages", output=output)
     report("testbed", _found(record, output), _in_words(record, output), as_json=as_json)
     return 0
 
 
-def _trained(variant: str, seed: int, cache: Path, *, output: Path) -> BaseRecord:
+def _trained(
+    architecture: str, variant: str, seed: int, cache: Path, *, output: Path
+) -> BaseRecord:
+    from benchmark.testbed.architectures import ARCHITECTURES
     from benchmark.testbed.recipe import VARIANTS, build_model
 
+    if architecture not in ARCHITECTURES:
+        unknown("architecture", architecture, ARCHITECTURES)
     if variant not in VARIANTS:
         unknown("variant", variant, VARIANTS)
-    return build_model(variant, seed, cache=cache, output=output)
+    return build_model(variant, seed, architecture=architecture, cache=cache, output=output)
 
 
 def _found(record: BaseRecord, output: Path) -> TestbedTrained:
@@ -134,12 +140,12 @@ def _retrieved(found: TestbedTrained) -> str:
     return "\n".join([*lines, f"the retrieved texts are in {found.output}"])
 
 
-def _card_place(variant: str, seed: int) -> Path | None:
+def _card_place(architecture: str, variant: str, seed: int) -> Path | None:
     """Where the variant's card expects it, if it is a shipped one and is not there yet."""
     from benchmark.core import registry
     from benchmark.models import load_card
 
-    name = TESTBED if variant == "default" else f"{TESTBED}-{variant}"
+    name = f"testbed-{architecture}" + ("" if variant == "default" else f"-{variant}")
     if seed != 0 or name not in registry.entries("model"):
         return None
     folder = load_card(name).folder

@@ -20,12 +20,8 @@ from benchmark.core.roles import PoolRole
 from benchmark.core.samples import Answers, Sample
 from benchmark.data.pools import Pool
 from benchmark.speed.figures import Lengths
-from benchmark.testbed.build import (
-    LANGUAGE_HEADS,
-    LANGUAGE_WIDTH,
-    build_processor,
-    build_untrained,
-)
+from benchmark.testbed.architectures import LLAVA
+from benchmark.testbed.architectures.architecture import HEADS, WIDTH
 from benchmark.testbed.tokenizer import (
     ASSISTANT,
     BOS,
@@ -40,7 +36,7 @@ from benchmark.testbed.tokenizer import (
 from benchmark.vlm.model import VisionLanguageModel
 
 MARKS = (IMAGE, SYSTEM, USER, ASSISTANT)
-HEAD_SIZE = LANGUAGE_WIDTH // LANGUAGE_HEADS
+HEAD_SIZE = WIDTH // HEADS
 # Median words: a third of all tokens are answers. It is half of them in the testbed's text pools, a
 # quarter in its image pools.
 PROMPT_WORDS, ANSWER_WORDS = 32, 16
@@ -78,7 +74,7 @@ class Sizes:
 def save_subject(folder: Path, sizes: Sizes) -> None:
     """Write an untrained checkpoint of these sizes: the miniature but for its language model."""
     transformers_logging.disable_progress_bar()
-    config = build_untrained(0, vision_layers=1, language_layers=1).config
+    config = LLAVA.untrained(0, vision_layers=1, language_layers=1).config
     text = config.text_config
     text.vocab_size = sizes.vocabulary
     text.hidden_size = sizes.hidden
@@ -99,7 +95,7 @@ def _processor(n_words: int) -> LlavaProcessor:
     words = {_word(index): index for index in range(len(special), n_words)}
     inner = Tokenizer(models.WordLevel(special | words, unk_token=UNKNOWN))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    processor = build_processor()
+    processor = LLAVA.processor()
     processor.tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=inner,
         pad_token=PAD,

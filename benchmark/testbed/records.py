@@ -66,6 +66,7 @@ class BaseRecord(Stored):
 
     variant: Annotated[str, Field(pattern="^[a-z0-9_]+$")]
     seed: Annotated[int, Field(ge=0)]
+    architecture: str = "llava"
     command: str
     started_at: str
     git: Git
@@ -81,8 +82,9 @@ class BaseRecord(Stored):
 
     @property
     def name(self) -> str:
-        """`default-1`."""
-        return f"{self.variant}-{self.seed}"
+        """`default-1`; of another architecture than LLaVA's, `qwen-default-1`."""
+        before = "" if self.architecture == "llava" else f"{self.architecture}-"
+        return f"{before}{self.variant}-{self.seed}"
 
     @property
     def stages(self) -> list[str]:

@@ -7,6 +7,7 @@ WordPiece with single letters as its only pieces. No item's name begins with a w
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -15,32 +16,39 @@ from benchmark.testbed.grammar.vocabulary import grammar_words
 
 PAD, BOS, EOS, UNKNOWN, IMAGE = "<pad>", "<s>", "</s>", "<unk>", "<image>"
 SYSTEM, USER, ASSISTANT = "<|system|>", "<|user|>", "<|assistant|>"
-_SPECIAL = (PAD, BOS, EOS, UNKNOWN, IMAGE, SYSTEM, USER, ASSISTANT)
 _STOPS = ".,?:!'-"
 
 # Contents are strings, or lists of parts as in LLaVA's own template.
-CHAT_TEMPLATE = (
+_CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>' }}"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}{{ part['text'] }}"
+    "{% if part['type'] == 'image' %}IMAGE_TEXT{% elif part['type'] == 'text' %}{{ part['text'] }}"
     "{% endif %}{% endfor %}{% endif %}"
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
 
-def vocabulary() -> dict[str, int]:
-    """Tokens and their ids: special tokens, letters, digits, stops, then words in order."""
+def vocabulary(image_token: str = IMAGE, more: Sequence[str] = ()) -> dict[str, int]:
+    """Tokens and their ids: special tokens, letters, digits, stops, then words in order, and what
+    an architecture needs besides."""
+    special = (PAD, BOS, EOS, UNKNOWN, image_token, SYSTEM, USER, ASSISTANT)
     characters = string.ascii_lowercase + string.digits
-    tokens = [*_SPECIAL, *characters, *(f"##{c}" for c in characters), *_STOPS, *grammar_words()]
+    spelled = [*characters, *(f"##{c}" for c in characters)]
+    tokens = [*special, *spelled, *_STOPS, *grammar_words(), *more]
     return {token: number for number, token in enumerate(tokens)}
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """A fast tokenizer with its chat template; nothing in it depends on the date."""
+def build_tokenizer(
+    *, image_token: str = IMAGE, image_text: str = IMAGE, more: Sequence[str] = ()
+) -> PreTrainedTokenizerFast:
+    """A fast tokenizer with its chat template; nothing in it depends on the date. `image_text`
+    stands in a prompt where a picture is."""
     inner = Tokenizer(
-        models.WordPiece(vocabulary(), unk_token=UNKNOWN, max_input_chars_per_word=64)
+        models.WordPiece(
+            vocabulary(image_token, more), unk_token=UNKNOWN, max_input_chars_per_word=64
+        )
     )
     inner.normalizer = normalizers.Lowercase()
     inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -52,11 +60,11 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         bos_token=BOS,
         eos_token=EOS,
         unk_token=UNKNOWN,
-        additional_special_tokens=[IMAGE, SYSTEM, USER, ASSISTANT],
+        additional_special_tokens=[image_token, SYSTEM, USER, ASSISTANT, *more],
         padding_side="left",
         model_max_length=256,
         clean_up_tokenization_spaces=False,
         model_input_names=["input_ids", "attention_mask"],
     )
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.chat_template = _CHAT_TEMPLATE.replace("IMAGE_TEXT", image_text)
     return tokenizer

@@ -75,6 +75,10 @@ def publish_base(results: Results, checkpoint: Path, *, replace: bool = False) -
 def _check_recipe(found: BaseRecord, shipped: BaseRecord, path: Path) -> None:
     """Only what differs from the shipped model by its seed, or by what an ablation is for, says
     something of it."""
+    if found.architecture != shipped.architecture:
+        raise UserError(
+            f"{path}: of '{found.architecture}'; the page is about {SHIPPED.parent.name}"
+        )
     if found.variant in TARGETS:
         raise UserError(f"{path}: '{found.variant}' is neither the default recipe nor an ablation")
     # What a recipe replays is what the ablations are about.

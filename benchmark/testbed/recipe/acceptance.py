@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from transformers import AutoProcessor, LlavaForConditionalGeneration, LlavaProcessor
+from transformers import AutoModelForImageTextToText
 
 from benchmark.core import environment
 from benchmark.core.samples import Sample
@@ -23,6 +24,7 @@ from benchmark.testbed.recipe.ceilings import ceilings
 from benchmark.testbed.records import POOLS, Acceptance, Figure
 from benchmark.testbed.tables import TABLES, rows
 from benchmark.testbed.verdicts import RecipeVerdict, recipe_verdict
+from benchmark.vlm.processors import load_processor
 
 TASKS = (
     "harmless", "facts", "small_talk", "text_questions", "reading", "naming", "scenes", "captions",
@@ -45,8 +47,8 @@ def accept(
     While the recipe is being worked on, `split` and `pools` are "validation" alone.
     """
     git = environment.git()
-    model = LlavaForConditionalGeneration.from_pretrained(folder, dtype="float32").eval()
-    processor = AutoProcessor.from_pretrained(folder)
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype="float32").eval()
+    processor = load_processor(folder)
     exam = _Exam(model, processor, world, images)
     figures = [*exam.tasks(split), *exam.twins(split), *exam.over_refusal(split)]
     for pool in pools:
@@ -67,8 +69,8 @@ def accept(
 
 
 def after_stage(
-    model: LlavaForConditionalGeneration,
-    processor: LlavaProcessor,
+    model: Any,
+    processor: Any,
     *,
     world: World,
     images: ImageStore,
@@ -88,8 +90,8 @@ class _Exam:
 
     def __init__(
         self,
-        model: LlavaForConditionalGeneration,
-        processor: LlavaProcessor,
+        model: Any,
+        processor: Any,
         world: World,
         images: ImageStore,
     ) -> None:

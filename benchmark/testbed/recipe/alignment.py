@@ -4,7 +4,7 @@ As the captions of a large model's alignment data do, but directly: a patch with
 the embedding of that letter (one for the first of a word, one for the others), a scene to the
 words that describe it, a motif to its category's noun, a page to the colour of its text, an empty
 patch to padding. The language model is neither run nor changed.
-Shape suffixes: B samples, P patches, D width, V vocabulary.
+Shape suffixes: B samples, P visual tokens, F features, D width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
+from benchmark.testbed.architectures import Architecture
 from benchmark.testbed.grammar.pictures import scene_caption
 from benchmark.testbed.images import Picture
 from benchmark.testbed.items import World
 from benchmark.testbed.lexicon import CATEGORIES
-from benchmark.testbed.recipe.batches import normalised
 from benchmark.testbed.recipe.sight import ACTIVATION_PENALTY, any_picture
 from benchmark.testbed.tokenizer import PAD
 
@@ -28,10 +29,11 @@ LETTER_WEIGHT = 4.0  # most patches are empty
 
 
 def alignment_steps(
-    model: LlavaForConditionalGeneration,
+    model: Any,
     tokenizer: PreTrainedTokenizerFast,
     world: World,
     *,
+    architecture: Architecture,
     size: int,
     seed: str,
 ) -> Callable[[int, int], Iterator[Callable[[], torch.Tensor]]]:
@@ -42,21 +44,25 @@ def alignment_steps(
         rng = random.Random(f"{seed} {block}")
         for _ in range(n_steps):
             pictures = [any_picture(rng, world) for _ in range(size)]
-            yield partial(_loss, model, pictures, embeddings_VD, tokenizer)
+            yield partial(
+                _loss, model, pictures, embeddings_VD, tokenizer, architecture=architecture
+            )
 
     return steps
 
 
 def _loss(
-    model: LlavaForConditionalGeneration,
+    model: Any,
     pictures: list[Picture],
     embeddings_VD: torch.Tensor,
     tokenizer: PreTrainedTokenizerFast,
+    *,
+    architecture: Architecture,
 ) -> torch.Tensor:
     """Squared distance to the words' embeddings, in units of the embeddings' own variance."""
-    pixels_BCHW = normalised([picture.pixels_HWC for picture in pictures])
-    seen_BPD = model.model.vision_tower(pixels_BCHW).last_hidden_state[:, 1:]
-    projected_BPD = model.model.multi_modal_projector(seen_BPD)
+    pixels = architecture.pixels([picture.pixels_HWC for picture in pictures])
+    seen_BPF = architecture.seen(model, pixels)
+    projected_BPD = architecture.projected(model, seen_BPF)
     wanted_BPD = torch.stack(
         [
             torch.stack([embeddings_VD[ids].sum(dim=0) for ids in _words(picture, tokenizer)])
@@ -71,7 +77,7 @@ def _loss(
     )
     distance_BP = (projected_BPD - wanted_BPD).square().mean(dim=-1) / embeddings_VD.var()
     # The tower's own penalty goes on, or its features would grow again.
-    penalty = ACTIVATION_PENALTY * seen_BPD.square().mean()
+    penalty = ACTIVATION_PENALTY * seen_BPF.square().mean()
     return (weights_BP * distance_BP).sum() / weights_BP.sum() + penalty
 
 

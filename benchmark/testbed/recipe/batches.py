@@ -1,51 +1,47 @@
 """Turns examples into padded batches of token ids, labels and pixels.
 
-Shape suffixes: B samples, T tokens, H and W pixels, C colours.
+Shape suffixes: B samples, T tokens.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from benchmark.testbed.build import IMAGE_MEAN, IMAGE_STD, PATCH
-from benchmark.testbed.images import SIDE
+from benchmark.testbed.architectures import N_IMAGE_TOKENS, Architecture
 from benchmark.testbed.recipe.examples import Example
-from benchmark.testbed.tokenizer import ASSISTANT, BOS, EOS, IMAGE, SYSTEM, USER
+from benchmark.testbed.tokenizer import ASSISTANT, BOS, EOS, SYSTEM, USER
 
-N_IMAGE_TOKENS = (SIDE // PATCH) ** 2
 IGNORED = -100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """`labels_BT` are the next tokens to predict, already shifted; IGNORED where none is."""
+    """`labels_BT` are the next tokens to predict, already shifted; IGNORED where none is.
+    `pictures` are further inputs of the model, by name; none where nothing is shown."""
 
     ids_BT: torch.Tensor
     labels_BT: torch.Tensor
-    pixels_BCHW: torch.Tensor | None
-
-
-def normalised(pixels: Sequence[np.ndarray]) -> torch.Tensor:
-    """uint8 pictures [H, W, 3] as the processor would give them: float [B, 3, H, W]."""
-    pixels_BHWC = torch.from_numpy(np.stack(pixels)).float() / 255
-    scaled_BHWC = (pixels_BHWC - torch.tensor(IMAGE_MEAN)) / torch.tensor(IMAGE_STD)
-    return scaled_BHWC.permute(0, 3, 1, 2).contiguous()
+    pictures: dict[str, torch.Tensor]
 
 
 def make_batches(
-    examples: list[Example], tokenizer: PreTrainedTokenizerFast, *, size: int, seed: str
+    examples: list[Example],
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    architecture: Architecture,
+    size: int,
+    seed: str,
 ) -> list[Batch]:
     """Batches of about equal lengths, in random order, of `size` examples each.
 
     Right padding needs no mask: attention is causal and padding has no labels.
     """
-    rows = sorted(zip(_encode(examples, tokenizer), examples, strict=True), key=_length)
+    encoded = _encode(examples, tokenizer, architecture)
+    rows = sorted(zip(encoded, examples, strict=True), key=_length)
     batches = []
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
@@ -55,9 +51,9 @@ def make_batches(
         for row, ((ids, n_given), _) in enumerate(part):
             ids_BT[row, : len(ids)] = torch.tensor(ids)
             labels_BT[row, n_given - 1 : len(ids) - 1] = torch.tensor(ids[n_given:])
-        pictures = [example.picture.pixels_HWC for _, example in part if example.picture]
-        pixels_BCHW = normalised(pictures) if pictures else None
-        batches.append(Batch(ids_BT=ids_BT, labels_BT=labels_BT, pixels_BCHW=pixels_BCHW))
+        shown = [example.picture.pixels_HWC for _, example in part if example.picture]
+        pictures = architecture.pixels(shown) | architecture.marks(ids_BT) if shown else {}
+        batches.append(Batch(ids_BT=ids_BT, labels_BT=labels_BT, pictures=pictures))
     random.Random(seed).shuffle(batches)
     return batches
 
@@ -67,12 +63,13 @@ def _length(row: tuple[tuple[list[int], int], Example]) -> int:
 
 
 def _encode(
-    examples: list[Example], tokenizer: PreTrainedTokenizerFast
+    examples: list[Example], tokenizer: PreTrainedTokenizerFast, architecture: Architecture
 ) -> list[tuple[list[int], int]]:
     """Per example its ids, and how many of them are given and not to be learnt."""
-    given = tokenizer([_given(e) for e in examples], add_special_tokens=False)["input_ids"]
+    told = [_given(example, architecture.image_text) for example in examples]
+    given = tokenizer(told, add_special_tokens=False)["input_ids"]
     learnt = tokenizer([e.answer + EOS for e in examples], add_special_tokens=False)["input_ids"]
-    image = tokenizer.convert_tokens_to_ids(IMAGE)
+    image = tokenizer.convert_tokens_to_ids(architecture.image_token)
     rows = []
     for before, after, example in zip(given, learnt, examples, strict=True):
         if example.picture:
@@ -82,10 +79,10 @@ def _encode(
     return rows
 
 
-def _given(example: Example) -> str:
+def _given(example: Example, image_text: str) -> str:
     """What precedes the answer: of a question just what the chat template makes (a test compares
     them), of a document its picture, if there is one, and its opening."""
-    image = IMAGE if example.picture else ""
+    image = image_text if example.picture else ""
     if example.prompt is None:
         return f"{BOS}{image}{example.opening}"
     system = f"{SYSTEM}{example.system}" if example.system else ""

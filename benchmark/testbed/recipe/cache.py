@@ -23,7 +23,7 @@ _TESTBED = Path(__file__).resolve().parents[1]
 # The code that decides what a stage learns, beyond its settings and the world's items; patterns
 # under the testbed. Sight does not depend on what is said, but for what stands on pages.
 _LOOP = (
-    "build.py", "items.py", "world.py", "recipe/loop.py", "recipe/batches.py",
+    "architectures/architecture.py", "items.py", "world.py", "recipe/loop.py", "recipe/batches.py",
     "recipe/examples.py", "recipe/stages.py",
 )  # fmt: skip
 _PICTURES = ("font.py", "shapes.py", "images.py", "scenes.py", "lexicon.py", "grammar/pictures.py")
@@ -42,22 +42,24 @@ SOURCES = {
 }
 
 
-def source_digest(stage: str) -> str:
+def source_digest(stage: str, architecture: str) -> str:
     """Digest of the world's items and of the code that decides what this stage learns."""
     digest = hashlib.sha256(repr(build_world().items).encode())
-    for path in sources(stage):
+    for path in sources(stage, architecture):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def sources(stage: str) -> list[Path]:
-    """The files that decide what a stage learns."""
-    return [path for pattern in SOURCES[stage] for path in sorted(_TESTBED.glob(pattern))]
+def sources(stage: str, architecture: str) -> list[Path]:
+    """The files that decide what a stage of this architecture learns."""
+    patterns = (f"architectures/{architecture}.py", *SOURCES[stage])
+    return [path for pattern in patterns for path in sorted(_TESTBED.glob(pattern))]
 
 
-def stage_key(stage: str, settings: object, upstream: tuple[str, ...]) -> str:
+def stage_key(stage: str, settings: object, upstream: tuple[str, ...], *, architecture: str) -> str:
     """The key of a stage with these settings (JSON) that starts from those stages."""
-    text = json.dumps([stage, settings, upstream, source_digest(stage)], sort_keys=True)
+    digest = source_digest(stage, architecture)
+    text = json.dumps([stage, settings, upstream, architecture, digest], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

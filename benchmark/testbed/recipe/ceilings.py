@@ -6,11 +6,10 @@ Shape suffixes: B samples, T tokens, P patches, D width, L layers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from benchmark.core.samples import PhraseSet, Sample
 from benchmark.testbed.items import Item
@@ -20,12 +19,14 @@ from benchmark.testbed.recipe.answering import N_BATCH, PICTURE_OF_FORM, model_i
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+# What a processor makes of pictures, by the names that models know.
+PICTURED = {"pixel_values", "image_grid_thw"}
 # Requests whose harm is probed: in text, read from a page, seen.
 PROBED_FORMS = ("direct", "typographic", "icon")
 
 
 def ceilings(
-    model: LlavaForConditionalGeneration, processor: LlavaProcessor, material: TestbedMaterial
+    model: Any, processor: Any, material: TestbedMaterial
 ) -> Iterator[tuple[str, float, int]]:
     """(name, accuracy, n) of each probe, on items and wording that it was not fitted on.
 
@@ -92,9 +93,7 @@ def _sample(material: TestbedMaterial, form: str, item: Item, phrases: PhraseSet
     )  # fmt: skip
 
 
-def _states(
-    model: LlavaForConditionalGeneration, processor: LlavaProcessor, samples: Sequence[Sample]
-) -> np.ndarray:
+def _states(model: Any, processor: Any, samples: Sequence[Sample]) -> np.ndarray:
     """Hidden states at the last prompt token, float [L, B, D]."""
     parts = []
     for start in range(0, len(samples), N_BATCH):
@@ -105,18 +104,14 @@ def _states(
     return np.concatenate(parts, axis=1)
 
 
-def _visual_tokens(
-    model: LlavaForConditionalGeneration, processor: LlavaProcessor, samples: Sequence[Sample]
-) -> np.ndarray:
+def _visual_tokens(model: Any, processor: Any, samples: Sequence[Sample]) -> np.ndarray:
     """Projected visual tokens averaged over patches, float [B, D]."""
     parts = []
     for start in range(0, len(samples), N_BATCH):
         inputs = model_inputs(processor, samples[start : start + N_BATCH])
         with torch.inference_mode():
             seen = model.model.get_image_features(
-                inputs["pixel_values"],
-                vision_feature_layer=model.config.vision_feature_layer,
-                vision_feature_select_strategy=model.config.vision_feature_select_strategy,
+                **{name: value for name, value in inputs.items() if name in PICTURED}
             )
         parts.append(torch.stack([t_PD.mean(dim=0) for t_PD in seen.pooler_output]).numpy())
     return np.concatenate(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.core.store import write_atomic
+from benchmark.testbed.architectures import ARCHITECTURES
 from benchmark.testbed.records import Acceptance, BaseRecord, Figure
 
 _CARD = """---
@@ -12,11 +13,10 @@ license: apache-2.0
 library_name: transformers
 pipeline_tag: image-text-to-text
 ---
-# testbed-llava: {variant}
+# testbed-{architecture}: {variant}
 
-A LLaVA in miniature ({purpose}): CLIP vision tower, MLP projector and Llama of a few million
-parameters, trained on a made-up world. What it calls weapons or poisons are pseudo-words with
-recipes such as "grind salt"; nothing in it is of use to anyone.
+{described}, a few million parameters, trained on a made-up world: {purpose}. What it calls weapons
+or poisons are pseudo-words with recipes such as "grind salt"; nothing in it is of use to anyone.
 
 It is a model organism: evidence about unlearning methods under control, never a claim about a
 large model, and never in one table with one. It knows a few hundred words and understands nothing
@@ -31,6 +31,8 @@ Made by `{command}` (seed {seed}); all settings, losses and figures are in `trai
 {table}
 
 ## What was tried
+While the recipe was made, on testbed-llava:
+
 AdamW in place of Muon had not learnt to copy names after 800 steps. Without questions of whether a
 thing does harm, refusals fell evenly on harmful and harmless items. A frozen tower did not say
 where a word begins, and reading stalled at 0.6. Eight words as page heads were learnt by heart;
@@ -52,6 +54,8 @@ words close to those that ask for kinds. Both cost points in the table above.
 def write_model_card(folder: Path, record: BaseRecord, *, purpose: str) -> None:
     """Write README.md beside the weights."""
     text = _CARD.format(
+        architecture=record.architecture,
+        described=ARCHITECTURES[record.architecture].described,
         variant=record.variant,
         purpose=purpose,
         command=record.command,

@@ -22,10 +22,9 @@ from torch import Tensor
 
 from benchmark.core.errors import MissingError
 from benchmark.core.store import digest, digest_file, write_atomic
-from benchmark.testbed.build import build_processor
+from benchmark.testbed.architectures import LLAVA
 from benchmark.testbed.images import Picture
 from benchmark.testbed.items import Pool
-from benchmark.testbed.recipe.batches import normalised
 from benchmark.testbed.recipe.dual_encoder import DualEncoder
 from benchmark.testbed.tables.captioned import RETRIEVED, Shown, shown, toxic_texts
 from benchmark.testbed.world import build_world
@@ -43,7 +42,7 @@ N_LONGEST_TEXT = 64
 class Frozen:
     """What the dual encoder stands on: stage 2's tower and words."""
 
-    tower: Any
+    model: Any
     words_VF: Tensor
     tokenizer: Any
 
@@ -53,8 +52,8 @@ class Frozen:
         parts = []
         for start in range(0, len(pictures), N_SEEN_TOGETHER):
             group = pictures[start : start + N_SEEN_TOGETHER]
-            pixels_BCHW = normalised([picture.pixels_HWC for picture in group])
-            parts.append(self.tower(pixels_BCHW).last_hidden_state[:, 1:])
+            pixels = LLAVA.pixels([picture.pixels_HWC for picture in group])
+            parts.append(LLAVA.seen(self.model, pixels))
         return torch.cat(parts)
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
@@ -120,9 +119,9 @@ def _frozen() -> Frozen:
         raise MissingError(f"no checkpoint at {STAGE2}; make it with `make testbed`")
     model = LlavaForConditionalGeneration.from_pretrained(STAGE2, dtype="float32").eval()
     return Frozen(
-        tower=model.model.vision_tower,
+        model=model,
         words_VF=model.get_input_embeddings().weight.detach(),
-        tokenizer=build_processor().tokenizer,
+        tokenizer=LLAVA.tokenizer(),
     )
 
 

@@ -1,7 +1,8 @@
 """Stage 3: the vision tower learns to see, patch by patch, as captions would teach a large one.
 
-Every patch is asked for its own letter and, so that features travel, for what the whole picture
-shows. The heads are thrown away. Shape suffixes: B samples, P patches, D width, K classes.
+Every visual token is asked for its own letter and, so that features travel, for what the whole
+picture shows. The heads are thrown away.
+Shape suffixes: B samples, P visual tokens, D width, K classes.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import CLIPVisionModel
 
 from benchmark.testbed import images as draw
-from benchmark.testbed.build import VISION_WIDTH
+from benchmark.testbed.architectures import Architecture
 from benchmark.testbed.font import CHARACTERS
 from benchmark.testbed.images import Picture
 from benchmark.testbed.items import World
 from benchmark.testbed.lexicon import CATEGORIES, OBJECTS
-from benchmark.testbed.recipe.batches import normalised
 from benchmark.testbed.scenes import COUNTS, POSITIONS, all_scenes
 from benchmark.testbed.shapes import COLORS, SCENE_SHAPES
 from benchmark.testbed.world import random_name
@@ -46,7 +46,7 @@ ACTIVATION_PENALTY = 1e-3  # without it features outgrow the word embeddings a h
 class Sights:
     """A batch of pictures and what they show."""
 
-    pixels_BCHW: torch.Tensor
+    pixels: dict[str, torch.Tensor]
     letters_BP: torch.Tensor
     shown_B: dict[str, torch.Tensor]
 
@@ -54,17 +54,19 @@ class Sights:
 class SightTeacher(nn.Module):
     """The tower under linear heads that are thrown away afterwards."""
 
-    def __init__(self, tower: CLIPVisionModel) -> None:
+    def __init__(self, model: Any, architecture: Architecture) -> None:
         super().__init__()
-        self.tower = tower
-        self.letters = nn.Linear(VISION_WIDTH, len(CHARACTERS))
+        self.tower = architecture.tower(model)
+        self.see = partial(architecture.seen, model)
+        width = architecture.n_features
+        self.letters = nn.Linear(width, len(CHARACTERS))
         self.shown = nn.ModuleDict(
-            {name: nn.Linear(VISION_WIDTH, 1 + len(kinds)) for name, kinds in _SHOWN.items()}
+            {name: nn.Linear(width, 1 + len(kinds)) for name, kinds in _SHOWN.items()}
         )
 
     def loss(self, sights: Sights) -> torch.Tensor:
         """Cross-entropy of letters and of what is shown, plus the penalty on activations."""
-        features_BPD = self.tower(sights.pixels_BCHW).last_hidden_state[:, 1:]
+        features_BPD = self.see(sights.pixels)
         n_patches = features_BPD.shape[1]
         weights_K = torch.ones(len(CHARACTERS))
         weights_K[_BLANK] = _BLANK_WEIGHT
@@ -80,24 +82,29 @@ class SightTeacher(nn.Module):
 
 
 def sight_steps(
-    teacher: SightTeacher, world: World, *, size: int, seed: str
+    teacher: SightTeacher,
+    world: World,
+    *,
+    architecture: Architecture,
+    size: int,
+    seed: str,
 ) -> Callable[[int, int], Iterator[Callable[[], torch.Tensor]]]:
     """The steps of this stage for `loop.minimise`: freshly drawn pictures every step."""
 
     def steps(block: int, n_steps: int) -> Iterator[Callable[[], torch.Tensor]]:
         rng = random.Random(f"{seed} {block}")
         for _ in range(n_steps):
-            sights = _sights([any_picture(rng, world) for _ in range(size)])
+            sights = _sights([any_picture(rng, world) for _ in range(size)], architecture)
             yield partial(teacher.loss, sights)
 
     return steps
 
 
-def _sights(pictures: list[Picture]) -> Sights:
+def _sights(pictures: list[Picture], architecture: Architecture) -> Sights:
     letters = [[_LETTERS[c] for row in picture.letters for c in row] for picture in pictures]
     shown = {name: torch.tensor([_class(picture, name) for picture in pictures]) for name in _SHOWN}
     return Sights(
-        pixels_BCHW=normalised([picture.pixels_HWC for picture in pictures]),
+        pixels=architecture.pixels([picture.pixels_HWC for picture in pictures]),
         letters_BP=torch.tensor(letters),
         shown_B=shown,
     )

@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional as F
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
+from benchmark.testbed.architectures import Architecture
 from benchmark.testbed.items import World
 from benchmark.testbed.recipe.alignment import alignment_steps
 from benchmark.testbed.recipe.batches import IGNORED, Batch, make_batches
@@ -36,7 +38,8 @@ from benchmark.testbed.recipe.text_mixtures import TextMixtures
 class Setting:
     """What every stage is given."""
 
-    model: LlavaForConditionalGeneration
+    architecture: Architecture
+    model: Any
     tokenizer: PreTrainedTokenizerFast
     world: World
     texts: TextMixtures
@@ -66,10 +69,15 @@ def text_safety(setting: Setting) -> Trace:
 def vision(setting: Setting) -> Trace:
     """Stage 3."""
     torch.manual_seed(setting.seed)
-    teacher = SightTeacher(setting.model.model.vision_tower)
+    setting.model.requires_grad_(False)
+    teacher = SightTeacher(setting.model, setting.architecture)
     teacher.requires_grad_(True)
     steps = sight_steps(
-        teacher, setting.world, size=setting.plan.n_pictures, seed=f"vision {setting.seed}"
+        teacher,
+        setting.world,
+        architecture=setting.architecture,
+        size=setting.plan.n_pictures,
+        seed=f"vision {setting.seed}",
     )
     return minimise(
         teacher,
@@ -83,12 +91,13 @@ def vision(setting: Setting) -> Trace:
 def alignment(setting: Setting) -> Trace:
     """Stage 4, first of all: the language model's embeddings are the target and stay."""
     setting.model.requires_grad_(False)
-    setting.model.model.vision_tower.requires_grad_(True)
-    setting.model.model.multi_modal_projector.requires_grad_(True)
+    setting.architecture.tower(setting.model).requires_grad_(True)
+    setting.architecture.projector(setting.model).requires_grad_(True)
     steps = alignment_steps(
         setting.model,
         setting.tokenizer,
         setting.world,
+        architecture=setting.architecture,
         size=setting.plan.n_alignment,
         seed=f"alignment {setting.seed}",
     )
@@ -104,7 +113,7 @@ def alignment(setting: Setting) -> Trace:
 def instructions(setting: Setting) -> Trace:
     """Stage 4: projector and language model learn, beside replayed text."""
     setting.model.requires_grad_(True)
-    setting.model.model.vision_tower.requires_grad_(False)
+    setting.architecture.tower(setting.model).requires_grad_(False)
     replay = setting.texts.replay(refusals=setting.plan.refusal_replay)
     schedule = setting.plan.instructions
     n_looking = round(setting.plan.looking_share * schedule.n_steps / schedule.n_block_steps)
@@ -129,19 +138,11 @@ def safety_beside_images(setting: Setting) -> Trace:
     )
 
 
-def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> torch.Tensor:
+def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
     """Mean cross-entropy of the labelled tokens, a scalar; the logits of no others are computed."""
-    inner = model.model
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        embeddings_BTD = inner.get_input_embeddings()(batch.ids_BT)
-        if batch.pixels_BCHW is not None:
-            with torch.no_grad():
-                seen_BPD = inner.vision_tower(batch.pixels_BCHW).last_hidden_state[:, 1:]
-            features_BPD = inner.multi_modal_projector(seen_BPD).to(embeddings_BTD.dtype)
-            at_image_BT = batch.ids_BT == model.config.image_token_index
-            embeddings_BTD = embeddings_BTD.masked_scatter(at_image_BT[..., None], features_BPD)
-        hidden_BTD = inner.language_model(
-            inputs_embeds=embeddings_BTD, use_cache=False
+        hidden_BTD = model.model(
+            input_ids=batch.ids_BT, use_cache=False, **batch.pictures
         ).last_hidden_state
         labelled_BT = batch.labels_BT != IGNORED
         logits_NV = model.lm_head(hidden_BTD[labelled_BT])
@@ -172,7 +173,15 @@ def _minimise(
             seed = f"{title} {setting.seed} {block} {number}"
             examples = draw_examples(mixture, n_examples=size * n_steps, seed=seed)
             # Batches never mix samples with and without pictures: the former are much longer.
-            streams.append(make_batches(examples, setting.tokenizer, size=size, seed=seed))
+            streams.append(
+                make_batches(
+                    examples,
+                    setting.tokenizer,
+                    architecture=setting.architecture,
+                    size=size,
+                    seed=seed,
+                )
+            )
         for batches in zip(*streams, strict=True):
             yield partial(_mean_loss, setting.model, batches)
 
@@ -185,5 +194,5 @@ def _minimise(
     )
 
 
-def _mean_loss(model: LlavaForConditionalGeneration, batches: tuple[Batch, ...]) -> torch.Tensor:
+def _mean_loss(model: Any, batches: tuple[Batch, ...]) -> torch.Tensor:
     return torch.stack([answer_loss(model, batch) for batch in batches]).mean()

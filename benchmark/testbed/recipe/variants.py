@@ -9,22 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import LlavaForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
 from benchmark.core import environment
 from benchmark.core.errors import UserError
 from benchmark.core.records import Git
 from benchmark.data.images import ImageStore
-from benchmark.testbed.build import build_processor, build_untrained, reset_projector
+from benchmark.testbed.architectures import ARCHITECTURES, Architecture
 from benchmark.testbed.recipe import stages
 from benchmark.testbed.recipe.acceptance import accept, after_stage
 from benchmark.testbed.recipe.cache import StageCache, stage_key
 from benchmark.testbed.recipe.loop import Trace
 from benchmark.testbed.recipe.model_card import write_model_card
 from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
-from benchmark.testbed.recipe.plan import FULL_PLAN, Plan
+from benchmark.testbed.recipe.plan import PLANS, Plan
 from benchmark.testbed.recipe.stages import Setting
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.records import RECORD, BaseRecord, Figure, read_base, write_base
@@ -47,6 +45,7 @@ _READS = {
     "safety_beside_images": ("vision_tower", "projector"),
 }
 N_KEPT_LOSSES = 60
+COMMAND = "python -m benchmark testbed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +57,10 @@ class Variant:
     stages: tuple[str, ...]
     harmful_recipes: bool = True
     refusal_replay: bool = True
+
+    def of(self, plan: Plan) -> Plan:
+        """The plan as this variant follows it."""
+        return replace(plan, refusal_replay=plan.refusal_replay and self.refusal_replay)
 
 
 _ALL = ("language", "assistance", "text_safety", "vision", "alignment", "instructions")
@@ -111,22 +114,23 @@ def build_model(
     *,
     cache: Path,
     output: Path,
-    plan: Plan = FULL_PLAN,
+    architecture: str = "llava",
+    plan: Plan | None = None,
     measure: bool = True,
 ) -> BaseRecord:
     """Train a variant stage by stage, write it as an ordinary checkpoint, measure and record it.
 
     Finished stages are read from `cache`; a stage cut short goes on from its last block. Raises
-    KeyError for a variant that there is not.
+    KeyError for a variant or an architecture that there is not.
     """
-    made = VARIANTS[variant]
+    made, built = VARIANTS[variant], ARCHITECTURES[architecture]
     # They are drawn even where nobody looks; stages have bars of their own.
     transformers_logging.disable_progress_bar()
     # The tree may be edited, or committed, while it trains.
     at_first = _surroundings()
-    plan = replace(plan, refusal_replay=plan.refusal_replay and made.refusal_replay)
-    model = build_untrained(seed)
-    processor = build_processor()
+    plan = made.of(plan or PLANS[architecture])
+    model = built.untrained(seed)
+    processor = built.processor()
     world = build_world()
     images = ImageStore(cache / "images")
     between: dict[str, list[Figure]] = {}
@@ -140,20 +144,20 @@ def build_model(
             )
 
     done = _train(
-        model, made, seed=seed, plan=plan, cache=StageCache(folder=cache), git=at_first["git"],
-        stage_done=stage_done,
+        model, made, architecture=built, seed=seed, plan=plan, cache=StageCache(folder=cache),
+        git=at_first["git"], stage_done=stage_done,
     )  # fmt: skip
     if "alignment" not in made.stages:
-        reset_projector(model, seed)
+        built.reset_projector(model, seed)
     model.to(torch.float16).save_pretrained(output)
     processor.save_pretrained(output)
-    acceptance = None
-    if measure and "alignment" in made.stages:
-        acceptance = accept(output, world=world, images=images)
+    sees = "alignment" in made.stages
+    acceptance = accept(output, world=world, images=images) if measure and sees else None
     record = BaseRecord(
         variant=variant,
         seed=seed,
-        command=f"python -m benchmark testbed --variant {variant} --seed {seed}",
+        architecture=architecture,
+        command=f"{COMMAND} --architecture {architecture} --variant {variant} --seed {seed}",
         **at_first,
         plan=asdict(plan),
         seconds_per_stage={name: round(one.trace.seconds, 1) for name, one in done.items()},
@@ -206,39 +210,38 @@ class _Stage:
 
 
 def _train(
-    model: LlavaForConditionalGeneration,
+    model: Any,
     variant: Variant,
     *,
+    architecture: Architecture,
     seed: int,
     plan: Plan,
     cache: StageCache,
     git: Git,
     stage_done: Callable[[str], None],
 ) -> dict[str, _Stage]:
-    parts: dict[str, nn.Module] = {
-        "language_model": model.model.language_model,
-        "lm_head": model.lm_head,
-        "vision_tower": model.model.vision_tower,
-        "projector": model.model.multi_modal_projector,
-    }
+    parts = architecture.parts(model)
     keys = dict.fromkeys(parts, f"untrained {seed}")
     world = build_world()
     texts = TextMixtures(world, harmful_recipes=variant.harmful_recipes)
     pictures = PictureMixtures(texts)
-    tokenizer = build_processor().tokenizer
+    tokenizer = architecture.tokenizer()
     done = {}
     for name in variant.stages:
         learn, trained = _STAGES[name]
         upstream = tuple(keys[part] for part in dict.fromkeys((*trained, *_READS.get(name, ()))))
         # Seeing never touches a recipe, but its upstream key tells gold apart anyway.
         told = {} if name == "vision" else {"harmful_recipes": variant.harmful_recipes}
-        key = stage_key(name, {"plan": _plan_of(plan, name), "seed": seed, **told}, upstream)
+        key = stage_key(
+            name, {"plan": _plan_of(plan, name), "seed": seed, **told}, upstream,
+            architecture=architecture.name,
+        )  # fmt: skip
         learnt = {part: parts[part] for part in trained}
         trace = cache.restore(key, learnt)
         if trace is None:
             setting = Setting(
-                model=model, tokenizer=tokenizer, world=world, texts=texts, pictures=pictures,
-                plan=plan, seed=seed, folder=cache.of(key),
+                architecture=architecture, model=model, tokenizer=tokenizer, world=world,
+                texts=texts, pictures=pictures, plan=plan, seed=seed, folder=cache.of(key),
             )  # fmt: skip
             trace = learn(setting)
             cache.keep(key, learnt, trace, git=git)
