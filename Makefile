@@ -10,7 +10,7 @@ export METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG PRESET MAX_GPU_HOURS JOBS 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-vllm test-vllm bench search check new-method called named-bench named-search named-check test lint table list doctor testbed testbed-gold clean
+.PHONY: help setup setup-vllm test-vllm bench search check new-method called named-bench named-search named-check test lint table list doctor testbed testbed-qwen testbed-gold clean
 
 help: ## List the targets
 	@echo "make bench METHOD=textual_unlearning   is the first thing to try. All targets:"
@@ -94,6 +94,10 @@ doctor: $(READY) ## Say what is installed and what is missing
 
 testbed: $(READY) ## Train the miniature models from nothing (resumable)
 	@$(RUN) testbed
+
+testbed-qwen: $(READY) ## Train the second family, and where text-guided alignment starts on it
+	@$(RUN) testbed --architecture qwen
+	@$(RUN) testbed --architecture qwen --variant stage2
 
 testbed-gold: $(READY) ## Train the model that never learnt the harm
 	@$(RUN) testbed --variant gold

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from benchmark.testbed.recipe.loop import Schedule
 
@@ -11,8 +12,9 @@ from benchmark.testbed.recipe.loop import Schedule
 class Plan:
     """Lengths, rates and batch sizes of the stages.
 
-    `looking_share` of the instruction steps only read, name and describe; `refusal_replay` is
-    whether the text replayed beside pictures contains refusals.
+    `looking_share` of the instruction steps only read, name and describe; `precision` is what
+    answers are learnt in (torch's autocast; pictures are learnt to be seen in fp32);
+    `refusal_replay` is whether the text replayed beside pictures contains refusals.
     """
 
     language: Schedule
@@ -27,6 +29,7 @@ class Plan:
     n_instructions: int = 40
     n_replay: int = 48
     looking_share: float = 0.2
+    precision: Literal["bf16", "fp32"] = "bf16"
     refusal_replay: bool = True
 
 
@@ -39,8 +42,11 @@ FULL_PLAN = Plan(
     instructions=Schedule(n_steps=800, learning_rate=1e-3, n_block_steps=50),
 )
 # Of an architecture, where it is not FULL_PLAN. A tower half as wide wants larger steps: its loss
-# after 100 steps was 0.84 at 2e-3, 0.56 at 4e-3 and 0.38 at 8e-3 (LLaVA's 0.38 at 1e-3).
+# after 100 steps was 0.84 at 2e-3, 0.56 at 4e-3 and 0.38 at 8e-3 (LLaVA's 0.38 at 1e-3). bf16 is
+# the slower of the two on a CPU without matrix units for it (attention by ten times).
 PLANS = {
     "llava": FULL_PLAN,
-    "qwen": replace(FULL_PLAN, vision=replace(FULL_PLAN.vision, learning_rate=5e-3)),
+    "qwen": replace(
+        FULL_PLAN, vision=replace(FULL_PLAN.vision, learning_rate=5e-3), precision="fp32"
+    ),
 }

@@ -138,9 +138,9 @@ def safety_beside_images(setting: Setting) -> Trace:
     )
 
 
-def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
+def answer_loss(model: Any, batch: Batch, *, precision: str = "bf16") -> torch.Tensor:
     """Mean cross-entropy of the labelled tokens, a scalar; the logits of no others are computed."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
         hidden_BTD = model.model(
             input_ids=batch.ids_BT, use_cache=False, **batch.pictures
         ).last_hidden_state
@@ -183,7 +183,7 @@ def _minimise(
                 )
             )
         for batches in zip(*streams, strict=True):
-            yield partial(_mean_loss, setting.model, batches)
+            yield partial(_mean_loss, setting.model, batches, precision=setting.plan.precision)
 
     return minimise(
         setting.model,
@@ -194,5 +194,6 @@ def _minimise(
     )
 
 
-def _mean_loss(model: Any, batches: tuple[Batch, ...]) -> torch.Tensor:
-    return torch.stack([answer_loss(model, batch) for batch in batches]).mean()
+def _mean_loss(model: Any, batches: tuple[Batch, ...], *, precision: str) -> torch.Tensor:
+    losses = [answer_loss(model, batch, precision=precision) for batch in batches]
+    return torch.stack(losses).mean()

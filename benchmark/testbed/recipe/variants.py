@@ -254,14 +254,16 @@ def _train(
 def _plan_of(plan: Plan, stage: str) -> dict[str, object]:
     """The settings that this stage depends on, and no others."""
     sizes = {
-        "language": ("n_text",),
-        "assistance": ("n_text",),
-        "text_safety": ("n_text",),
+        "language": ("n_text", "precision"),
+        "assistance": ("n_text", "precision"),
+        "text_safety": ("n_text", "precision"),
         "vision": ("n_pictures",),
         "alignment": ("n_alignment",),
-        "instructions": ("n_instructions", "n_replay", "looking_share", "refusal_replay"),
-        "safety_beside_images": ("n_text", "n_instructions"),
-    }[stage]
+        "instructions": (
+            "n_instructions", "n_replay", "looking_share", "precision", "refusal_replay",
+        ),
+        "safety_beside_images": ("n_text", "n_instructions", "precision"),
+    }[stage]  # fmt: skip
     schedule = plan.text_safety if stage == "safety_beside_images" else getattr(plan, stage)
     return {"schedule": asdict(schedule)} | {n: getattr(plan, n) for n in sizes}
 
