@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from benchmark.core.records import StageCost
 from benchmark.cost.clock import MemoryWatch, Stopwatch
-from benchmark.cost.flops import architecture_of, forward_flops, training_flops
 from benchmark.cost.ledger import Ledger, LedgerLine, totals_of
 from benchmark.cost.lending import Lending
 from benchmark.cost.meter import Meter, total
@@ -221,88 +220,3 @@ def test_a_killed_attempt_shows_as_waste(tmp_path: Path) -> None:
     totals = Ledger(path).totals()
     assert totals.device_s == 0
     assert totals.wasted_s > 0
-
-
-@pytest.fixture(scope="module")
-def llava():
-    """A random model of a few thousand parameters, in eager attention: its products are counted."""
-    import torch
-    from transformers import (
-        CLIPVisionConfig,
-        LlamaConfig,
-        LlavaConfig,
-        LlavaForConditionalGeneration,
-    )
-
-    torch.manual_seed(0)
-    config = LlavaConfig(
-        vision_config=CLIPVisionConfig(
-            hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
-            image_size=16, patch_size=8,
-        ),
-        text_config=LlamaConfig(
-            hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
-            num_key_value_heads=2, vocab_size=50,
-        ),
-        image_token_index=49, vision_feature_layer=-1,
-    )  # fmt: skip
-    config._attn_implementation = "eager"
-    return LlavaForConditionalGeneration(config)
-
-
-def counted(act) -> int:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        act()
-    return counter.get_total_flops()
-
-
-def batch(n_sequences: int = 2, n_text: int = 7):
-    """Four image tokens first, then text, and one image per sequence."""
-    import torch
-
-    text = torch.arange(n_text).repeat(n_sequences, 1)
-    image = torch.full((n_sequences, 4), 49)
-    return {
-        "input_ids": torch.cat([image, text], dim=1),
-        "pixel_values": torch.rand(n_sequences, 3, 16, 16),
-        "attention_mask": torch.ones(n_sequences, 4 + n_text, dtype=torch.long),
-    }
-
-
-def test_forward_operations_equal_the_counted_ones(llava) -> None:
-    shape = architecture_of(llava.config)
-    expected = forward_flops(shape, n_sequences=2, n_tokens=11, n_logits=22, n_images=2)
-    assert counted(lambda: llava(**batch(), use_cache=False)) == expected
-
-
-def test_full_training_operations_equal_the_counted_ones(llava) -> None:
-    """Text alone, so that every map in the graph belongs to the language model."""
-    llava.requires_grad_(True)
-    shape = architecture_of(llava.config)
-    text = {"input_ids": batch()["input_ids"][:, 4:]}
-
-    def step() -> None:
-        llava(**text, use_cache=False).logits.sum().backward()
-
-    expected = training_flops(shape, n_sequences=2, n_tokens=7, n_logits=14, tuning="full")
-    assert counted(step) == expected
-
-
-def test_lora_training_operations_equal_the_counted_ones(llava) -> None:
-    from peft import LoraConfig, get_peft_model
-
-    shape = architecture_of(llava.config)
-    names = "|".join(shape.linears)
-    config = LoraConfig(r=5, target_modules=rf".*language_model.*\.({names})")
-    model = get_peft_model(llava, config)
-    inputs = batch()
-
-    def step() -> None:
-        model(**inputs, use_cache=False).logits.sum().backward()
-
-    expected = training_flops(
-        shape, n_sequences=2, n_tokens=11, n_logits=22, tuning="lora", lora_rank=5, n_images=2
-    )
-    assert counted(step) == expected

@@ -16,12 +16,12 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from benchmark.cost import memory
-from benchmark.cost.flops import architecture_of, image_flops
+from benchmark.cost.flops import image_flops
 from benchmark.cost.parameters import parts_of
-from benchmark.cost.pictures import seen
+from benchmark.cost.pictures import Pictures, seen
 from benchmark.cost.shapes import shape_in
 from benchmark.models import load_card
-from benchmark.planning.sizes import ByRule, Pictures
+from benchmark.planning.sizes import ByRule
 from benchmark.planning.work import Model
 
 SHAPE = shape_in(untrained_checkpoint())
@@ -120,24 +120,17 @@ def test_memory_by_hand():
 # -- operations ---------------------------------------------------------------------------------
 
 
-def test_looking_takes_the_operations_that_a_run_counts(tmp_path):
-    """The general formula, on the family that has one of its own and is counted in runs."""
+def test_a_picture_is_reckoned_once_where_there_is_room_for_it(tmp_path):
     from benchmark.data.images import ImageStore
 
     store = ImageStore(tmp_path)
     images = [store.put(np.full((8, 8, 3), shade, dtype=np.uint8)) for shade in (0, 200)]
     shown = [sample(f"n{index}", images=(image,)) for index, image in enumerate(images * 2)]
-    model = untrained()
-    architecture = architecture_of(model.hf.config)
     pictures = Pictures("llava", SHAPE)
-    reckoned = Model(
-        architecture=architecture, parts=PARTS, sizes=ByRule(pictures, 4.0), pictures=pictures,
-        bytes_a_number=4,
-    )  # fmt: skip
+    reckoned = Model(sizes=ByRule(pictures, 4.0), pictures=pictures, bytes_a_number=4)
     n_images, flops = reckoned.looking_flops(pool("keep", shown).samples, n_uses=4)
     assert n_images == 2
-    # That one does not embed the class token as if it were a patch.
-    assert flops == pytest.approx(image_flops(architecture, n_images=2), rel=0.005)
+    assert flops == 2 * image_flops("llava", SHAPE, pictures.seen(images[0]))
 
 
 # -- pictures -----------------------------------------------------------------------------------

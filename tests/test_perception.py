@@ -32,6 +32,10 @@ def requests_of(pictures: list[ImageFile]):
     return [sample(f"s{i}", images=(picture,)) for i, picture in enumerate(pictures)]
 
 
+def named(name: str) -> ImageFile:
+    return ImageFile(path=Path(name), sha256=name)
+
+
 def features(**options) -> ImageFeatures:
     return ImageFeatures(Lending("cpu"), **options)
 
@@ -40,8 +44,8 @@ def test_what_does_not_fit_is_not_kept():
     kept = features(max_bytes=4)
     assert kept.has_room
     kept.keep({"a": FOUR_BYTES, "b": FOUR_BYTES})
-    assert kept.lend("a") is not None
-    assert kept.lend("b") is None
+    assert kept.lend(named("a")) is not None
+    assert kept.lend(named("b")) is None
     assert not kept.has_room
 
 
@@ -50,10 +54,10 @@ def test_what_is_over_another_keeps_to_itself_until_merged():
     below.keep({"a": FOUR_BYTES})
     over = below.over()
     over.keep({"b": FOUR_BYTES})
-    assert over.lend("a") is not None
-    assert below.lend("b") is None
+    assert over.lend(named("a")) is not None
+    assert below.lend(named("b")) is None
     over.merge()
-    assert below.lend("b") is not None
+    assert below.lend(named("b")) is not None
 
 
 def test_every_image_is_projected_in_a_batch_of_its_own(pictures, monkeypatch):
@@ -99,7 +103,7 @@ def test_models_of_the_same_weights_share_what_they_read_and_saw(pictures):
     first, second = _load(shared), _load(shared)
     assert second.encoder is first.encoder
     first.image_features(requests_of(pictures[:1]))
-    assert second.features.lend(pictures[0].sha256) is not None
+    assert second.features.lend(pictures[0]) is not None
 
 
 @pytest.mark.parametrize("role", ["vision", "projector"])
@@ -139,7 +143,7 @@ def test_a_projector_in_training_is_asked_anew_and_with_a_gradient(pictures):
     model = untrained()
     model.prepare({"projector": "full"}, rank=1, alpha=1.0, dropout=0.0)
     assert model.image_features(requests_of(pictures[:1])).requires_grad
-    assert model.features.lend(pictures[0].sha256) is None
+    assert model.features.lend(pictures[0]) is None
 
 
 def test_a_model_in_training_sees_without_dropout(pictures):

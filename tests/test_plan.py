@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from live_models import untrained_checkpoint
+from tiny_families import checkpoint_of
 
 from benchmark.cli import main
 from benchmark.core.records import RunRecord
@@ -27,15 +28,16 @@ def _stage(planned: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "method",
+    ("method", "family"),
     [
-        "multimodal_sft+batch_size=3+steps=3",
+        ("multimodal_sft+batch_size=3+steps=3", "testbed"),
         # All parameters: the reference is asked everything beforehand.
-        "npo+batch_size=3+steps=3+trains.language=full",
+        ("npo+batch_size=3+steps=3+trains.language=full", "testbed"),
     ],
 )
-def test_tokens_and_operations_are_those_that_a_training_records(capsys, tmp_path, method):
-    here = [*ON_CPU, "--model", str(untrained_checkpoint()), "--method", method]
+def test_tokens_and_operations_are_those_that_a_training_records(capsys, tmp_path, method, family):
+    folder = untrained_checkpoint() if family == "testbed" else checkpoint_of(family)
+    here = [*ON_CPU, "--model", str(folder), "--method", method]
     planned = _planned(capsys, *here, "--results", str(tmp_path))
     assert main(["train", *here, "--results", str(tmp_path), "--json"]) == 0
     capsys.readouterr()
@@ -43,8 +45,7 @@ def test_tokens_and_operations_are_those_that_a_training_records(capsys, tmp_pat
     made = json.loads(manifest.read_text())
     train = _stage(planned, "train")
     _check_tokens(train, made["training"])
-    # A picture's operations are reckoned by a formula for all families: a part in 200 is another.
-    assert train["flops"] == pytest.approx(made["cost"]["flops"], rel=0.005)
+    assert train["flops"] == made["cost"]["flops"] > 0
     assert planned["parameters"]["trained, of the language model"] == made["trainable_params"]
 
 

@@ -310,7 +310,7 @@ def test_nothing_that_is_asked_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
         assert ask(client(url), parts("what is this?", one)).choices[0].message.content
     assert list(folder.iterdir()) == []
     model = shipped()
-    assert model.encoder._prompts == {} and model.features.lend(one.sha256) is None
+    assert model.encoder._prompts == {} and model.features.lend(one) is None
 
 
 # -- pieces -------------------------------------------------------------------------------------

@@ -1,141 +1,145 @@
-"""Floating-point operations of a Llama behind a CLIP tower, from shapes alone.
+"""Floating-point operations of a language model, and of looking at a picture, from shapes alone.
 
 A product of [m, k] and [k, n] counts 2mkn; only products count (not norms, softmax or rotations),
 as torch's FlopCounterMode counts them. Analytic, so that quantised layers count like any others.
-Letters: B sequences, T tokens each (padding included, for it is computed), I images.
+Attention counts over all pairs of places, as it is computed where masks forbid some of them.
+Letters: B sequences, T tokens each (padding included, for it is computed), S places that each of
+them can look at beside its words: visual tokens, where layers attend to images in place of the text
+(Llama 3.2). Such layers do nothing where there are no images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
-from benchmark.models.capabilities import COUNTED
+from benchmark.cost.parameters import Maps, parts_of
+from benchmark.cost.pictures import Seen
+from benchmark.models.shape import Family, LanguageShape, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
-class Architecture:
-    """The sizes that operations depend on. `vision_tokens` counts patches and the class token."""
+class _Applied:
+    """Linear maps of one size, each applied to so many rows, and what these are: words as they are
+    embedded, states of layers below, or what is seen of images."""
 
-    hidden: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    feed_forward: int
-    vocabulary: int
-    vision_hidden: int
-    vision_layers: int
-    vision_feed_forward: int
-    vision_tokens: int
-    patch_size: int
+    maps: Maps
+    rows: int
+    of: Literal["words", "states", "images"]
 
     @property
-    def image_tokens(self) -> int:
-        """Visual tokens per image that reach the language model."""
-        return self.vision_tokens - 1
+    def flops(self) -> int:
+        """Of going forward."""
+        return 2 * self.rows * self.maps.weights
 
-    @property
-    def linears(self) -> dict[str, tuple[int, int]]:
-        """(inputs, outputs) of a language layer's linear maps."""
-        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
-        return {
-            "q_proj": (self.hidden, queries),
-            "k_proj": (self.hidden, keys),
-            "v_proj": (self.hidden, keys),
-            "o_proj": (queries, self.hidden),
-            "gate_proj": (self.hidden, self.feed_forward),
-            "up_proj": (self.hidden, self.feed_forward),
-            "down_proj": (self.feed_forward, self.hidden),
-        }
-
-
-def architecture_of(config: Any) -> Architecture | None:
-    """Read the sizes off a `LlavaConfig`; None for another family, whose tower works otherwise."""
-    if config.model_type not in COUNTED:
-        return None
-    text, vision = config.text_config, config.vision_config
-    return Architecture(
-        hidden=text.hidden_size,
-        layers=text.num_hidden_layers,
-        heads=text.num_attention_heads,
-        kv_heads=text.num_key_value_heads,
-        head_size=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
-        feed_forward=text.intermediate_size,
-        vocabulary=text.vocab_size,
-        vision_hidden=vision.hidden_size,
-        vision_layers=vision.num_hidden_layers,
-        vision_feed_forward=vision.intermediate_size,
-        vision_tokens=(vision.image_size // vision.patch_size) ** 2 + 1,
-        patch_size=vision.patch_size,
-    )
-
-
-def image_flops(shape: Architecture, *, n_images: int) -> float:
-    """Forward operations of the vision tower and the two-layer projector."""
-    size, tokens, patches = shape.vision_hidden, shape.vision_tokens, shape.image_tokens
-    layer = 8 * tokens * size**2 + 4 * tokens * size * shape.vision_feed_forward
-    layer += 4 * tokens**2 * size
-    embedding = 2 * patches * 3 * shape.patch_size**2 * size
-    projector = 2 * patches * shape.hidden * (size + shape.hidden)
-    return float(n_images * (embedding + shape.vision_layers * layer + projector))
+    def adapter_flops(self, rank: int) -> tuple[int, int]:
+        """Of going forward through the small matrices, (down to the rank, back up)."""
+        a_row = 2 * self.rows * rank * self.maps.n
+        return a_row * self.maps.inputs, a_row * self.maps.outputs
 
 
 def forward_flops(
-    shape: Architecture, *, n_sequences: int, n_tokens: int, n_logits: int, n_images: int = 0
+    shape: LanguageShape, *, n_sequences: int, n_tokens: int, n_logits: int, n_seen: int = 0
 ) -> float:
     """Forward operations of B = `n_sequences` of T = `n_tokens`, with logits at `n_logits` places
-    of the whole batch. Images whose features are kept are not projected here: leave `n_images`
-    at 0."""
-    rows = n_sequences * n_tokens
-    linear = 2 * rows * sum(inputs * outputs for inputs, outputs in shape.linears.values())
-    head = 2 * n_logits * shape.hidden * shape.vocabulary
-    language = shape.layers * (linear + _attention(shape, n_sequences, n_tokens))
-    return float(language + head) + image_flops(shape, n_images=n_images)
+    of the whole batch and S = `n_seen`. What is seen of images is there already."""
+    rows, seen = n_sequences * n_tokens, n_sequences * n_seen
+    maps = _applied(shape, rows=rows, seen=seen, looks=n_seen > 0)
+    attention = _attention(shape, rows, n_tokens=n_tokens, n_seen=n_seen)
+    return float(sum(one.flops for one in maps) + attention + _head(shape, n_logits))
 
 
 def training_flops(
-    shape: Architecture,
+    shape: LanguageShape,
     *,
     n_sequences: int,
     n_tokens: int,
     n_logits: int,
     tuning: str,
     lora_rank: int = 0,
-    n_images: int = 0,
+    n_seen: int = 0,
 ) -> float:
     """Forward and backward operations of one batch when the language model is trained.
 
     `tuning` full: every map also gives a gradient to its input and its weights (twice its forward
     cost). lora or qlora, on every linear map of every layer: frozen maps pass gradients on (once
     their forward cost) except where nothing below needs them, in the first layer's queries, keys
-    and values; the two small matrices pay in full. Images are frozen: forward only.
+    and values; the two small matrices pay in full. Nothing is passed on to images: they are frozen.
     """
+    rows, seen = n_sequences * n_tokens, n_sequences * n_seen
+    applied = _applied(shape, rows=rows, seen=seen, looks=n_seen > 0)
+    passing = {"states", "words"} if tuning == "full" else {"states"}
     forward = forward_flops(
-        shape, n_sequences=n_sequences, n_tokens=n_tokens, n_logits=n_logits, n_images=n_images
+        shape, n_sequences=n_sequences, n_tokens=n_tokens, n_logits=n_logits, n_seen=n_seen
     )
-    rows = n_sequences * n_tokens
-    language = forward - image_flops(shape, n_images=n_images)
+    passed_on = sum(one.flops for one in applied if one.of in passing) + _head(shape, n_logits)
+    attention = 2 * _attention(shape, rows, n_tokens=n_tokens, n_seen=n_seen)
     if tuning == "full":
-        return forward + 2 * language
-    attention = shape.layers * _attention(shape, n_sequences, n_tokens)
-    first = {name: shape.linears[name] for name in ("q_proj", "k_proj", "v_proj")}
-    unneeded = 2 * rows * sum(inputs * outputs for inputs, outputs in first.values())
-    backward = language + attention - unneeded
-    down, up = _lora(shape.linears, rows, lora_rank)
-    first_down, _ = _lora(first, rows, lora_rank)
-    adapters = 3 * shape.layers * (down + up) - first_down
-    return forward + backward + adapters
+        weights = sum(one.flops for one in applied) + _head(shape, n_logits)
+    else:
+        weights = sum(_adapter(one, lora_rank, passes_on=one.of in passing) for one in applied)
+    return forward + passed_on + attention + weights
 
 
-def _attention(shape: Architecture, n_sequences: int, n_tokens: int) -> int:
-    """Scores and mixtures of one layer, over all pairs of places."""
-    return 4 * n_sequences * n_tokens**2 * shape.heads * shape.head_size
+def words_flops(
+    shape: LanguageShape, *, n_sequences: int, n_before: int, n_words: int, n_seen: int = 0
+) -> float:
+    """Forward operations of as many more words after T = `n_before`, one after another with logits
+    for each, where keys and values of all before are kept: each goes through every map once, and
+    attends to half of its own kind on average. Layers that forget what lies outside a window
+    (Gemma) are reckoned as if they did not."""
+    rows = n_sequences * n_words
+    maps = _applied(shape, rows=rows, seen=0, looks=n_seen > 0)
+    attention = _attention(shape, rows, n_tokens=n_before + (n_words + 1) / 2, n_seen=n_seen)
+    return float(sum(one.flops for one in maps) + attention + _head(shape, rows))
 
 
-def _lora(linears: Mapping[str, tuple[int, int]], rows: int, rank: int) -> tuple[int, int]:
-    """Forward operations of the small matrices down to the rank, and of those back up."""
-    down = sum(2 * rows * inputs * rank for inputs, _ in linears.values())
-    up = sum(2 * rows * rank * outputs for _, outputs in linears.values())
-    return down, up
+def image_flops(family: Family, shape: Shape, seen: Seen) -> float:
+    """Forward operations of the vision tower and the projector on one picture."""
+    vision, parts = shape.vision, parts_of(family, shape)
+    near = vision.layers - vision.full_layers if vision.window else 0
+    far = vision.layers + vision.global_layers - near
+    layers = parts.vision.weights - parts.patches.weights
+    return float(
+        2 * seen.patches * parts.patches.weights
+        + 2 * seen.places * layers
+        + 4 * vision.width * (far * seen.pairs + near * seen.near_pairs)
+        + 2 * seen.visual * parts.projector.weights
+    )
+
+
+def _applied(shape: LanguageShape, *, rows: int, seen: int, looks: bool) -> list[_Applied]:
+    """Every linear map of the layers that do anything: to `rows` of text, and to `seen` of images
+    whose keys and values are not there yet."""
+    h, f = shape.hidden, shape.feed_forward
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    reading = shape.layers - shape.cross_layers
+    looking = shape.cross_layers if looks else 0
+    layers = reading + looking
+    return [
+        _Applied(maps=Maps(h, queries), rows=rows, of="words"),
+        _Applied(maps=Maps(h, keys, 2), rows=rows, of="words"),
+        _Applied(maps=Maps(h, queries, layers - 1), rows=rows, of="states"),
+        _Applied(maps=Maps(h, keys, 2 * (reading - 1)), rows=rows, of="states"),
+        _Applied(maps=Maps(h, keys, 2 * looking), rows=seen, of="images"),
+        _Applied(maps=Maps(queries, h, layers), rows=rows, of="states"),
+        _Applied(maps=Maps(h, f, 2 * layers), rows=rows, of="states"),
+        _Applied(maps=Maps(f, h, layers), rows=rows, of="states"),
+    ]
+
+
+def _attention(shape: LanguageShape, rows: int, *, n_tokens: float, n_seen: int) -> float:
+    """Scores and mixtures of all layers, over all pairs of places."""
+    reading = (shape.layers - shape.cross_layers) * n_tokens
+    return 4 * rows * shape.heads * shape.head_size * (reading + shape.cross_layers * n_seen)
+
+
+def _head(shape: LanguageShape, n_logits: int) -> int:
+    return 2 * n_logits * shape.hidden * shape.vocabulary
+
+
+def _adapter(applied: _Applied, rank: int, *, passes_on: bool) -> int:
+    """Of the small matrices beside a map: forward, to their weights and, but for the first where
+    nothing below needs it, to what they are applied to."""
+    down, up = applied.adapter_flops(rank)
+    return (3 if passes_on else 2) * down + 3 * up

@@ -17,13 +17,15 @@ class Lending:
         self._n_ever_made = 0
         self._wall_s = 0.0
         self._device_s = 0.0
-        self._n_made = 0
+        self.needed: list[Hashable] = []
+        """What the stage has made or borrowed so far, in this order; what there was no room to keep
+        stands there as often as it was made."""
         self._own: set[Hashable] = set()
         self._borrowed: set[Hashable] = set()
 
     def open(self) -> None:
         """A stage begins: all that is there was made by others."""
-        self._n_made = 0
+        self.needed = []
         self._own.clear()
         self._borrowed.clear()
 
@@ -39,18 +41,19 @@ class Lending:
             self._wall_s += wall_s
             self._device_s += device_s
             self._n_ever_made += len(names)
-            self._n_made += len(names)
+            self.needed += names
             self._own.update(names)
 
     def use(self, name: Hashable) -> None:
         """Something that was there is used; the first time in a stage costs."""
-        if name not in self._own:
+        if name not in self._own and name not in self._borrowed:
             self._borrowed.add(name)
+            self.needed.append(name)
 
     @property
     def n_needed(self) -> int:
         """Things that the stage has made or borrowed so far."""
-        return self._n_made + len(self._borrowed)
+        return len(self.needed)
 
     def bill(self) -> tuple[float, float]:
         """Wall seconds and device-seconds that the stage owes for what it borrowed."""

@@ -29,12 +29,14 @@ MAPS_WITH_ADAPTERS = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One view of a step: sequences padded to one length, places where words are predicted, and
-    whether the untouched model is asked about the same places."""
+    """One view of a step: sequences padded to one length, places where words are predicted, visual
+    tokens that each can look at beside its words, and whether the untouched model is asked about
+    the same places."""
 
     n_sequences: int
     n_tokens: int
     n_predicted: int
+    n_seen: int = 0
     with_reference: bool = False
 
 

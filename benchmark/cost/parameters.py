@@ -55,10 +55,12 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A whole model. `layers` is the language model without what embeds words and says them;
-    `cross` are those of its maps that look at visual tokens (Llama 3.2), counted in `layers` too;
-    `head` has no parameters where it is the embedding."""
+    """A whole model. `patches` is the map of `vision` that embeds a picture's pixels. `layers` is
+    the language model without what embeds words and says them; `cross` are those of its maps that
+    look at visual tokens (Llama 3.2), counted in `layers` too; `head` has no parameters where it is
+    the embedding."""
 
+    patches: Maps
     vision: Part
     projector: Part
     layers: Part
@@ -84,6 +86,7 @@ def parts_of(family: Family, shape: Shape) -> Parts:
     seeing = _SEEING[family]
     words = language.vocabulary * language.hidden
     return Parts(
+        patches=_patches(vision),
         vision=seeing.tower(vision),
         projector=seeing.between(vision, language.hidden),
         layers=_layers(language),

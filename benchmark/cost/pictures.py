@@ -6,24 +6,70 @@ a test asks the whole processors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
+from PIL import Image
+
 from benchmark.core.errors import UserError
-from benchmark.models.shape import Family, VisionShape
+from benchmark.core.samples import ImageFile, Sample
+from benchmark.models.shape import Family, Shape, VisionShape
+
+PADDED_TO = 8
+"""Places of a tile, of which Llama 3.2's tower makes a multiple of this
+(transformers, `MllamaVisionModel.forward`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One picture: `tokens` in the language model's sequence; `patches` in the vision tower, class
-    tokens among them, in `pieces` that do not attend to each other; `visual` tokens that come out
-    of the projector (other than `tokens` where newlines are added, or they are no part of the
-    sequence)."""
+    """One picture: `tokens` in the language model's sequence; `visual` tokens that come out of the
+    projector (other than `tokens` where newlines are added, or they are no part of the sequence);
+    `patches` that its pixels become; `places` in the vision tower's layers, class tokens and
+    padding among them; `pairs` of these that attend to each other in one layer, and `near_pairs` in
+    a layer that attends within windows."""
 
     tokens: int
     visual: int
     patches: int
-    pieces: int
+    places: int
+    pairs: int
+    near_pairs: int = 0
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What becomes of pictures, whose sizes are read from their files."""
+
+    family: Family
+    shape: Shape
+    _known: dict[str, Seen] = field(default_factory=dict)
+
+    def seen(self, image: ImageFile) -> Seen:
+        """One of them, read once; `UserError` where it cannot be."""
+        if image.sha256 not in self._known:
+            self._known[image.sha256] = self._read(image)
+        return self._known[image.sha256]
+
+    def n_tokens(self, samples: Iterable[Sample]) -> int:
+        """Of all their pictures, in the language model's sequences."""
+        return sum(self.seen(image).tokens for sample in samples for image in sample.images)
+
+    def n_seen(self, samples: Iterable[Sample]) -> int:
+        """Visual tokens that each of a batch can look at beside its words: as many as the one with
+        most images has; none where they stand among the words."""
+        if not self.shape.language.cross_layers:
+            return 0
+        return max(sum(self.seen(image).visual for image in one.images) for one in samples)
+
+    def _read(self, image: ImageFile) -> Seen:
+        try:
+            with Image.open(image.path) as picture:
+                width, height = picture.size
+        except OSError as error:
+            raise UserError(f"image {image.path} cannot be read: {error}") from None
+        return seen(self.family, self.shape.vision, width=width, height=height)
 
 
 def seen(family: Family, vision: VisionShape, *, width: int, height: int) -> Seen:
@@ -33,22 +79,38 @@ def seen(family: Family, vision: VisionShape, *, width: int, height: int) -> See
     if family in ("llava_next", "llava_onevision"):
         return _unpadded(family, vision, width=width, height=height)
     if family == "mllama":
-        # Padded to the most tiles there may be, whatever its size; one placeholder in the text.
-        rows = vision.max_tiles * _places(family, vision)
-        return Seen(tokens=1, visual=rows, patches=rows, pieces=1)
+        return _all_tiles_together(vision)
     n_tiles = 1
     if family == "internvl":
         n_tiles = _internvl_tiles(vision, width=width, height=height)
     if family in ("idefics3", "smolvlm"):
         n_tiles = _idefics3_tiles(vision, width=width, height=height)
-    tokens = n_tiles * vision.tile_tokens
-    patches = n_tiles * _places(family, vision)
-    return Seen(tokens=tokens, visual=tokens, patches=patches, pieces=n_tiles)
+    return _apart(family, vision, n_tiles=n_tiles, tokens=n_tiles * vision.tile_tokens)
 
 
-def _places(family: Family, vision: VisionShape) -> int:
-    """In the tower, of one tile: its patches, and a class token where there is one."""
-    return vision.patches + (family in ("llava", "llava_next", "internvl", "mllama"))
+def _apart(family: Family, vision: VisionShape, *, n_tiles: int, tokens: int) -> Seen:
+    """Tiles that do not attend to each other, some with a class token."""
+    places = vision.patches + (family in ("llava", "llava_next", "internvl"))
+    return Seen(
+        tokens=tokens,
+        visual=n_tiles * vision.tile_tokens,
+        patches=n_tiles * vision.patches,
+        places=n_tiles * places,
+        pairs=n_tiles * places**2,
+    )
+
+
+def _all_tiles_together(vision: VisionShape) -> Seen:
+    """Padded to the most tiles there may be, whatever its size; one placeholder in the text."""
+    of_tile = vision.patches + 1
+    places = vision.max_tiles * (PADDED_TO * math.ceil(of_tile / PADDED_TO))
+    return Seen(
+        tokens=1,
+        visual=vision.max_tiles * of_tile,
+        patches=vision.max_tiles * vision.patches,
+        places=places,
+        pairs=places**2,
+    )
 
 
 def _at_its_own_size(vision: VisionShape, *, width: int, height: int) -> Seen:
@@ -61,9 +123,26 @@ def _at_its_own_size(vision: VisionShape, *, width: int, height: int) -> Seen:
         )  # fmt: skip
     except ValueError as error:
         raise UserError(f"a picture of {width} x {height} pixels: {error}") from None
-    patches = (high // vision.patch_size) * (wide // vision.patch_size)
-    tokens = patches // vision.merge**2
-    return Seen(tokens=tokens, visual=tokens, patches=patches, pieces=1)
+    rows, columns = high // vision.patch_size, wide // vision.patch_size
+    patches = rows * columns
+    return Seen(
+        tokens=patches // vision.merge**2,
+        visual=patches // vision.merge**2,
+        patches=patches,
+        places=patches,
+        pairs=patches**2,
+        near_pairs=_squares(rows, vision) * _squares(columns, vision),
+    )
+
+
+def _squares(n_patches: int, vision: VisionShape) -> int:
+    """Of the sides of the windows along a picture's side, added up; the last may be cut short.
+    Windows are whole merged tokens, and there are none without `vision.window`."""
+    side = vision.window // vision.merge * vision.merge
+    if not side:
+        return 0
+    whole, rest = divmod(n_patches, side)
+    return whole * side**2 + rest**2
 
 
 def _unpadded(family: Family, vision: VisionShape, *, width: int, height: int) -> Seen:
@@ -76,13 +155,8 @@ def _unpadded(family: Family, vision: VisionShape, *, width: int, height: int) -
     processor = _processor(family, vision)
     side = vision.image_size // vision.patch_size
     counted = processor._get_unpadded_features(height, width, side, side, n_high, n_wide)
-    n_tiles = 1 + n_high * n_wide
-    return Seen(
-        tokens=sum(counted) + vision.tile_tokens,
-        visual=n_tiles * vision.tile_tokens,
-        patches=n_tiles * _places(family, vision),
-        pieces=n_tiles,
-    )
+    tokens = sum(counted) + vision.tile_tokens
+    return _apart(family, vision, n_tiles=1 + n_high * n_wide, tokens=tokens)
 
 
 def _processor(family: Family, vision: VisionShape) -> Any:

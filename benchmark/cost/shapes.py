@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,16 @@ _LAYERS: dict[str, tuple[bool, bool, int]] = {
     "gemma3_text": (False, True, 4),
 }
 
+SIGLIP = "siglip_vision_model"
+_TOWERS: dict[Family, str] = {
+    "llava": "clip_vision_model",
+    "llava_next": "clip_vision_model",
+    "llava_onevision": SIGLIP,
+    "gemma3": SIGLIP,
+    "paligemma": SIGLIP,
+}
+"""Which tower is known of families that may have another."""
+
 
 def shape_of_card(card: ModelCard) -> Shape:
     """What its checkpoint's config.json says where that is here, else what the card says.
@@ -39,39 +50,79 @@ def shape_of_card(card: ModelCard) -> Shape:
 
 
 def shape_in(folder: Path) -> Shape:
-    """Of the checkpoint in a folder. Raises `UserError` for a config that cannot be read."""
+    """Of the checkpoint in a folder. Raises `UserError` as `described` and `shape_of` do."""
+    return shape_of(*described(folder))
+
+
+def described(folder: Path) -> tuple[Any, Any]:
+    """(config, processor) of the checkpoint in a folder. Raises `UserError` for one that cannot be
+    read."""
     from transformers import AutoConfig
+
+    from benchmark.vlm.processors import load_processor
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
     # A damaged file is answered with whatever comes to the library.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{folder / 'config.json'}: {reason}") from error
-    return shape_of(config)
-
-
-def shape_of(config: Any) -> Shape:
-    """The sizes in a config; `UserError` for a model or a language model that is not known."""
-    family = next((one for one in FAMILIES if one == config.model_type), None)
-    if family is None:
+        raise UserError(f"{folder / 'config.json'}: {_first_line(error)}") from error
+    try:
+        return config, load_processor(folder)
+    except Exception as error:
         raise UserError(
-            f"no shape is known of model_type '{config.model_type}', "
-            f"{nearest(config.model_type, FAMILIES)}"
-        )
-    return Shape(
-        language=_language(config),
-        vision=_VISION.get(family, _tower)(config),
-    )
+            f"the processor in {folder} cannot be loaded: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def shape_of(config: Any, processor: Any = None) -> Shape:
+    """The sizes in a config, and what a processor brings pictures to where one is given;
+    `UserError` for a model, or a part of one, that is not known."""
+    reason = _unknown(config)
+    if reason is not None:
+        raise UserError(reason)
+    return _shape(config, processor)
+
+
+def shape_if_known(config: Any, processor: Any) -> Shape | None:
+    """The same; None for one that is not known, which may be run all the same."""
+    return _shape(config, processor) if _unknown(config) is None else None
+
+
+def _unknown(config: Any) -> str | None:
+    """What there is in a config that no shape is known of."""
+    if config.model_type not in FAMILIES:
+        said = nearest(config.model_type, FAMILIES)
+        return f"no shape is known of model_type '{config.model_type}', {said}"
+    kind = config.text_config.model_type
+    if kind not in _LAYERS:
+        said = nearest(kind, _LAYERS)
+        return f"no shape is known of a language model of type '{kind}', {said}"
+    tower = config.vision_config
+    usual = _TOWERS.get(config.model_type, tower.model_type)
+    if tower.model_type != usual:
+        return f"no shape is known of a vision tower of type '{tower.model_type}': not '{usual}'"
+    if usual == SIGLIP and getattr(tower, "vision_use_head", True):
+        return "no shape is known of a vision tower with a head of its own (vision_use_head)"
+    if not isinstance(getattr(config, "vision_feature_layer", -1), int):
+        return "no shape is known of a projector that takes states of several layers"
+    return None
+
+
+def _shape(config: Any, processor: Any) -> Shape:
+    family: Family = config.model_type
+    tower = _VISION.get(family, _tower)(config)
+    brought = _BROUGHT.get(family)
+    if processor is not None and brought is not None:
+        tower = tower.model_copy(update=brought(processor.image_processor))
+    return Shape(language=_language(config), vision=tower)
 
 
 def _language(config: Any) -> LanguageShape:
     text = config.text_config
-    if text.model_type not in _LAYERS:
-        raise UserError(
-            f"no shape is known of a language model of type '{text.model_type}', "
-            f"{nearest(text.model_type, _LAYERS)}"
-        )
     bias, head_norms, norms = _LAYERS[text.model_type]
     cross = getattr(text, "cross_attention_layers", None) or ()
     return LanguageShape(
@@ -85,7 +136,8 @@ def _language(config: Any) -> LanguageShape:
         attention_bias=bias,
         head_norms=head_norms,
         norms=4 if norms == 4 else 2,
-        tied=bool(config.tie_word_embeddings),
+        # Llama 3.2 leaves it to its language model.
+        tied=bool((text if config.model_type == "mllama" else config).tie_word_embeddings),
         cross_layers=len(cross),
         extra_words=8 if cross else 0,
     )
@@ -102,6 +154,8 @@ def _tower(config: Any) -> VisionShape:
         patch_size=_side(vision.patch_size),
         image_size=_side(vision.image_size),
         merge=_merge(config),
+        grid=tuple((high, wide) for high, wide in getattr(config, "image_grid_pinpoints", ())),
+        max_tiles=_max_tiles(config),
     )
 
 
@@ -117,6 +171,12 @@ def _merge(config: Any) -> int:
         side = round(config.mm_tokens_per_image**0.5)
         return int(_side(vision.image_size) // _side(vision.patch_size) // side)
     return 1
+
+
+def _max_tiles(config: Any) -> int:
+    """Tiles' worth of visual tokens that are kept of a picture (LLaVA-OneVision)."""
+    said = re.fullmatch(r"anyres_max_(\d+)", getattr(config, "vision_aspect_ratio", ""))
+    return int(said[1]) if said else 1
 
 
 def _qwen2(config: Any) -> VisionShape:
@@ -143,7 +203,7 @@ def _qwen2_5(config: Any) -> VisionShape:
         merge=vision.spatial_merge_size,
         frames=vision.temporal_patch_size,
         window=vision.window_size // vision.patch_size,
-        full_layers=len(vision.fullatt_block_indexes),
+        full_layers=sum(layer < vision.depth for layer in vision.fullatt_block_indexes),
     )
 
 
@@ -189,3 +249,28 @@ _VISION: dict[Family, Callable[[Any], VisionShape]] = {
     "qwen3_vl": _qwen3,
     "mllama": _mllama,
 }
+
+
+def _own_size(pixels: Any) -> dict[str, int]:
+    """Within bounds, which the processor calls edges."""
+    size = pixels.size
+    return {"min_pixels": size["shortest_edge"], "max_pixels": size["longest_edge"]}
+
+
+def _longest_edge(pixels: Any) -> dict[str, int]:
+    return {"longest_edge": pixels.size["longest_edge"]}
+
+
+def _most_tiles(pixels: Any) -> dict[str, int]:
+    return {"max_tiles": pixels.max_patches}
+
+
+_BROUGHT: dict[Family, Callable[[Any], dict[str, int]]] = {
+    "qwen2_vl": _own_size,
+    "qwen2_5_vl": _own_size,
+    "qwen3_vl": _own_size,
+    "idefics3": _longest_edge,
+    "smolvlm": _longest_edge,
+    "internvl": _most_tiles,
+}
+"""What is set in the part of the processor that pictures go through, and not in the config."""

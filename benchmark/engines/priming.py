@@ -23,7 +23,7 @@ def prime_images(model: VisionLanguageModel, samples: Sequence[Sample]) -> None:
         image.sha256: image
         for sample in samples
         for image in sample.images
-        if model.features.lend(image.sha256) is None
+        if model.features.lend(image) is None
     }
     if not missing or not model.features.has_room:
         return

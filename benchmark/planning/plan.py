@@ -12,15 +12,15 @@ from benchmark.core.errors import UserError
 from benchmark.core.rows import BASE, split_row
 from benchmark.core.samples import Sample
 from benchmark.cost import memory
-from benchmark.cost.flops import Architecture
 from benchmark.cost.parameters import Parts, parts_of
+from benchmark.cost.pictures import Pictures
 from benchmark.cost.shapes import shape_of_card
 from benchmark.data.pools import Pool, load_pool
 from benchmark.models.shape import Shape
 from benchmark.planning.hours import Clock, Hours
 from benchmark.planning.planned import Planned, PlannedStage
 from benchmark.planning.rehearsed import PhaseAsked, rehearse
-from benchmark.planning.sizes import ByProcessor, ByRule, Pictures
+from benchmark.planning.sizes import ByProcessor, ByRule
 from benchmark.planning.work import Model, Work, answering, reading, training
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run, RunRequest, settle
@@ -50,7 +50,7 @@ def plan(request: PlanRequest) -> Planned:
     card = run.model_card
     shape = shape_of_card(card)
     parts = parts_of(card.family, shape)
-    model = _model(run, shape, parts, request)
+    model = _model(run, shape, request)
     pools = load_pools(run)
     plugin, _ = split_row(request.run.method)
     phases = rehearse(plugin, run.method.config)
@@ -91,7 +91,7 @@ def plan(request: PlanRequest) -> Planned:
 # -- what goes through the model ----------------------------------------------------------------
 
 
-def _model(run: Run, shape: Shape, parts: Parts, request: PlanRequest) -> Model:
+def _model(run: Run, shape: Shape, request: PlanRequest) -> Model:
     card = run.model_card
     pictures = Pictures(card.family, shape)
     folder = card.found()
@@ -101,31 +101,9 @@ def _model(run: Run, shape: Shape, parts: Parts, request: PlanRequest) -> Model:
         else ByRule(pictures, request.characters_per_token)
     )
     return Model(
-        architecture=_architecture(shape),
-        parts=parts,
         sizes=sizes,
         pictures=pictures,
         bytes_a_number=memory.activation_bytes(run.spec.precision),
-    )
-
-
-def _architecture(shape: Shape) -> Architecture:
-    """As the operations of a Llama are counted. Layers that attend to an image in place of the text
-    are counted as if they attended to the text."""
-    language, vision = shape.language, shape.vision
-    return Architecture(
-        hidden=language.hidden,
-        layers=language.layers,
-        heads=language.heads,
-        kv_heads=language.kv_heads,
-        head_size=language.head_size,
-        feed_forward=language.feed_forward,
-        vocabulary=language.vocabulary,
-        vision_hidden=vision.width,
-        vision_layers=vision.layers,
-        vision_feed_forward=vision.feed_forward,
-        vision_tokens=vision.patches + 1,
-        patch_size=vision.patch_size,
     )
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from PIL import Image
-
-from benchmark.core.errors import UserError
-from benchmark.core.samples import ImageFile, Sample
+from benchmark.core.samples import Sample
 from benchmark.cost.lending import Lending
-from benchmark.cost.pictures import Seen, seen
-from benchmark.models.shape import Family, Shape
+from benchmark.cost.pictures import Pictures
+from benchmark.cost.shapes import described
 from benchmark.vlm.encoding import Encoder
-from benchmark.vlm.processors import load_processor
 
 
 class Sizes(Protocol):
@@ -30,42 +26,11 @@ class Sizes(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """What becomes of pictures, whose sizes are read from their files."""
-
-    family: Family
-    shape: Shape
-    _known: dict[str, Seen] = field(default_factory=dict)
-
-    def seen(self, image: ImageFile) -> Seen:
-        """One of them, read once; `UserError` where it cannot be."""
-        if image.sha256 not in self._known:
-            self._known[image.sha256] = self._read(image)
-        return self._known[image.sha256]
-
-    def _read(self, image: ImageFile) -> Seen:
-        try:
-            with Image.open(image.path) as picture:
-                width, height = picture.size
-        except OSError as error:
-            raise UserError(f"image {image.path} cannot be read: {error}") from None
-        return seen(self.family, self.shape.vision, width=width, height=height)
-
-
 class ByProcessor:
     """Exact: with the tokenizer and template that the run will use."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoConfig
-
-        try:
-            processor = load_processor(folder)
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        # The libraries answer a damaged file with whatever comes to them.
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(f"the processor in {folder} cannot be loaded: {reason}") from error
+        config, processor = described(folder)
         self._encoder = Encoder(
             processor,
             image_token_id=config.image_token_id,
@@ -95,7 +60,7 @@ class ByRule:
         """Its words, and the visual tokens of its pictures."""
         words = (sample.system, sample.before_image, sample.prompt)
         text = sum(self._tokens(part) for part in words if part)
-        return text + sum(self.pictures.seen(image).tokens for image in sample.images)
+        return text + self.pictures.n_tokens([sample])
 
     def answer(self, text: str) -> int:
         """Its words."""

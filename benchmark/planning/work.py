@@ -6,13 +6,14 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmark.core.samples import Sample
-from benchmark.cost.flops import Architecture, forward_flops, training_flops
+from benchmark.cost.flops import forward_flops, image_flops, training_flops, words_flops
 from benchmark.cost.memory import Batch
-from benchmark.cost.parameters import Parts
+from benchmark.cost.pictures import Pictures
 from benchmark.data.pools import Pool
 from benchmark.engines.plan import plan_batches
+from benchmark.models.shape import LanguageShape
 from benchmark.planning.rehearsed import Asked, PhaseAsked
-from benchmark.planning.sizes import Pictures, Sizes
+from benchmark.planning.sizes import Sizes
 from benchmark.training.batches import BatchPlan
 from benchmark.training.reference import GROUP
 from benchmark.vlm.encoding import asked
@@ -43,14 +44,17 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What is reckoned with: sizes of the architecture, of texts, and of pictures."""
+    """What is reckoned with: sizes of texts, and of pictures and the model that looks at them."""
 
-    architecture: Architecture
-    parts: Parts
     sizes: Sizes
     pictures: Pictures
     bytes_a_number: int
     _lengths: dict[Hashable, int] = field(default_factory=dict)
+
+    @property
+    def language(self) -> LanguageShape:
+        """Of the language model."""
+        return self.pictures.shape.language
 
     def prompt(self, sample: Sample) -> int:
         """Tokens of a prompt, reckoned once: the same id may be asked in other words."""
@@ -61,28 +65,19 @@ class Model:
 
     def image_tokens(self, sample: Sample) -> int:
         """Of them, those of its images."""
-        return sum(self.pictures.seen(image).tokens for image in sample.images)
+        return self.pictures.n_tokens([sample])
 
     def looking_flops(self, samples: Iterable[Sample], *, n_uses: int) -> tuple[int, float]:
         """(images, operations) of projecting what `n_uses` looks at these samples need: each image
         once while there is room to keep its features, again at each look where there is none."""
         images = {image.sha256: image for sample in samples for image in sample.images}
         found = [self.pictures.seen(image) for image in images.values()]
-        flops = sum(
-            2.0 * one.patches * self.parts.vision.weights
-            + 4.0 * one.patches**2 / one.pieces * self._tower_width
-            + 2.0 * one.visual * self.parts.projector.weights
-            for one in found
-        )
-        size = sum(one.visual for one in found) * self.architecture.hidden * self.bytes_a_number
+        family, shape = self.pictures.family, self.pictures.shape
+        flops = sum(image_flops(family, shape, one) for one in found)
+        size = sum(one.visual for one in found) * self.language.hidden * self.bytes_a_number
         kept = min(1.0, MAX_BYTES / size) if size else 1.0
         looks = kept * len(found) + (1 - kept) * max(n_uses, len(found))
         return len(found), flops * looks / len(found) if found else 0.0
-
-    @property
-    def _tower_width(self) -> int:
-        vision = self.pictures.shape.vision
-        return vision.width * (vision.layers + vision.global_layers)
 
 
 # -- training -----------------------------------------------------------------------------------
@@ -160,7 +155,12 @@ def _view(samples: Sequence[Sample], view: Asked, model: Model, done: Work, *, o
     if not view.forward_only:
         done.n_tokens += sum(rows)
         done.n_answer_tokens += n_predicted
-    return Batch(n_sequences=len(rows), n_tokens=max(rows), n_predicted=n_predicted)
+    return Batch(
+        n_sequences=len(rows),
+        n_tokens=max(rows),
+        n_predicted=n_predicted,
+        n_seen=0 if view.forward_only else model.pictures.n_seen(samples),
+    )
 
 
 def _answer(sample: Sample, view: Asked, model: Model, *, other: int) -> int:
@@ -185,10 +185,11 @@ def _tail(sample: Sample, model: Model) -> int:
 
 def _flops(batch: Batch, tuning: str, rank: int, model: Model) -> float:
     return training_flops(
-        model.architecture,
+        model.language,
         n_sequences=batch.n_sequences,
         n_tokens=batch.n_tokens,
         n_logits=batch.n_predicted,
+        n_seen=batch.n_seen,
         tuning=tuning,
         lora_rank=rank,
     )
@@ -231,13 +232,19 @@ def _ask(group: Sequence[tuple[Sample, str]], model: Model, done: Work) -> None:
     answers = [model.sizes.answer(text) for _, text in group]
     rows = [model.prompt(sample) + n for (sample, _), n in zip(group, answers, strict=True)]
     done.n_reference_states += sum(answers)
-    done.add(
-        forward_flops(
-            model.architecture,
-            n_sequences=len(rows),
-            n_tokens=max(rows),
-            n_logits=sum(answers),
-        )
+    done.add(_forward([sample for sample, _ in group], rows, model, n_logits=sum(answers)))
+
+
+def _forward(
+    samples: Sequence[Sample], rows: Sequence[int], model: Model, *, n_logits: int
+) -> float:
+    """Operations of one pass over these samples, so long."""
+    return forward_flops(
+        model.language,
+        n_sequences=len(rows),
+        n_tokens=max(rows),
+        n_logits=n_logits,
+        n_seen=model.pictures.n_seen(samples),
     )
 
 
@@ -253,7 +260,6 @@ def answering(
 ) -> Work:
     """Every sample asked once, each answer as long as the limit lets it be."""
     done = Work(n_samples=len(samples))
-    shape = model.architecture
     for batch in plan_batches(samples, batch_size=batch_size, length_of=model.prompt):
         rows = [model.prompt(sample) for sample in batch]
         size = Batch(n_sequences=len(rows), n_tokens=max(rows) + max_new_tokens, n_predicted=0)
@@ -262,14 +268,14 @@ def answering(
         done.n_tokens += sum(rows)
         done.n_image_tokens += sum(map(model.image_tokens, batch))
         done.n_answer_tokens += len(batch) * max_new_tokens
-        n = len(rows)
-        done.add(forward_flops(shape, n_sequences=n, n_tokens=max(rows), n_logits=n))
-        # Each new word goes through every map once, and attends to all before it.
-        maps = shape.layers * sum(inputs * outputs for inputs, outputs in shape.linears.values())
-        word = 2.0 * (maps + shape.hidden * shape.vocabulary)
-        attended = 4.0 * shape.layers * shape.heads * shape.head_size
-        said = max_new_tokens - 1
-        done.add(n * said * (word + attended * (max(rows) + max_new_tokens / 2)))
+        # The prompt gives the first word, and nothing comes after the last.
+        done.add(_forward(batch, rows, model, n_logits=len(rows)))
+        done.add(
+            words_flops(
+                model.language, n_sequences=len(rows), n_before=max(rows),
+                n_words=max_new_tokens - 1, n_seen=model.pictures.n_seen(batch),
+            )
+        )  # fmt: skip
     done.n_images, flops = model.looking_flops(samples, n_uses=sum(bool(s.images) for s in samples))
     done.add(flops)
     return done
@@ -284,8 +290,5 @@ def reading(samples: Sequence[Sample], model: Model, *, n_answer: int) -> Work:
         done.n_tokens += n_prompt
         done.n_image_tokens += model.image_tokens(sample)
         done.n_answer_tokens += n_answer
-        length = n_prompt + n_answer
-        done.add(
-            forward_flops(model.architecture, n_sequences=1, n_tokens=length, n_logits=n_answer)
-        )
+        done.add(_forward([sample], [n_prompt + n_answer], model, n_logits=n_answer))
     return done

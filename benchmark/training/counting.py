@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.api import TrainingConfig
-from benchmark.core.samples import Sample
-from benchmark.cost.flops import (
-    Architecture,
-    architecture_of,
-    forward_flops,
-    image_flops,
-    training_flops,
-)
+from benchmark.core.samples import ImageFile, Sample
+from benchmark.cost.flops import forward_flops, image_flops, training_flops
+from benchmark.cost.pictures import Pictures
+from benchmark.cost.shapes import shape_if_known
+from benchmark.models.capabilities import COUNTED
 from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -40,21 +37,21 @@ class Counted:
 class Counting:
     """Adds up views as the loop and the reference use them, in `counted`.
 
-    Operations are known where the language model of a LLaVA alone is trained.
+    Operations are known where the language model alone is trained, and of a known shape.
     """
 
     def __init__(
         self, counted: Counted, model: VisionLanguageModel, config: TrainingConfig
     ) -> None:
         self.counted = counted
-        self._shape = architecture_of(model.hf.config)
-        if set(config.trains) != {"language"} or self._shape is None:
-            counted.flops = None
         self._model = model
         self._tuning = config.trains.get("language", "full")
         self._rank = config.lora_rank
-        self._lending = model.features.lending
-        self._n_images = self._lending.n_needed
+        self._features = model.features
+        self._n_images = self._features.lending.n_needed
+        self._pictures = _pictures(model)
+        if set(config.trains) != {"language"} or self._pictures is None:
+            counted.flops = None
 
     def view(
         self,
@@ -72,15 +69,20 @@ class Counting:
         return view
 
     def _trained_on(self, view: View) -> None:
+        n_image_tokens = int(view.image_mask_BT.sum())
         self.counted.n_tokens += int(view.attention_mask_BT.sum())
         self.counted.n_answer_tokens += int(view.answer_mask_BT.sum())
-        self.counted.n_image_tokens += int(view.image_mask_BT.sum())
+        self.counted.n_image_tokens += n_image_tokens
+        if self._pictures is not None and self._pictures.n_tokens(view.samples) != n_image_tokens:
+            # This processor is set to something that the family's rule does not know of.
+            self.counted.flops = None
         self._add(
-            lambda shape: training_flops(
-                shape,
+            lambda pictures: training_flops(
+                pictures.shape.language,
                 n_sequences=view.input_ids_BT.shape[0],
                 n_tokens=view.input_ids_BT.shape[1],
                 n_logits=int(view.answer_mask_BT.sum()),
+                n_seen=pictures.n_seen(view.samples),
                 tuning=self._tuning,
                 lora_rank=self._rank,
             )
@@ -89,20 +91,34 @@ class Counting:
     def asked(self, view: View) -> None:
         """A view that the reference answers, forward only."""
         self._add(
-            lambda shape: forward_flops(
-                shape,
+            lambda pictures: forward_flops(
+                pictures.shape.language,
                 n_sequences=view.input_ids_BT.shape[0],
                 n_tokens=view.input_ids_BT.shape[1],
                 n_logits=int(view.answer_mask_BT.sum()),
+                n_seen=pictures.n_seen(view.samples),
             )
         )
 
     def projected(self) -> None:
         """Add the images that were projected since the last time, each once where it is kept."""
-        n_images = self._lending.n_needed - self._n_images
-        self._n_images += n_images
-        self._add(lambda shape: image_flops(shape, n_images=n_images))
+        names = self._features.lending.needed[self._n_images :]
+        self._n_images += len(names)
+        for name in names:
+            self._looked_at(self._features.shown[str(name)])
 
-    def _add(self, flops_of: Callable[[Architecture], float]) -> None:
-        if self.counted.flops is not None and self._shape is not None:
-            self.counted.flops += flops_of(self._shape)
+    def _looked_at(self, image: ImageFile) -> None:
+        self._add(
+            lambda pictures: image_flops(pictures.family, pictures.shape, pictures.seen(image))
+        )
+
+    def _add(self, flops_of: Callable[[Pictures], float]) -> None:
+        if self.counted.flops is not None and self._pictures is not None:
+            self.counted.flops += flops_of(self._pictures)
+
+
+def _pictures(model: VisionLanguageModel) -> Pictures | None:
+    """What is counted with; None where no shape is known of a model."""
+    shape = shape_if_known(model.hf.config, model.encoder.processor)
+    family = model.hf.config.model_type
+    return Pictures(family, shape) if shape is not None and family in COUNTED else None

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from benchmark.core.samples import ImageFile
 from benchmark.cost.lending import Lending
 from benchmark.vlm.encoding import Encoder
 
@@ -24,18 +25,21 @@ class ImageFeatures:
         self, lending: Lending, *, max_bytes: int = MAX_BYTES, below: ImageFeatures | None = None
     ) -> None:
         self.lending = lending
+        self.shown: dict[str, ImageFile] = {}
+        """Every image that was asked for, by its digest."""
         self._kept: dict[str, Tensor] = {}
         self._room = max_bytes
         self._largest = 0
         self._below = below
 
-    def lend(self, sha256: str) -> Tensor | None:
+    def lend(self, image: ImageFile) -> Tensor | None:
         """The features of an image, or None; the stage is charged for them."""
-        found = self._kept.get(sha256)
+        self.shown[image.sha256] = image
+        found = self._kept.get(image.sha256)
         if found is None and self._below is not None:
-            found = self._below._kept.get(sha256)
+            found = self._below._kept.get(image.sha256)
         if found is not None:
-            self.lending.use(sha256)
+            self.lending.use(image.sha256)
         return found
 
     def keep(self, features: Mapping[str, Tensor]) -> None:

@@ -57,7 +57,7 @@ class Sight:
     ) -> list[Tensor]:
         """The same of each image, made once and kept."""
         by_name = {image.sha256: image for image in images}
-        lent = {name: kept.lend(name) for name in by_name}
+        lent = {name: kept.lend(image) for name, image in by_name.items()}
         found = {name: features for name, features in lent.items() if features is not None}
         missing = by_name.keys() - found.keys()
         if missing:
