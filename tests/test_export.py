@@ -89,6 +89,17 @@ def test_what_no_file_can_hold_is_refused(tmp_path, capsys, method, line):
     assert list(tmp_path.glob("it*")) == []
 
 
+@pytest.mark.parametrize("tuning", ["lora_int8", "qlora"])
+def test_adapters_over_rounded_weights_are_written_beside_them_alone(tmp_path, capsys, tuning):
+    method = f"textual_sft+{QUICK}+trains.language={tuning}"
+    assert exported(tmp_path / "it", method) == 2
+    assert "weights, which are never merged silently; write it with --as adapter" in (
+        capsys.readouterr().err
+    )
+    assert exported(tmp_path / "adapter", method, "--as", "adapter") == 0
+    assert "answers 20 of 20 prompts" in " ".join(capsys.readouterr().out.split())
+
+
 def test_what_answers_otherwise_is_not_handed_out(tmp_path, capsys, monkeypatch):
     def untouched(folder: Path, delta: object, **options: object) -> None:
         written(folder, replace(delta, adapter=None), **options)

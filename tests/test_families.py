@@ -15,6 +15,7 @@ from tiny_families import FAMILIES, checkpoint_of, loaded
 from benchmark.api import Method, Unlearned
 from benchmark.core.config import build
 from benchmark.core.errors import NotOffered, RunFailed, UserError
+from benchmark.core.roles import ADAPTED_OVER
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.data.images import ImageStore
 from benchmark.data.pools import Pool
@@ -268,13 +269,14 @@ def test_tga_trains_projector_and_language_in_full(family, tmp_path):
     assert answers(again, asked) == answers(model.hf.eval() and model, asked)
 
 
+@pytest.mark.parametrize(("tuning", "kind"), [("lora_int8", "8bit"), ("qlora", "4bit")])
 @every_family
-def test_four_bits_of_the_language_model_train_on_a_cpu(family, tmp_path):
-    model = loaded(family, "nf4")
-    quantised = {name for name, m in model.hf.named_modules() if "4bit" in type(m).__name__}
+def test_few_bits_of_the_language_model_train_on_a_cpu(family, tuning, kind, tmp_path):
+    model = loaded(family, ADAPTED_OVER[tuning])
+    quantised = {name for name, m in model.hf.named_modules() if kind in type(m).__name__}
     assert quantised and {model.roles.of(f"{name}.weight") for name in quantised} == {"language"}
     pools = without_images(pools_of(tmp_path / "images"))
-    trained(model, TextualUnlearning, pools, tmp_path / "run", trains={"language": "qlora"})
+    trained(model, TextualUnlearning, pools, tmp_path / "run", trains={"language": tuning})
     assert all(torch.isfinite(p).all() for p in model.trainable().values())
     assert len(answers(model.hf.eval() and model, mixed(tmp_path / "images"))) == 3
 

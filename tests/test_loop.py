@@ -16,6 +16,7 @@ from live_models import pool, pools, sample, untrained
 from benchmark.api import Job, LossMethod, TrainingConfig
 from benchmark.core.errors import NonFiniteLoss, RunFailed, UserError
 from benchmark.core.records import StepLog
+from benchmark.core.roles import ADAPTED_OVER, Tuning
 from benchmark.core.store import JsonLines
 from benchmark.stages.attempt import check_roles
 from benchmark.training.batches import BatchPlan, make_batch
@@ -343,20 +344,26 @@ def test_empty_pool_is_the_users_error(tmp_path: Path) -> None:
         BatchPlan(empty, batch_size=4, n_steps=4, seed=1, length_of=lambda s: 1)
 
 
-def test_qlora_trains_and_leaves_the_quantised_base(tmp_path: Path) -> None:
-    config = config_of(TextualUnlearning, trains={"language": "qlora"})
-    model = train(TextualUnlearning, tmp_path / "run", config, precision="nf4")
-    base = untrained("nf4")
+over_rounded_weights = pytest.mark.parametrize("tuning", ["lora_int8", "qlora"])
+
+
+@over_rounded_weights
+def test_adapters_train_and_leave_the_rounded_base(tuning: Tuning, tmp_path: Path) -> None:
+    precision = ADAPTED_OVER[tuning]
+    config = config_of(TextualUnlearning, trains={"language": tuning})
+    model = train(TextualUnlearning, tmp_path / "run", config, precision=precision)
+    base = untrained(precision)
     assert model.fingerprints() == base.fingerprints()
     view = base.view(pools(tmp_path)["forget"].samples[:4], ["first count cloth."] * 4)
     assert not torch.equal(model.answer_logits(view), base.answer_logits(view))
 
 
 @pytest.mark.filterwarnings("error:.*autograd kernel was not registered:UserWarning")
-def test_qlora_gradients_pass_the_quantised_layers(tmp_path: Path) -> None:
+@over_rounded_weights
+def test_gradients_pass_the_rounded_layers(tuning: Tuning, tmp_path: Path) -> None:
     """Asking the reference between steps must not leave weights behind that stop gradients."""
-    model = untrained("nf4")
-    model.prepare({"language": "qlora"}, rank=4, alpha=8.0, dropout=0.0)
+    model = untrained(ADAPTED_OVER[tuning])
+    model.prepare({"language": tuning}, rank=4, alpha=8.0, dropout=0.0)
     model.hf.train()
     view = model.view(pools(tmp_path)["keep"].samples, ["first count cloth."] * 4)
     reference = Reference(model, length_of=lambda s: 1)
@@ -368,6 +375,38 @@ def test_qlora_gradients_pass_the_quantised_layers(tmp_path: Path) -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in first_layer)
 
 
-def test_qlora_needs_a_quantised_model() -> None:
-    with pytest.raises(UserError, match="qlora needs nf4"):
-        untrained().prepare({"language": "qlora"}, rank=4, alpha=8.0, dropout=0.0)
+@pytest.mark.parametrize(
+    ("tuning", "precision", "said"),
+    [
+        ("qlora", "fp32", "qlora does not fit precision fp32: qlora needs nf4"),
+        ("lora_int8", "nf4", "lora_int8 does not fit precision nf4: lora_int8 needs int8"),
+        ("lora", "int8", "over int8 weights only lora_int8 is trained"),
+        ("full", "nf4", "over nf4 weights only qlora is trained"),
+    ],
+)
+def test_a_tuning_is_for_weights_of_its_precision(
+    tuning: Tuning, precision: str, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        untrained(precision).prepare({"language": tuning}, rank=4, alpha=8.0, dropout=0.0)
+
+
+@over_rounded_weights
+def test_adapters_over_rounded_weights_are_never_folded_into_them(
+    tuning: Tuning, tmp_path: Path
+) -> None:
+    config = config_of(TextualUnlearning, trains={"language": tuning})
+    model = train(TextualUnlearning, tmp_path / "run", config, precision=ADAPTED_OVER[tuning])
+    adapted = {name for name, _ in model.hf.named_parameters() if "lora_" in name}
+    model.fold()
+    assert adapted == {name for name, _ in model.hf.named_parameters() if "lora_" in name} != set()
+
+
+def test_eight_bits_answer_nearly_as_all_of_them() -> None:
+    """Weights are rounded to 127 steps of the largest of their row, activations likewise."""
+    model, rounded = untrained(), untrained("int8")
+    view = model.view([sample("zerupa")], ["sorry, i can not help with that."])
+    with torch.no_grad():
+        exact_AV, found_AV = model.answer_logits(view), rounded.answer_logits(view)
+    assert not torch.equal(exact_AV, found_AV)
+    assert (exact_AV - found_AV).abs().max() < 0.05 * exact_AV.abs().max()

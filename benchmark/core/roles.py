@@ -1,5 +1,6 @@
 """The parts of a vision-language model, the ways of training one, and what it is trained on."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 PoolRole = Literal["forget", "keep", "captioned"]
@@ -8,7 +9,11 @@ PoolModality = Literal["text", "image", "both"]
 Role = Literal["vision", "projector", "language"]
 SEEING: tuple[Role, ...] = ("vision", "projector")
 """What the features of an image come from."""
-Tuning = Literal["lora", "qlora", "full"]
+Precision = Literal["fp32", "bf16", "fp16", "int8", "nf4"]
+"""Of weights: the last two of the language model's layers alone."""
+Tuning = Literal["lora", "lora_int8", "qlora", "full"]
+ADAPTED_OVER: Mapping[Tuning, Precision] = {"lora_int8": "int8", "qlora": "nf4"}
+"""Adapters over rounded weights: each is a tuning of its own, from which the precision follows."""
 Start = Literal["target", "before_vision"]
 """Which checkpoint a method starts from: the target itself, or the one that it was made of before
 it learnt to look at pictures (safe in text, under a fresh projector)."""

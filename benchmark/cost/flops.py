@@ -62,7 +62,7 @@ def training_flops(
     """Forward and backward operations of one batch when the language model is trained.
 
     `tuning` full: every map also gives a gradient to its input and its weights (twice its forward
-    cost). lora or qlora, on every linear map of every layer: frozen maps pass gradients on (once
+    cost). Any LoRA, on every linear map of every layer: frozen maps pass gradients on (once
     their forward cost) except where nothing below needs them, in the first layer's queries, keys
     and values; the two small matrices pay in full. Nothing is passed on to images: they are frozen.
     """

@@ -22,6 +22,9 @@ ADAPTER_BYTES = 4  # PEFT keeps adapters in fp32 (`autocast_adapter_dtype`).
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 """Double quantisation, Dettmers et al. 2023 (arXiv:2305.14314, section 3): one byte a block of 64
 weights, and one fp32 number for 256 such bytes; 4.127 bits a weight."""
+INT8_SCALE_BYTES = 4
+"""LLM.int8 (Dettmers et al. 2022, arXiv:2208.07339, section 2): one byte a weight, and one fp32
+number for each output of a map."""
 N_MOMENTS = 2
 """AdamW keeps two numbers a parameter, in the parameter's own precision."""
 MAPS_WITH_ADAPTERS = 7
@@ -46,11 +49,16 @@ def activation_bytes(precision: str) -> int:
 
 
 def weight_bytes(parts: Parts, precision: str) -> float:
-    """Of all parameters: in nf4 the maps of the language layers have four bits, nothing else."""
-    if precision != "nf4":
+    """Of all parameters: the maps of the language layers have eight bits in int8 and four in nf4,
+    nothing else."""
+    if precision in BYTES:
         return float(parts.parameters * BYTES[precision])
-    quantised = parts.layers.weights
-    return quantised * NF4_BITS / 8 + (parts.parameters - quantised) * UNQUANTISED_BYTES
+    maps = parts.layers.maps
+    if precision == "int8":
+        rounded = float(sum(one.weights + one.outputs * one.n * INT8_SCALE_BYTES for one in maps))
+    else:
+        rounded = parts.layers.weights * NF4_BITS / 8
+    return rounded + (parts.parameters - parts.layers.weights) * UNQUANTISED_BYTES
 
 
 def adapter_parameters(layers: Part, rank: int) -> int:
@@ -86,6 +94,9 @@ def kept_for_backward(
         a_token += _kept_by_full(shape, size=size)
     else:
         a_token += _kept_by_adapters(shape, rank=rank, size=size, mask_bytes=mask_bytes)
+    if precision == "int8" and mask_bytes:
+        # The inputs of rounded maps are kept; without dropout adapters have the same ones.
+        a_token += size * (2 * shape.hidden + shape.feed_forward)
     return float(
         sum(
             # The mask is widened for every layer: one number a pair of places.

@@ -37,8 +37,9 @@ from benchmark.vlm.model import VisionLanguageModel
 Form = Literal["checkpoint", "adapter"]
 N_CHECKED = 32
 # By how much logits may differ between a model with its adapter beside it and merged into it, by
-# the precision of the sums. 4-bit weights are compared with themselves, in bfloat16.
-ROUNDING = {"fp32": 1e-3, "fp16": 0.1, "bf16": 0.5, "nf4": 0.5}
+# the precision of the sums. Rounded weights are compared with themselves: 4-bit ones in bfloat16,
+# 8-bit ones with activations that are rounded to as many bits.
+ROUNDING = {"fp32": 1e-3, "fp16": 0.1, "bf16": 0.5, "int8": 0.5, "nf4": 0.5}
 
 
 def export(
@@ -47,7 +48,7 @@ def export(
     """Write it to `to`, which must not be there yet, and return what was written.
 
     Raises `UserError` for what no such files can hold: hooks, an unchanged model, an adapter of
-    weights that were trained in full, 4-bit weights merged.
+    weights that were trained in full, 8-bit or 4-bit weights merged.
     """
     run, delta = trained.run, _delta(trained, form=form)
     check_free(to)

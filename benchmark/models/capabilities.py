@@ -20,7 +20,7 @@ def capabilities(family: Family) -> dict[str, str]:
         visual = "yes"
     return {
         "text and images": "yes",
-        "LoRA, full, 4-bit": "yes",
+        "LoRA, full, 8-bit, 4-bit": "yes",
         "rewriting visual tokens (cagul)": visual,
         "alignment (tga)": "n/a: cross-attention" if family in CROSS_ATTENDING else "yes",
         "operations counted": "yes" if family in COUNTED else "n/a",

@@ -8,17 +8,15 @@ none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from benchmark.core import registry
 from benchmark.core.config import merge, read_described
 from benchmark.core.errors import UserError, unknown
-from benchmark.core.roles import Tuning
+from benchmark.core.roles import Precision, Tuning
 from benchmark.core.rows import BASE
-
-Precision = Literal["fp32", "bf16", "fp16", "nf4"]
 
 
 class _Described(BaseModel):

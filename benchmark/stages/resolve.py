@@ -17,6 +17,7 @@ from benchmark.core.config import build, merge, to_json
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import Endpoint, RunSpec, Selection
 from benchmark.core.registry import Entry
+from benchmark.core.roles import ADAPTED_OVER
 from benchmark.core.rows import DEFAULTS, marked, row_name, split_row
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
 from benchmark.data.images import ImageStore
@@ -259,7 +260,10 @@ def _construct(method_type: type[Method[Any]], config: Any, entry: Entry) -> Met
 
 
 def precision_of(config: object, device: str, card: ModelCard) -> str:
-    """4-bit where a role is trained by QLoRA; the miniature is evaluated in fp32 everywhere."""
-    if isinstance(config, TrainingConfig) and "qlora" in config.trains.values():
-        return "nf4"
+    """Rounded where adapters are trained over rounded weights; the miniature is evaluated in fp32
+    everywhere."""
+    tunings = config.trains.values() if isinstance(config, TrainingConfig) else ()
+    for tuning in tunings:
+        if tuning in ADAPTED_OVER:
+            return ADAPTED_OVER[tuning]
     return "fp32" if device == "cpu" or card.model_organism else "bf16"

@@ -17,7 +17,9 @@ def make_optimiser(
 ) -> torch.optim.AdamW:
     """AdamW over the trainable parameters. Raises `UserError` if there are none."""
     if not parameters:
-        raise UserError("nothing is trainable: set trains.language to lora, qlora or full")
+        raise UserError(
+            "nothing is trainable: set trains.language to one of lora, lora_int8, qlora, full"
+        )
     return torch.optim.AdamW(
         list(parameters.values()), lr=config.learning_rate, weight_decay=config.weight_decay
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from benchmark.vlm.processors import encoder_of
 from benchmark.vlm.roles import PATHS
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+QUANTISED = ("int8", "nf4")
 # Of any family: what a checkpoint lacks is not looked for.
 NOT_QUANTISED = [path for role in ("vision", "projector", "head") for path in PATHS[role]]
 SMALL_PARAMETERS = 50_000_000
@@ -48,20 +50,30 @@ def is_small(hf: nn.Module) -> bool:
 def _weights(folder: Path, *, precision: str, device: str) -> Any:
     """The library's model, every tensor of it from the file."""
     options: dict = {"dtype": DTYPES.get(precision, torch.float32)}
-    if precision == "nf4":
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.float32 if device == "cpu" else torch.bfloat16,
-            llm_int8_skip_modules=NOT_QUANTISED,
-        )
+    if precision in QUANTISED:
+        options["quantization_config"] = _rounding(precision, device=device)
     hf, found = AutoModelForImageTextToText.from_pretrained(
         folder, local_files_only=True, device_map={"": device}, output_loading_info=True,
         ignore_mismatched_sizes=True, **options,
     )  # fmt: skip
     _check_whole(hf, found)
     return hf
+
+
+def _rounding(precision: str, *, device: str) -> BitsAndBytesConfig:
+    """How the language model's layers are rounded: LLM.int8 (Dettmers et al. 2022,
+    arXiv:2208.07339) with its own threshold for outliers, or NF4 with double quantisation."""
+    if precision == "int8":
+        # It says at every product that activations are rounded from fp16.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=NOT_QUANTISED)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32 if device == "cpu" else torch.bfloat16,
+        llm_int8_skip_modules=NOT_QUANTISED,
+    )
 
 
 def _check_whole(hf: nn.Module, found: Mapping[str, Collection[Any]]) -> None:
@@ -90,8 +102,9 @@ def load_model(
 ) -> VisionLanguageModel:
     """Load model and processor from a checkpoint folder, in evaluation mode, nothing trainable.
 
-    `precision` is fp32, bf16, fp16 or nf4 (4-bit, language model only). What was encoded and
-    projected with these very weights before is taken from `perceptions`, which is added to.
+    `precision` is fp32, bf16, fp16, int8 or nf4 (in the last two only the layers of the language
+    model have 8 or 4 bits). What was encoded and projected with these very weights before is taken
+    from `perceptions`, which is added to.
 
     Raises `MissingError` when the folder is not there and `UserError` when it is no
     vision-language checkpoint.

@@ -15,11 +15,11 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from benchmark.core.errors import NotOffered, RunFailed, UserError
+from benchmark.core.errors import NotOffered, RunFailed
 from benchmark.core.roles import SEEING, Role, Tuning
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.lending import Lending
-from benchmark.vlm.adapters import attach_lora
+from benchmark.vlm.adapters import attach_lora, check_tunings
 from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
 from benchmark.vlm.crossing import sight_of
 from benchmark.vlm.encoding import Encoder, View
@@ -179,15 +179,10 @@ class VisionLanguageModel:
         self, trains: Mapping[Role, Tuning], *, rank: int, alpha: float, dropout: float
     ) -> None:
         """Make exactly the named roles trainable. `UserError` for a tuning that does not fit."""
-        for role, tuning in trains.items():
-            if (tuning == "qlora") != (self.precision == "nf4"):
-                raise UserError(
-                    f"trains.{role} = {tuning} does not fit precision {self.precision}: "
-                    "qlora needs nf4 and nothing else does"
-                )
+        check_tunings(trains, precision=self.precision)
         self.hf.requires_grad_(False)
         self.trained |= dict(trains)
-        adapted = [role for role, tuning in trains.items() if tuning in ("lora", "qlora")]
+        adapted = [role for role, tuning in trains.items() if tuning != "full"]
         for role, tuning in trains.items():
             if tuning == "full":
                 if role == "language" and self._head_before is None:
