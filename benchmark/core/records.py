@@ -173,8 +173,9 @@ class ServedProbe(Stored):
 
 
 class Serving(Stored):
-    """How answers were made: by which engine, in which batches, with the weights in which form, and
-    whether it answers as transformers does; None where it is transformers."""
+    """How answers were made: by which engine, in which batches, with the weights in which `form`
+    (trained ones merged or beside the others; None where they are others'), and by `probe` whether
+    it answers as transformers does; None where it is transformers."""
 
     engine: str
     version: str | None

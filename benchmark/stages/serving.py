@@ -15,7 +15,7 @@ from benchmark.core.store import JsonLines, writing
 from benchmark.engines.endpoint import EndpointEngine, Note
 from benchmark.engines.engine import LOCAL, VLLM, Engine
 from benchmark.engines.local import LocalEngine
-from benchmark.engines.served import Form, ServedWeights, with_former_names
+from benchmark.engines.served import ServedWeights, with_former_names
 from benchmark.engines.vllm_installed import installed_vllm
 from benchmark.engines.vllm_offline import VllmEngine
 from benchmark.models import load_card
@@ -23,8 +23,9 @@ from benchmark.stages.artifact import Artifact
 from benchmark.stages.canary import canary_samples
 from benchmark.stages.loaded import Loaded, folder_of
 from benchmark.stages.resolve import Run
-from benchmark.vlm.artifacts import WeightsDelta
+from benchmark.vlm.artifacts import ADAPTER, FULL, WeightsDelta
 from benchmark.vlm.merging import write_merged
+from benchmark.vlm.model import VisionLanguageModel
 
 # Of greedy answers in fp32, where nothing but the order of sums differs between engines. No bar is
 # known for coarser precisions: there the answers must be nearer to the method's than to the base's.
@@ -38,7 +39,7 @@ class Served:
 
     engine: Engine
     version: str | None = None
-    form: Form | None = None
+    form: str | None = None
     expected: Mapping[str, Response] = field(default_factory=dict)
     """What transformers answers to the probe."""
 
@@ -67,7 +68,7 @@ def serving(
         return
     local = local_engine(run, artifact, loaded)
     if run.spec.engine != VLLM:
-        yield Served(engine=local)
+        yield Served(engine=local, form=form_of(local.model, artifact))
         return
     vllm, at = installed_vllm(), folder / VLLM
     with writing(at):
@@ -128,6 +129,17 @@ def local_engine(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
         max_new_tokens=run.spec.max_new_tokens,
         oracle=run.method.oracle,
     )
+
+
+def form_of(model: VisionLanguageModel, artifact: Artifact) -> str:
+    """In words, how the model that answers here holds what a method left behind."""
+    if not artifact.info.has_weights:
+        return "no weights trained"
+    parts = ["weights trained in full"] if FULL in artifact.info.files else []
+    if ADAPTER in artifact.info.files:
+        how = "beside" if model.has_adapter else "merged into"
+        parts.append(f"adapter {how} {model.precision} weights")
+    return ", ".join(parts) or "another checkpoint"
 
 
 def _served_weights(

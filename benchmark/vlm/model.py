@@ -216,6 +216,11 @@ class VisionLanguageModel:
         """Is the base model one switch away (an adapter and nothing else was trained)?"""
         return "full" not in self.trained.values()
 
+    @property
+    def has_adapter(self) -> bool:
+        """Does an adapter lie beside the weights?"""
+        return self._peft is not None
+
     def adapter_off(self) -> AbstractContextManager[None]:
         """The base model, from the same weights: never a second copy."""
         return self._adapter_off()

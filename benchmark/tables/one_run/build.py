@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from benchmark.core.records import RunRecord, Score, Selection, Stage, Status, Stored
+from benchmark.core.records import RunRecord, Score, Selection, Serving, Stage, Status, Stored
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import WORST, family_name
 from benchmark.scoring.plan import HELD_OUT
@@ -58,6 +58,7 @@ class RunShown(Stored):
     trainable_params: int
     total_params: int
     hooks: list[str]
+    serving: Serving | None
     device_unit: str | None
     stages: list[StageTime]
     rankable: bool
@@ -112,6 +113,7 @@ def run_shown(
         trainable_params=method.trainable_params,
         total_params=method.total_params,
         hooks=method.hooks,
+        serving=record.serving,
         device_unit=record.cost.device_unit if record.cost else None,
         stages=_stages(record),
         rankable=record.rankable,

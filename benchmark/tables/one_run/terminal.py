@@ -44,6 +44,10 @@ def _lines(found: RunShown) -> Iterator[str]:
         yield f"trained {roles}: {found.trainable_params:,} of {found.total_params:,} parameters"
     if found.hooks:
         yield f"answers through {', '.join(found.hooks)}"
+    if found.serving is not None:
+        version = f" {found.serving.version}" if found.serving.version else ""
+        form = f": {found.serving.form}" if found.serving.form else ""
+        yield f"answered by engine {found.serving.engine}{version}{form}"
     settings = ", ".join(f"{name}={value}" for name, value in sorted(flat(found.settings).items()))
     yield f"settings: {settings or 'none'}"
     if found.selection is not None:
