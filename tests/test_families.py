@@ -20,10 +20,9 @@ from benchmark.core.samples import ImageFile, Sample
 from benchmark.data.images import ImageStore
 from benchmark.data.pools import Pool
 from benchmark.engines.local import LocalEngine
-from benchmark.models.capabilities import COUNTED, CROSS_ATTENDING, ONE_SIZE
+from benchmark.models.capabilities import CROSS_ATTENDING, ONE_SIZE
 from benchmark.models.shape import FAMILIES as KNOWN
 from benchmark.stages.attempt import unlearn
-from benchmark.training.counting import Counted, Counting
 from benchmark.training.loop import Loop
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.encoding import open_image
@@ -188,16 +187,6 @@ def test_only_some_make_as_many_visual_tokens_of_every_image(family, tmp_path):
         return
     with pytest.raises(RunFailed, match=r"visual tokens of one of these images and \d+ of another"):
         model.image_features(both)
-
-
-@every_family
-def test_operations_are_counted_or_missing(family, tmp_path):
-    model = loaded(family)
-    config = build(TextualUnlearning.Config, FEW, where="test")
-    counting = Counting(Counted(), model, config)
-    counting.view([sample("do")], ["yes"])
-    flops = counting.counted.flops
-    assert (flops is not None and flops > 0) == (model.hf.config.model_type in COUNTED)
 
 
 def test_every_family_is_built_here_and_no_other():

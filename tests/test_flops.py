@@ -140,7 +140,7 @@ def _answer(model: VisionLanguageModel, given: dict[str, Any], *, n_words: int) 
     model.hf.generate(**given, max_new_tokens=n_words, min_new_tokens=n_words, do_sample=False)
 
 
-@pytest.mark.parametrize("family", ["llava"])
+@every_family
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 def test_a_training_step(family, tuning, tmp_path):
     """As a loop counts it: words, pictures, and what the untouched model is asked."""
@@ -197,3 +197,13 @@ def test_a_tower_that_is_not_known_is_named(change, said):
     with pytest.raises(UserError, match=said):
         shape_of(config)
     assert shape_if_known(config, None) is None
+
+
+def test_a_processor_that_cuts_pictures_up_otherwise_is_not_counted(tmp_path):
+    model = loaded("idefics3")
+    counting = counting_of(model)
+    counting.view(words(), ["yes."] * 3)
+    assert counting.counted.flops is not None
+    model.encoder.processor.image_processor.do_image_splitting = False
+    counting.view(shown(tmp_path), ["yes."] * 4)
+    assert counting.counted.flops is None and counting.counted.n_image_tokens > 0

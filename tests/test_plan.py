@@ -31,6 +31,9 @@ def _stage(planned: dict[str, Any], name: str) -> dict[str, Any]:
     ("method", "family"),
     [
         ("multimodal_sft+batch_size=3+steps=3", "testbed"),
+        # Pictures at their own size, in windows; and looked at by layers of the language model.
+        ("multimodal_sft+batch_size=3+steps=3", "qwen2_5_vl"),
+        ("multimodal_sft+batch_size=3+steps=3", "mllama"),
         # All parameters: the reference is asked everything beforehand.
         ("npo+batch_size=3+steps=3+trains.language=full", "testbed"),
     ],

@@ -6,8 +6,6 @@ from benchmark.models.shape import Family
 
 CROSS_ATTENDING: frozenset[Family] = frozenset({"mllama"})
 """Look at images beside their words: no method finds visual tokens to rewrite or to align."""
-COUNTED: frozenset[Family] = frozenset({"llava"})
-"""Their operations are reckoned while they train, and not missing."""
 ONE_SIZE: frozenset[Family] = frozenset({"llava", "gemma3", "paligemma"})
 """Make as many visual tokens of every image. Of others a method that looks at visual tokens is
 asked about images of one size."""
@@ -23,5 +21,5 @@ def capabilities(family: Family) -> dict[str, str]:
         "LoRA, full, 8-bit, 4-bit": "yes",
         "rewriting visual tokens (cagul)": visual,
         "alignment (tga)": "n/a: cross-attention" if family in CROSS_ATTENDING else "yes",
-        "operations counted": "yes" if family in COUNTED else "n/a",
+        "operations counted": "yes",
     }

@@ -11,7 +11,6 @@ from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.flops import forward_flops, image_flops, training_flops
 from benchmark.cost.pictures import Pictures
 from benchmark.cost.shapes import shape_if_known
-from benchmark.models.capabilities import COUNTED
 from benchmark.vlm.encoding import View
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -120,5 +119,4 @@ class Counting:
 def _pictures(model: VisionLanguageModel) -> Pictures | None:
     """What is counted with; None where no shape is known of a model."""
     shape = shape_if_known(model.hf.config, model.encoder.processor)
-    family = model.hf.config.model_type
-    return Pictures(family, shape) if shape is not None and family in COUNTED else None
+    return Pictures(model.hf.config.model_type, shape) if shape is not None else None
