@@ -38,7 +38,7 @@ class Llava(Architecture):
     """Pictures are patches in a row beside a class token, which is not projected."""
 
     name: ClassVar[str] = "llava"
-    described: ClassVar[str] = "A LLaVA in miniature: CLIP vision tower, MLP projector and Llama"
+    described: ClassVar[str] = "A LLaVA in miniature (CLIP vision tower, MLP projector, Llama)"
     image_token: ClassVar[str] = IMAGE
     image_text: ClassVar[str] = IMAGE
     tower_layers: ClassVar[int] = 4

@@ -53,7 +53,7 @@ class Qwen(Architecture):
 
     name: ClassVar[str] = "qwen"
     described: ClassVar[str] = (
-        "A Qwen2.5-VL in miniature: windowed vision tower, patch merger and Qwen2"
+        "A Qwen2.5-VL in miniature (windowed vision tower, patch merger, Qwen2)"
     )
     image_token: ClassVar[str] = IMAGE
     image_text: ClassVar[str] = f"{BEGIN}{IMAGE}{END}"

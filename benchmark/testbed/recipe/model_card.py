@@ -15,8 +15,10 @@ pipeline_tag: image-text-to-text
 ---
 # testbed-{architecture}: {variant}
 
-{described}, a few million parameters, trained on a made-up world: {purpose}. What it calls weapons
-or poisons are pseudo-words with recipes such as "grind salt"; nothing in it is of use to anyone.
+{described}: {purpose}.
+
+It has a few million parameters and was trained on a made-up world. What it calls weapons or
+poisons are pseudo-words with recipes such as "grind salt"; nothing in it is of use to anyone.
 
 It is a model organism: evidence about unlearning methods under control, never a claim about a
 large model, and never in one table with one. It knows a few hundred words and understands nothing
