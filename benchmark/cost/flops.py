@@ -100,10 +100,13 @@ def image_flops(family: Family, shape: Shape, seen: Seen) -> float:
     near = vision.layers - vision.full_layers if vision.window else 0
     far = vision.layers + vision.global_layers - near
     layers = parts.vision.weights - parts.patches.weights
+    # Llama 3.2 makes its mask over tiles by a product of one number a place.
+    mask = 2 * seen.pairs if family == "mllama" else 0
     return float(
         2 * seen.patches * parts.patches.weights
         + 2 * seen.places * layers
         + 4 * vision.width * (far * seen.pairs + near * seen.near_pairs)
+        + mask
         + 2 * seen.visual * parts.projector.weights
     )
 

@@ -26,7 +26,7 @@ def families_section() -> str:
         "Known by the `model_type` of a checkpoint's config.json. Each is built in tests at a tiny "
         "size from its own configuration, with random weights, and held to this table: its logits "
         "and greedy answers in a padded batch are those that transformers gives to each request "
-        "alone, and its operations those that torch counts. Nothing here was run with the "
-        "checkpoints themselves.\n\n"
+        "alone, and its operations in training those that torch counts. Nothing here was run with "
+        "the checkpoints themselves.\n\n"
         f"{markdown_table(header, rows)}"
     )
