@@ -64,6 +64,7 @@ def as_recorded(
         seed=spec.seed,
         limit=spec.limit,
         preset=spec.preset,
+        gradient_checkpointing=spec.gradient_checkpointing,
         device=device or spec.device,
         engine=spec.engine,
         results=folder,

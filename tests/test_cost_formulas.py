@@ -83,6 +83,28 @@ def test_what_autograd_keeps_is_as_reckoned(precision, tuning, dropout):
     assert reckoned == pytest.approx(_saved(model, view), rel=0.04)
 
 
+@pytest.mark.parametrize(
+    ("precision", "tuning"),
+    [("fp32", "lora"), ("bf16", "lora"), ("fp32", "full"), ("int8", "lora_int8")],
+)
+def test_what_gradient_checkpointing_keeps_is_as_reckoned(precision, tuning):
+    """Before the way back, when no layer is computed anew yet."""
+    model = untrained(precision)
+    model.recomputes = True
+    model.prepare({"language": tuning}, rank=RANK, alpha=8.0, dropout=0.0)
+    model.hf.train()
+    view = model.view([sample("zerupa"), sample("ditupu")], ["sorry, i can not help."] * 2)
+    n_sequences, n_tokens = view.input_ids_BT.shape
+    batch = memory.Batch(n_sequences=n_sequences, n_tokens=n_tokens, n_predicted=0)
+    how = {"tuning": tuning, "rank": RANK, "precision": precision}
+    reckoned = memory.kept_for_backward(SHAPE.language, [batch], recomputed=True, **how)
+    one = SHAPE.language.model_copy(update={"layers": 1})
+    reckoned -= memory.kept_for_backward(one, [batch], **how)
+    # The last norm is no layer's: its states in fp32, one number of each, and normed ones.
+    last = 4 * one.hidden + 4 + (4 * one.hidden if tuning == "full" else 0)
+    assert reckoned + n_sequences * n_tokens * last == pytest.approx(_saved(model, view), rel=0.04)
+
+
 def test_what_is_trained_is_as_reckoned():
     model = untrained()
     model.prepare({"language": "lora"}, rank=RANK, alpha=8.0, dropout=0.0)

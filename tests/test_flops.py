@@ -133,13 +133,16 @@ def _answer(model: VisionLanguageModel, given: dict[str, Any], *, n_words: int) 
 
 
 @every_family
+@pytest.mark.parametrize("recomputes", [False, True], ids=["", "checkpointing"])
 @pytest.mark.parametrize("tuning", ["lora", "full"])
-def test_a_training_step(family, tuning, tmp_path):
+def test_a_training_step(family, tuning, recomputes, tmp_path):
     """As a loop counts it: words, pictures, and what the untouched model is asked."""
     model = eager(family)
+    model.recomputes = recomputes
     model.prepare({"language": tuning}, rank=RANK, alpha=8.0, dropout=0.0)
     counting = counting_of(model, trains={"language": tuning})
     samples = shown(tmp_path)
+    model.hf.train()
 
     def step() -> None:
         old = model.view(words(), ["yes."] * 3)

@@ -45,7 +45,9 @@ def _step_bytes(name: str, model: str, *, times: int) -> float:
         memory.weight_bytes(parts, preset.precision)
         + own
         + (1 + memory.N_MOMENTS) * gradients
-        + memory.kept_for_backward(shape.language, views, **how)
+        + memory.kept_for_backward(
+            shape.language, views, recomputed=preset.gradient_checkpointing, **how
+        )
         + memory.logits_bytes(shape.language.vocabulary, views, preset.precision)
     )
 

@@ -20,6 +20,7 @@ from benchmark.commands.options import (
 )
 from benchmark.commands.output import JsonOption, drawn, report, say
 from benchmark.commands.running import (
+    CheckpointingOption,
     ConfigOption,
     DefaultsOption,
     DeviceOption,
@@ -71,6 +72,7 @@ def plan(
     model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     preset: PresetOption = None,
+    gradient_checkpointing: CheckpointingOption = None,
     seeds: SeedsOption = "1",
     limit: LimitOption = None,
     settings: SetOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
@@ -101,7 +103,6 @@ def plan(
     root = results_at(results).root
     check_writable(root)
     say(f"{names[0]} on {target}, suite {suite}; reckoning ...")
-
     # It complains at import that an optional kernel is not installed.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from benchmark.planning.hours import Clock
@@ -113,6 +114,7 @@ def plan(
     run = RunRequest(
         method=names[0], model=target, suite=suite, seed=numbers[0], limit=limit,
         overrides=overrides, preset=preset, tuned=not defaults, device=where, results=root,
+        gradient_checkpointing=gradient_checkpointing,
     )  # fmt: skip
     peak = 1e12 * peak_tflops if peak_tflops is not None else None
     found = planned(
@@ -155,7 +157,8 @@ def _print(console: Console, found: Planned) -> None:
     console.print(Text(f"{found.method} on {found.model}, suite {found.suite}{preset}"))
     tuning = ", ".join(f"{role} {how}" for role, how in found.tuning.items()) or "nothing"
     seeds = "1 seed" if found.n_seeds == 1 else f"{found.n_seeds} seeds"
-    console.print(Text(f"weights in {found.precision}; trained: {tuning}; {seeds}"))
+    how = ", gradient checkpointing" if found.gradient_checkpointing else ""
+    console.print(Text(f"weights in {found.precision}; trained: {tuning}{how}; {seeds}"))
     counted = (f"{name} {_number(n)}" for name, n in found.parameters.items())
     console.print(Text(f"parameters: {', '.join(counted)}"))
     for title, parts in (

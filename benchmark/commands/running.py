@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -40,6 +41,7 @@ from benchmark.core.store import Results, check_writable
 if TYPE_CHECKING:
     from benchmark.core.found import RunsEnded
     from benchmark.progress import Reporter
+    from benchmark.runner import RunRequest
     from benchmark.several import Outcome
 
 Upto = Literal["train", "generate", "judge", "score"]
@@ -88,6 +90,14 @@ PresetOption = Annotated[
         help="Settings for a piece of hardware, or a paper's: a name from `list presets`, or a "
         "YAML file. --config and --set go above it.",
         autocompletion=one_of("preset"),
+    ),
+]
+CheckpointingOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--gradient-checkpointing/--no-gradient-checkpointing",
+        help="Train with less memory and more time, to the same weights; if not given, as the "
+        "preset says, else without.",
     ),
 ]
 BudgetOption = Annotated[
@@ -142,6 +152,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         settings: SetOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
         config: ConfigOption = None,
         preset: PresetOption = None,
+        gradient_checkpointing: CheckpointingOption = None,
         force: ForceOption = False,
         defaults: DefaultsOption = False,
         device: DeviceOption = "auto",
@@ -170,20 +181,15 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
             once = _import(names, numbers, reporter=reporter)
             from benchmark.runner import RunRequest
 
-            requests = [
-                RunRequest(
-                    method=row, model=one, suite=suite, seed=seed, limit=limit, overrides=overrides,
-                    preset=preset, force=force, tuned=not defaults, device=device,
-                    results=where.root, upto=upto, checkpoint_every_s=checkpoint_every,
-                    engine=engine, endpoint=there,
-                )
-                for one in models
-                for row in names
-                for seed in (numbers if row not in once else (0,))
-            ]  # fmt: skip
+            asked = RunRequest(
+                method=method, suite=suite, limit=limit, overrides=overrides, preset=preset,
+                gradient_checkpointing=gradient_checkpointing, force=force, tuned=not defaults,
+                device=device, results=where.root, upto=upto,
+                checkpoint_every_s=checkpoint_every, engine=engine, endpoint=there,
+            )  # fmt: skip
             outcomes, code = run_all(
-                requests, jobs=jobs, everything=method == EVERY, reporter=reporter,
-                budget=budget_of(max_gpu_hours, device=device),
+                _each(asked, models, names, numbers, once=once), jobs=jobs, reporter=reporter,
+                everything=method == EVERY, budget=budget_of(max_gpu_hours, device=device),
             )  # fmt: skip
             with reporter.timeline.doing("table"):
                 written = write_boards(records_of(outcomes), where) if upto == "score" else []
@@ -192,6 +198,23 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         return code
 
     return command
+
+
+def _each(
+    asked: RunRequest,
+    models: Sequence[str],
+    names: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    once: set[str],
+) -> list[RunRequest]:
+    """The same for every model, method and seed; of those of `once` seed 0 alone."""
+    return [
+        replace(asked, model=model, method=name, seed=seed)
+        for model in models
+        for name in names
+        for seed in (seeds if name not in once else (0,))
+    ]
 
 
 def _models(model: str | None, *, suite: str, method: str) -> tuple[str, ...]:

@@ -107,6 +107,7 @@ class RunSpec(Stored):
     batch_size: int
     # Left out where there is none, so that a run without them is called what it always was.
     preset: str | None = Field(default=None, exclude_if=lambda preset: preset is None)
+    gradient_checkpointing: bool = Field(default=False, exclude_if=lambda on: not on)
     endpoint: Endpoint | None = Field(default=None, exclude_if=lambda endpoint: endpoint is None)
 
 

@@ -81,6 +81,25 @@ def training_flops(
     return forward + passed_on + attention + weights
 
 
+def recomputed_flops(
+    shape: LanguageShape, *, n_sequences: int, n_tokens: int, lora_rank: int = 0, n_seen: int = 0
+) -> float:
+    """What gradient checkpointing adds to the training of one batch: the language layers once more,
+    adapters of `lora_rank` among them (0 where there are none), but for the last product of each
+    layer where nothing is needed of it: no norm comes after it, and no gate as in layers that
+    attend to images."""
+    rows, seen = n_sequences * n_tokens, n_sequences * n_seen
+    layers = forward_flops(
+        shape, n_sequences=n_sequences, n_tokens=n_tokens, n_logits=0, n_seen=n_seen
+    )
+    adapters = sum(
+        sum(one.adapter_flops(lora_rank))
+        for one in _applied(shape, rows=rows, seen=seen, looks=n_seen > 0)
+    )
+    last = 0 if shape.norms == 4 else 2 * rows * (lora_rank or shape.feed_forward) * shape.hidden
+    return layers + adapters - (shape.layers - shape.cross_layers) * last
+
+
 def words_flops(
     shape: LanguageShape, *, n_sequences: int, n_before: int, n_words: int, n_seen: int = 0
 ) -> float:

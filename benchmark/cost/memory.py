@@ -84,10 +84,12 @@ def kept_for_backward(
     precision: str,
     rank: int = 0,
     mask_bytes: int = 0,
+    recomputed: bool = False,
 ) -> float:
     """What autograd keeps of the language layers for all views of a step, since their losses are
     added up before the one backward pass. Where adapters drop out inputs, `mask_bytes` is what
-    remembers one of them: 1 on a GPU, 4 on a CPU; 0 where none is dropped."""
+    remembers one of them: 1 on a GPU, 4 on a CPU; 0 where none is dropped. `recomputed` layers keep
+    their inputs, and one of them everything, for the view that takes most."""
     size = activation_bytes(precision)
     a_token = _kept_by_a_token(shape, size=size)
     if tuning == "full":
@@ -95,15 +97,17 @@ def kept_for_backward(
     else:
         a_token += _kept_by_adapters(shape, rank=rank, size=size, mask_bytes=mask_bytes)
     if precision == "int8" and mask_bytes:
-        # The inputs of rounded maps are kept; without dropout adapters have the same ones.
-        a_token += size * (2 * shape.hidden + shape.feed_forward)
-    return float(
-        sum(
-            # The mask is widened for every layer: one number a pair of places.
-            one.n_sequences * one.n_tokens * shape.layers * (a_token + size * one.n_tokens)
-            for one in batches
-        )
-    )
+        # Without dropout adapters have the same ones; attention's output is kept anyhow.
+        a_token += size * (_inputs_of_maps(shape) - shape.heads * shape.head_size)
+    rows = [one.n_sequences * one.n_tokens for one in batches]
+    # The mask is widened for every layer: one number a pair of places.
+    of_layer = [n * (a_token + size * one.n_tokens) for n, one in zip(rows, batches, strict=True)]
+    if not recomputed:
+        return float(shape.layers * sum(of_layer))
+    inputs = size * shape.hidden
+    if precision == "int8":
+        inputs += size * _inputs_of_maps(shape)
+    return float(shape.layers * inputs * sum(rows) + max(of_layer, default=0))
 
 
 def _kept_by_a_token(shape: LanguageShape, *, size: int) -> int:
@@ -117,8 +121,13 @@ def _kept_by_a_token(shape: LanguageShape, *, size: int) -> int:
 
 def _kept_by_full(shape: LanguageShape, *, size: int) -> int:
     """The inputs of the maps (queries, keys and values share theirs), and the normed states."""
-    h, f, q = shape.hidden, shape.feed_forward, shape.heads * shape.head_size
-    return size * (2 * h + q + f) + shape.norms * size * h
+    return size * _inputs_of_maps(shape) + shape.norms * size * shape.hidden
+
+
+def _inputs_of_maps(shape: LanguageShape) -> int:
+    """Numbers a token: queries, keys and values share theirs, a gate and what goes through it too.
+    bitsandbytes' 8-bit products keep them themselves, whatever autograd is asked to."""
+    return 2 * shape.hidden + shape.feed_forward + shape.heads * shape.head_size
 
 
 def _kept_by_adapters(shape: LanguageShape, *, rank: int, size: int, mask_bytes: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from benchmark.api import Method, TrainingConfig
 from benchmark.core import registry
 from benchmark.core.errors import UserError
+from benchmark.core.records import RunSpec
 from benchmark.core.rows import BASE, split_row
 from benchmark.core.samples import Sample
 from benchmark.cost import memory
@@ -62,9 +63,7 @@ def plan(request: PlanRequest) -> Planned:
     clock = request.clock.reading(run, weight_bytes=memory.weight_bytes(parts, run.spec.precision))
     stages = _stages(trained, asked, judged, clock, n_runs=n_runs, base=run.entry.name == BASE)
     known = [stage.device_h for stage in stages if stage.device_h is not None]
-    training_memory = _training_memory(
-        phases, trained, shape, parts, precision=run.spec.precision, device=run.spec.device
-    )
+    training_memory = _training_memory(phases, trained, shape, parts, spec=run.spec)
     answering_memory = _answering_memory(asked, shape, parts, run.spec.precision)
     return Planned(
         method=run.spec.method,
@@ -74,6 +73,7 @@ def plan(request: PlanRequest) -> Planned:
         n_seeds=n_runs,
         modality=_training_config(run, "modality"),
         precision=run.spec.precision,
+        gradient_checkpointing=run.spec.gradient_checkpointing,
         tuning=_tuning(run),
         parameters=_parameters(phases, parts),
         device=clock.device,
@@ -104,6 +104,7 @@ def _model(run: Run, shape: Shape, request: PlanRequest) -> Model:
         sizes=sizes,
         pictures=pictures,
         bytes_a_number=memory.activation_bytes(run.spec.precision),
+        recomputes=run.spec.gradient_checkpointing,
     )
 
 
@@ -154,18 +155,18 @@ def _training_memory(
     shape: Shape,
     parts: Parts,
     *,
-    precision: str,
-    device: str,
+    spec: RunSpec,
 ) -> dict[str, float]:
     """By part, for the step that takes most; empty where nothing is trained."""
     config = _language(phases)
     if config is None or not trained.n_steps:
         return {}
-    tuning, rank = config.trains["language"], config.lora_rank
+    tuning, rank, precision = config.trains["language"], config.lora_rank, spec.precision
     own, gradients = memory.trained_bytes(parts, tuning=tuning, rank=rank, precision=precision)
     kept = memory.kept_for_backward(
         shape.language, trained.heaviest, tuning=tuning, rank=rank, precision=precision,
-        mask_bytes=0 if not config.lora_dropout else 4 if device == "cpu" else 1,
+        mask_bytes=0 if not config.lora_dropout else 4 if spec.device == "cpu" else 1,
+        recomputed=spec.gradient_checkpointing,
     )  # fmt: skip
     states = trained.n_reference_states * shape.language.hidden
     return {

@@ -50,6 +50,7 @@ class Planned(Stored):
     n_seeds: int
     modality: str | None
     precision: str
+    gradient_checkpointing: bool
     tuning: dict[str, str]
     parameters: dict[str, int]
     device: PlannedDevice

@@ -6,7 +6,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmark.core.samples import Sample
-from benchmark.cost.flops import forward_flops, image_flops, training_flops, words_flops
+from benchmark.cost.flops import (
+    forward_flops,
+    image_flops,
+    recomputed_flops,
+    training_flops,
+    words_flops,
+)
 from benchmark.cost.memory import Batch
 from benchmark.cost.pictures import Pictures
 from benchmark.data.pools import Pool
@@ -49,6 +55,7 @@ class Model:
     sizes: Sizes
     pictures: Pictures
     bytes_a_number: int
+    recomputes: bool = False
     _lengths: dict[Hashable, int] = field(default_factory=dict)
 
     @property
@@ -184,15 +191,14 @@ def _tail(sample: Sample, model: Model) -> int:
 
 
 def _flops(batch: Batch, tuning: str, rank: int, model: Model) -> float:
-    return training_flops(
-        model.language,
-        n_sequences=batch.n_sequences,
-        n_tokens=batch.n_tokens,
-        n_logits=batch.n_predicted,
-        n_seen=batch.n_seen,
-        tuning=tuning,
-        lora_rank=rank,
-    )
+    size = {
+        "n_sequences": batch.n_sequences,
+        "n_tokens": batch.n_tokens,
+        "n_seen": batch.n_seen,
+        "lora_rank": rank if tuning != "full" else 0,
+    }
+    again = recomputed_flops(model.language, **size) if model.recomputes else 0.0
+    return again + training_flops(model.language, n_logits=batch.n_predicted, tuning=tuning, **size)
 
 
 def _weight(batches: Sequence[Batch]) -> int:

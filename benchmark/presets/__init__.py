@@ -28,7 +28,8 @@ class Preset(_Described):
 
     `tuning` is how a language model is trained that a method trains at all. `source` says where the
     figures come from. Made for a `gpu`, its batch size is for `models` and prompts with answers of
-    so many `tokens`; `plan` reckons with that GPU. `suits` are the methods it is for; empty: any.
+    so many `tokens`; `plan` reckons with that GPU. `gradient_checkpointing` saves memory and moves
+    no figure. `suits` are the methods it is for; empty: any.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Preset(_Described):
     gpu: str | None = None
     precision: Precision | None = None
     tuning: Tuning | None = None
+    gradient_checkpointing: bool = False
     tokens: Annotated[int, Field(ge=1)] | None = None
     models: tuple[str, ...] = ()
     suits: tuple[str, ...] = ()

@@ -50,6 +50,8 @@ class RunRequest:
     limit: int | None = None
     overrides: Mapping[str, JsonValue] = field(default_factory=dict)
     preset: str | None = None
+    gradient_checkpointing: bool | None = None
+    """None: as the preset says."""
     force: bool = False
     device: str = "auto"
     endpoint: Endpoint | None = None
@@ -127,7 +129,6 @@ def settle(request: RunRequest) -> Run:
     row = marked(row, DEFAULTS if untuned else None, _mark(preset, by_preset))
     below = merge(chosen.settings if chosen and request.tuned else {}, by_preset)
     config = build(method_type.Config, merge(below, overrides), where=f"method '{entry.name}'")
-    precision = preset.precision if preset is not None else None
     if request.endpoint is not None and isinstance(config, TrainingConfig):
         raise UserError(
             f"method '{row}' trains weights, and an endpoint keeps its own; `serve --method {row}` "
@@ -142,10 +143,11 @@ def settle(request: RunRequest) -> Run:
         limit=request.limit,
         engine=request.engine if request.endpoint is None else OPENAI,
         device=request.device,
-        precision=precision or precision_of(config, request.device, model_card),
+        precision=(preset and preset.precision) or precision_of(config, request.device, model_card),
         max_new_tokens=suite.decoding.max_new_tokens,
         batch_size=suite.decoding.batch_size,
         preset=preset.name if preset is not None else None,
+        gradient_checkpointing=_recomputes(request, preset, config),
         endpoint=request.endpoint,
     )
     results = Results(request.results)
@@ -175,6 +177,14 @@ def _set_by(
     if issubclass(method_type.Config, TrainingConfig):
         trains = {str(role): how for role, how in method_type.Config().trains.items()}
     return preset.settings_for(method, trains=trains)
+
+
+def _recomputes(request: RunRequest, preset: Preset | None, config: object) -> bool:
+    """Are the model's layers computed anew on the way back, where any of it is trained?"""
+    asked = request.gradient_checkpointing
+    if asked is None:
+        asked = preset is not None and preset.gradient_checkpointing
+    return asked and isinstance(config, TrainingConfig) and bool(config.trains)
 
 
 def _mark(preset: Preset | None, settings: Mapping[str, JsonValue]) -> str | None:

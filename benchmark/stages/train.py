@@ -57,6 +57,8 @@ def train_key(
             "precision": run.spec.precision,
             "device": run.spec.device,
             "seed": run.effective_seed,
+            # It changes what is on record of memory and time.
+            "gradient_checkpointing": run.spec.gradient_checkpointing,
             "code": code_digest(TRAINING_CODE),
         }
     )
@@ -105,6 +107,7 @@ def _make(
     budget: Budget | None,
 ) -> ArtifactInfo:
     model = loaded.fresh(run.method.starts_from)
+    model.recomputes = run.spec.gradient_checkpointing
     features = model.features
     meter = Meter(
         stage.path / LEDGER, device=run.spec.device, lendings=model.lendings, budget=budget

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark.api import TrainingConfig
 from benchmark.core.samples import ImageFile, Sample
-from benchmark.cost.flops import forward_flops, image_flops, training_flops
+from benchmark.cost.flops import forward_flops, image_flops, recomputed_flops, training_flops
 from benchmark.cost.pictures import Pictures
 from benchmark.cost.shapes import shape_if_known
 from benchmark.vlm.encoding import View
@@ -75,17 +75,29 @@ class Counting:
         if self._pictures is not None and self._pictures.n_tokens(view.samples) != n_image_tokens:
             # This processor is set to something that the family's rule does not know of.
             self.counted.flops = None
+        n_sequences, n_tokens = view.input_ids_BT.shape
         self._add(
             lambda pictures: training_flops(
                 pictures.shape.language,
-                n_sequences=view.input_ids_BT.shape[0],
-                n_tokens=view.input_ids_BT.shape[1],
+                n_sequences=n_sequences,
+                n_tokens=n_tokens,
                 n_logits=int(view.answer_mask_BT.sum()),
                 n_seen=pictures.n_seen(view.samples),
                 tuning=self._tuning,
                 lora_rank=self._rank,
             )
         )
+        if self._model.recomputes:
+            rank = self._rank if self._tuning != "full" else 0
+            self._add(
+                lambda pictures: recomputed_flops(
+                    pictures.shape.language,
+                    n_sequences=n_sequences,
+                    n_tokens=n_tokens,
+                    n_seen=pictures.n_seen(view.samples),
+                    lora_rank=rank,
+                )
+            )
 
     def asked(self, view: View) -> None:
         """A view that the reference answers, forward only."""

@@ -21,6 +21,7 @@ from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.lending import Lending
 from benchmark.vlm.adapters import attach_lora, check_tunings
 from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
+from benchmark.vlm.checkpointing import keep_inputs_alone
 from benchmark.vlm.crossing import sight_of
 from benchmark.vlm.encoding import Encoder, View
 from benchmark.vlm.perception import ImageFeatures
@@ -56,6 +57,7 @@ class VisionLanguageModel:
         )
         self.features = features
         self.trained: dict[Role, Tuning] = {}
+        self.recomputes = False  # while it trains (`benchmark/vlm/checkpointing.py`)
         self._peft: PeftModel | None = None
         self._head_before: Tensor | None = None
 
@@ -196,6 +198,9 @@ class VisionLanguageModel:
             # A later phase goes on with the adapter that is there.
             for name, parameter in self.hf.named_parameters():
                 parameter.requires_grad_(parameter.requires_grad or "lora_" in name)
+        if self.recomputes:
+            # After adapters are there: peft would ask for gradients of words that nobody needs.
+            keep_inputs_alone(self.roles, trains)
 
     @property
     def head_before_training(self) -> nn.Module:

@@ -21,6 +21,7 @@ from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from benchmark.core.errors import RunFailed
+from benchmark.vlm.checkpointing import KeptWhole
 
 WATCHED = "vlm_bench_watched"
 Seen = Callable[[int, Tensor], None]
@@ -62,8 +63,10 @@ def traced(
         if not to_the_end and len(trace.hidden) + len(trace.attention) == n_wanted:
             raise _SeenEnough
 
-    handles: list[RemovableHandle | _AttentionWatch] = []
+    handles: list[RemovableHandle | _AttentionWatch | KeptWhole] = []
     try:
+        for index in _not_repeated(hidden, attention, to_the_end=to_the_end):
+            handles.append(KeptWhole(language.layers[index]))
         for index in hidden:
             handles.append(_watch_hidden(language.layers, index, partial(seen, trace.hidden)))
         for index in attention:
@@ -79,6 +82,13 @@ def traced(
         for handle in handles:
             handle.remove()
     return trace
+
+
+def _not_repeated(hidden: Sequence[int], attention: Sequence[int], *, to_the_end: bool) -> set[int]:
+    """Layers in which more happens than their own forward pass: attention is worked out, or the
+    pass ends."""
+    reached = [*(max(0, index - 1) for index in hidden), *attention]
+    return {*attention, *([max(reached)] if reached and not to_the_end else [])}
 
 
 def _watch_hidden(layers: nn.ModuleList, index: int, seen: Seen) -> RemovableHandle:

@@ -57,6 +57,7 @@ class RunShown(Stored):
     trained_roles: dict[str, str]
     trainable_params: int
     total_params: int
+    gradient_checkpointing: bool
     hooks: list[str]
     serving: Serving | None
     device_unit: str | None
@@ -112,6 +113,7 @@ def run_shown(
         trained_roles=method.trained_roles,
         trainable_params=method.trainable_params,
         total_params=method.total_params,
+        gradient_checkpointing=spec.gradient_checkpointing,
         hooks=method.hooks,
         serving=record.serving,
         device_unit=record.cost.device_unit if record.cost else None,

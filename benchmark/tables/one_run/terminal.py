@@ -41,7 +41,9 @@ def _lines(found: RunShown) -> Iterator[str]:
     yield f"{found.source}: {found.path}"
     if found.trained_roles:
         roles = ", ".join(f"{role} ({how})" for role, how in found.trained_roles.items())
-        yield f"trained {roles}: {found.trainable_params:,} of {found.total_params:,} parameters"
+        counted = f"{found.trainable_params:,} of {found.total_params:,} parameters"
+        how = ", with gradient checkpointing" if found.gradient_checkpointing else ""
+        yield f"trained {roles}: {counted}{how}"
     if found.hooks:
         yield f"answers through {', '.join(found.hooks)}"
     if found.serving is not None:
