@@ -34,6 +34,7 @@ from benchmark.stages.plans import COHERENCE, plan_of
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.shared import Shared
+from benchmark.stages.shortage import out_of_memory
 from benchmark.stages.train import load_pools, train
 from benchmark.vlm.memory import is_out_of_memory
 from benchmark.vlm.perception import Perceptions
@@ -75,7 +76,9 @@ def run(
         return _finish(known, "failed", str(error), reporter)
     except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
-            return _finish(known, "failed", f"out of memory: {_first_line(error)}", reporter)
+            spec = known.run.spec if known.run is not None else None
+            reason = out_of_memory(error, stage=known.stage, spec=spec)
+            return _finish(known, "failed", reason, reporter)
         # A plugin may raise anything: its author gets the traceback, the other runs go on.
         traceback.print_exc(file=sys.stderr)
         return _finish(known, "failed", f"{type(error).__name__}: {error}", reporter)
@@ -289,10 +292,6 @@ def _finish(known: Known, status: Status, error: str | None, reporter: Reporter)
         if known.request.part == "evaluation":
             save_record(known, record)
     return record
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _now() -> str:

@@ -229,6 +229,11 @@ CHECKPOINTS: dict[str, Callable[[Path], None]] = {
     "eyes of nobody": _config(vision_config={"model_type": "nobody"}),
     "tokenizer cut": lambda folder: truncate(folder / "tokenizer.json", at=0.5),
     "tokenizer's settings a list": _bytes("tokenizer_config.json", b"[]"),
+    "a model that sees nothing": _bytes("config.json", b'{"model_type": "llama"}'),
+    "an adapter alone": lambda folder: (
+        (folder / "config.json").rename(folder / "adapter_config.json") and None
+    ),
+    "an adapter beside the weights": _bytes("adapter_config.json", b'{"peft_type": "LORA"}'),
     "no processor": lambda folder: (folder / "processor_config.json").unlink(),
     "a training record of bytes": _bytes("training_record.json", b"\xff\xfe"),
 }

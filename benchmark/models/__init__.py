@@ -23,6 +23,8 @@ from benchmark.core.store import REPOSITORY
 from benchmark.models import hub
 from benchmark.models.shape import FAMILIES, Family, Shape
 
+# What PEFT writes beside an adapter.
+_ADAPTER = "adapter_config.json"
 # What the recipe of the miniature world writes beside the weights.
 _RECORD = "training_record.json"
 _SHORTCUT = (
@@ -177,6 +179,15 @@ def _acceptance(path: Path) -> _Acceptance | None:
         raise UserError(f"{path}: {'; '.join(error_lines(error))}") from None
 
 
+def _of_no_family(config: _Config) -> str:
+    if "vision_config" in config.model_fields_set:
+        return f"model_type is {config.model_type!r}; {nearest(str(config.model_type), FAMILIES)}"
+    return (
+        f"a model that sees nothing (model_type is {config.model_type!r}, and there is no "
+        f"vision_config); one that takes images is needed: {', '.join(FAMILIES)}"
+    )
+
+
 def _is_folder(name_or_path: str) -> bool:
     path = typed_path(name_or_path)
     return path.is_dir() and ("/" in name_or_path or (path / "config.json").is_file())
@@ -188,13 +199,16 @@ def _card_of_folder(folder: Path) -> ModelCard:
     try:
         config = _Config.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise UserError(f"model folder {folder} has no config.json") from None
+        adapter = (folder / _ADAPTER).is_file()
+        why = "; it is an adapter, and the checkpoint that it was made for is needed"
+        raise UserError(
+            f"model folder {folder} has no config.json{why if adapter else ''}"
+        ) from None
     except ValidationError as error:
         raise UserError(f"{path}: {'; '.join(error_lines(error))}") from None
     family = next((one for one in FAMILIES if one == config.model_type), None)
     if family is None:
-        near = nearest(str(config.model_type), FAMILIES)
-        raise UserError(f"{path}: model_type is {config.model_type!r}; {near}")
+        raise UserError(f"{path}: {_of_no_family(config)}")
     return ModelCard(
         name=file_name(str(folder)),
         title=f"Local checkpoint {folder}",

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.store import digest_file
 from benchmark.cost.allocator import keep_freed_memory
+from benchmark.vlm.artifacts import ADAPTER_CONFIG
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
 from benchmark.vlm.processors import encoder_of
@@ -49,6 +50,9 @@ def is_small(hf: nn.Module) -> bool:
 
 def _weights(folder: Path, *, precision: str, device: str) -> Any:
     """The library's model, every tensor of it from the file."""
+    if (folder / ADAPTER_CONFIG).exists():
+        # The library would put it over the weights without a word.
+        raise UserError(f"an adapter lies beside its weights ({ADAPTER_CONFIG}): take it away")
     options: dict = {"dtype": DTYPES.get(precision, torch.float32)}
     if precision in QUANTISED:
         options["quantization_config"] = _rounding(precision, device=device)
