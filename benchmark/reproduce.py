@@ -46,6 +46,11 @@ def as_recorded(
     must be given again; `UserError` where it is not the same one.
     """
     spec = record.spec
+    if spec.remote_code is not None:
+        raise UserError(
+            f"this run took code of its checkpoint's own ({spec.remote_code}), which is not run "
+            "again unasked: `run --trust-remote-code` does"
+        )
     if spec.endpoint is not None:
         raise UserError(
             f"'{spec.endpoint.model}' at {spec.endpoint.url} answered in this run: what is served "

@@ -235,6 +235,7 @@ def _to_load(run_: Run, perceptions: Perceptions, reporter: Reporter) -> Loaded:
         device=run_.spec.device,
         perceptions=perceptions,
         timeline=reporter.timeline,
+        own_code=run_.spec.remote_code is not None,
     )
 
 

@@ -15,6 +15,7 @@ from benchmark.commands.options import (
     OneModelOption,
     ResultsOption,
     SuiteOption,
+    TrustOption,
 )
 from benchmark.commands.output import JsonOption, drawn, report, say
 from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
@@ -56,6 +57,7 @@ def ask(
     config: ConfigOption = None,
     defaults: DefaultsOption = False,
     device: DeviceOption = "auto",
+    trust_remote_code: TrustOption = False,
     as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
@@ -70,7 +72,8 @@ def ask(
         raise UserError(f"--image {image}: there is no such file")
     request = one_request(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
-        defaults=defaults, device=device, results=results, doing="asked",
+        defaults=defaults, device=device, results=results,
+        trust_remote_code=trust_remote_code, doing="asked",
     )  # fmt: skip
     from benchmark.probes.asking import Conversation, picture_of, sample_called
     from benchmark.progress import Reporter

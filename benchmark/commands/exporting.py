@@ -13,6 +13,7 @@ from benchmark.commands.options import (
     OneModelOption,
     ResultsOption,
     SuiteOption,
+    TrustOption,
 )
 from benchmark.commands.output import JsonOption, drawn, report
 from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
@@ -49,6 +50,7 @@ def export_model(
     config: ConfigOption = None,
     defaults: DefaultsOption = False,
     device: DeviceOption = "auto",
+    trust_remote_code: TrustOption = False,
     as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
@@ -59,7 +61,8 @@ def export_model(
     """
     request = one_request(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
-        defaults=defaults, device=device, results=results, doing="exported",
+        defaults=defaults, device=device, results=results,
+        trust_remote_code=trust_remote_code, doing="exported",
     )  # fmt: skip
     from benchmark.export.write import check_free, export
     from benchmark.probes.serving import trained

@@ -34,6 +34,7 @@ def one_request(
     defaults: bool,
     device: str,
     results: Path | None,
+    trust_remote_code: bool = False,
     doing: str = "drawn",
 ) -> RunRequest:
     """What one run of one method is asked for; read before torch is imported. `doing` is what is
@@ -52,4 +53,5 @@ def one_request(
     return RunRequest(
         method=names[0], model=target, suite=suite, seed=seed,
         overrides=overrides, device=device, tuned=not defaults, results=root,
+        trust_remote_code=trust_remote_code,
     )  # fmt: skip

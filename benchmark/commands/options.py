@@ -47,6 +47,13 @@ JobsOption = Annotated[
         "--jobs", min=1, help="Runs at once; if not given, one per core for a small model on CPU."
     ),
 ]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run code that the checkpoint brings along, which may do anything you may.",
+    ),
+]
 SuiteOption = Annotated[
     str,
     typer.Option(

@@ -27,6 +27,7 @@ from benchmark.commands.options import (
     ModelOption,
     ResultsOption,
     SuiteOption,
+    TrustOption,
     read_methods,
     read_models,
     read_overrides,
@@ -156,6 +157,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         force: ForceOption = False,
         defaults: DefaultsOption = False,
         device: DeviceOption = "auto",
+        trust_remote_code: TrustOption = False,
         max_gpu_hours: BudgetOption = None,
         engine: EngineOption = "local",
         endpoint: EndpointOption = None,
@@ -184,7 +186,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
             asked = RunRequest(
                 method=method, suite=suite, limit=limit, overrides=overrides, preset=preset,
                 gradient_checkpointing=gradient_checkpointing, force=force, tuned=not defaults,
-                device=device, results=where.root, upto=upto,
+                device=device, trust_remote_code=trust_remote_code, results=where.root, upto=upto,
                 checkpoint_every_s=checkpoint_every, engine=engine, endpoint=there,
             )  # fmt: skip
             outcomes, code = run_all(

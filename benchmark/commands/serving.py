@@ -15,6 +15,7 @@ from benchmark.commands.options import (
     OneModelOption,
     ResultsOption,
     SuiteOption,
+    TrustOption,
 )
 from benchmark.commands.output import JsonOption, report
 from benchmark.commands.running import ConfigOption, DefaultsOption, DeviceOption, SetOption
@@ -61,6 +62,7 @@ def serve(
     config: ConfigOption = None,
     defaults: DefaultsOption = False,
     device: DeviceOption = "auto",
+    trust_remote_code: TrustOption = False,
     as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
@@ -81,7 +83,8 @@ def serve(
         raise UserError(f"--timeout '{timeout}': expected seconds")
     request = one_request(
         method, seed=seed, model=model, suite=suite, settings=settings, config=config,
-        defaults=defaults, device=device, results=results, doing="served",
+        defaults=defaults, device=device, results=results,
+        trust_remote_code=trust_remote_code, doing="served",
     )  # fmt: skip
     from benchmark.probes.serving import trained
     from benchmark.progress import Reporter

@@ -92,7 +92,8 @@ class Endpoint(Stored):
 
 class RunSpec(Stored):
     """All that a run was asked to do, defaults filled in. With an endpoint, `model` is the one that
-    it serves, and `precision` that of the local model which coherence is measured by."""
+    it serves, and `precision` that of the local model which coherence is measured by. `remote_code`
+    is the model's class in code of the checkpoint's own, where that ran."""
 
     method: str
     config: dict[str, JsonValue]
@@ -108,6 +109,7 @@ class RunSpec(Stored):
     # Left out where there is none, so that a run without them is called what it always was.
     preset: str | None = Field(default=None, exclude_if=lambda preset: preset is None)
     gradient_checkpointing: bool = Field(default=False, exclude_if=lambda on: not on)
+    remote_code: str | None = Field(default=None, exclude_if=lambda code: code is None)
     endpoint: Endpoint | None = Field(default=None, exclude_if=lambda endpoint: endpoint is None)
 
 

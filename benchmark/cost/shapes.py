@@ -62,7 +62,7 @@ def described(folder: Path) -> tuple[Any, Any]:
     from benchmark.vlm.processors import load_processor
 
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     # A damaged file is answered with whatever comes to the library.
     except Exception as error:
         raise UserError(f"{folder / 'config.json'}: {_first_line(error)}") from error

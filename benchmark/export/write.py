@@ -53,12 +53,16 @@ def export(
     run, delta = trained.run, _delta(trained, form=form)
     check_free(to)
     base = run.model_card if delta.checkpoint is None else load_card(delta.checkpoint)
+    own_code = run.spec.remote_code is not None
     partial = to.with_name(f".{to.name}.partial")
     with writing(to):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         if form == "checkpoint":
-            write_merged(partial, delta, base=folder_of(base), precision=run.spec.precision)
+            write_merged(
+                partial, delta,
+                base=folder_of(base), precision=run.spec.precision, own_code=own_code,
+            )  # fmt: skip
         else:
             _write_adapter(partial, trained.artifact.folder, base=str(base.checkpoint()))
     samples = _samples(run)
@@ -160,10 +164,13 @@ def _beside(
     untouched model's too, so that answers alone would not tell."""
     run = trained.run
     own = engine_of(run, trained.artifact, trained.loaded)
-    if form == "checkpoint":
-        model = load_model(folder, name="exported", precision=run.spec.precision)
-    else:
-        model = load_model(base, name="exported", precision=run.spec.precision)
+    model = load_model(
+        folder if form == "checkpoint" else base,
+        name="exported",
+        precision=run.spec.precision,
+        trust_remote_code=run.spec.remote_code is not None,
+    )
+    if form == "adapter":
         _put_on(model, folder)
     written = LocalEngine(model, hooks=(), max_new_tokens=run.spec.max_new_tokens)
     largest = max(

@@ -67,6 +67,7 @@ class _Config(BaseModel):
     model_type: JsonValue = None
     text_config: _TextConfig = _TextConfig()
     vision_config: dict[str, JsonValue] = {}
+    auto_map: JsonValue = None
 
     @property
     def n_words(self) -> int:
@@ -91,7 +92,8 @@ class ModelSource(_Described):
 class ModelCard(_Described):
     """One checkpoint. `gold` names the model that never learnt what is to be forgotten,
     `before_vision` the text-safe one under a fresh projector that this one was made of. `family`
-    is the `model_type` of its config.json; `shape` is what a card says of the sizes in there, so
+    is the `model_type` of its config.json; null where only code of the checkpoint's own knows it,
+    which runs with --trust-remote-code alone. `shape` is what a card says of the sizes in there, so
     that costs can be reckoned before anything is downloaded.
 
     `notes` are printed above every table of the model, by way of `cautions`.
@@ -99,7 +101,7 @@ class ModelCard(_Described):
 
     name: str
     title: str
-    family: Family
+    family: Family | None
     source: ModelSource
     vocabulary: Literal["testbed", "natural"]
     images: bool = True
@@ -116,6 +118,15 @@ class ModelCard(_Described):
     def model_organism(self) -> bool:
         """Whether it is of the miniature world: evidence about methods, not about 7B models."""
         return self.vocabulary == "testbed"
+
+    @property
+    def known_family(self) -> Family:
+        """Raises `UserError` where there is none."""
+        if self.family is None:
+            raise UserError(
+                f"model '{self.name}' is of no family that is known here: its costs are unknown"
+            )
+        return self.family
 
     @property
     def folder(self) -> Path | None:
@@ -144,7 +155,10 @@ class ModelCard(_Described):
         folder = self.folder
         if folder is None:
             assert self.source.repo is not None
-            return hub.snapshot(self.name, repo=self.source.repo, revision=self.source.revision)
+            return hub.snapshot(
+                self.name, repo=self.source.repo, revision=self.source.revision,
+                with_code=self.family is None,
+            )  # fmt: skip
         if not (folder / "config.json").is_file():
             raise MissingError(f"model '{self.name}': no checkpoint in {folder}; {self.remedy}")
         return folder
@@ -152,7 +166,9 @@ class ModelCard(_Described):
     def found(self) -> Path | None:
         """Its folder where it is here already, else None. Nobody is asked for it."""
         if self.source.repo is not None:
-            return hub.cached(self.source.repo, revision=self.source.revision)
+            return hub.cached(
+                self.source.repo, revision=self.source.revision, with_code=self.family is None
+            )
         folder = self.folder
         return folder if folder is not None and (folder / "config.json").is_file() else None
 
@@ -207,7 +223,7 @@ def _card_of_folder(folder: Path) -> ModelCard:
     except ValidationError as error:
         raise UserError(f"{path}: {'; '.join(error_lines(error))}") from None
     family = next((one for one in FAMILIES if one == config.model_type), None)
-    if family is None:
+    if family is None and not config.auto_map:
         raise UserError(f"{path}: {_of_no_family(config)}")
     return ModelCard(
         name=file_name(str(folder)),

@@ -49,8 +49,8 @@ def plan(request: PlanRequest) -> Planned:
     which is noted, nor for weights that are not here."""
     run = settle(request.run)
     card = run.model_card
-    shape = shape_of_card(card)
-    parts = parts_of(card.family, shape)
+    family, shape = card.known_family, shape_of_card(card)
+    parts = parts_of(family, shape)
     model = _model(run, shape, request)
     pools = load_pools(run)
     plugin, _ = split_row(request.run.method)
@@ -93,7 +93,7 @@ def plan(request: PlanRequest) -> Planned:
 
 def _model(run: Run, shape: Shape, request: PlanRequest) -> Model:
     card = run.model_card
-    pictures = Pictures(card.family, shape)
+    pictures = Pictures(card.known_family, shape)
     folder = card.found()
     sizes = (
         ByProcessor(folder)

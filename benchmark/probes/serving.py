@@ -34,6 +34,7 @@ def trained(request: RunRequest, *, reporter: Reporter) -> Trained:
         precision=run.spec.precision,
         device=run.spec.device,
         perceptions=Perceptions(),
+        own_code=run.spec.remote_code is not None,
     )
     artifact = train(run, pools=load_pools(run), loaded=loaded, reporter=reporter)
     return Trained(run=run, artifact=artifact, loaded=loaded)

@@ -57,6 +57,8 @@ def _against_hooks(hooks: Sequence[Hook], engine: str) -> str | None:
 
 def _against_model(run: Run, checkpoint: Path) -> str | None:
     """Raises `MissingError` where vLLM is not installed."""
+    if run.spec.remote_code is not None:
+        return f"is not given code of a checkpoint's own to run ({run.spec.remote_code})"
     vllm = installed_vllm()
     dtype = DTYPES.get(run.spec.precision)
     if dtype is None:

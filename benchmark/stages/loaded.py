@@ -31,10 +31,12 @@ class Loaded:
         device: str,
         perceptions: Perceptions,
         timeline: Timeline | None = None,
+        own_code: bool = False,
     ) -> None:
         self.card = card
         self.precision = precision
         self.device = device
+        self._own_code = own_code
         self.sha256 = digest_checkpoint(folder_of(card))
         self._perceptions = perceptions
         self._timeline = timeline or Timeline()
@@ -126,6 +128,7 @@ class Loaded:
             precision=self.precision,
             device=self.device,
             perceptions=self._perceptions,
+            trust_remote_code=self._own_code,
         )
         if delta is not None and delta.has_tensors:
             model.apply(delta)

@@ -14,7 +14,7 @@ def families_section() -> str:
     cards: dict[str, list[str]] = {}
     for name in registry.entries("model"):
         card = load_card(name)
-        if not card.model_organism:
+        if card.family is not None and not card.model_organism:
             cards.setdefault(card.family, []).append(f"`{name}`")
     rows = [
         [f"`{family}`", ", ".join(cards.get(family, [])) or MISSING, *capabilities(family).values()]

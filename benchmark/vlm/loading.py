@@ -1,4 +1,5 @@
-"""Load a checkpoint at a precision. Everything is local or a pinned revision; no remote code."""
+"""Load a checkpoint at a precision. Everything is local or a pinned revision; code that a
+checkpoint brings along runs only where the user said so."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.store import digest_file
 from benchmark.cost.allocator import keep_freed_memory
+from benchmark.models.own_code import own_class
 from benchmark.vlm.artifacts import ADAPTER_CONFIG
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
@@ -28,7 +30,7 @@ QUANTISED = ("int8", "nf4")
 NOT_QUANTISED = [path for role in ("vision", "projector", "head") for path in PATHS[role]]
 SMALL_PARAMETERS = 50_000_000
 # What a checkpoint's answers depend on; a README beside the weights is not among it.
-DIGESTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
+DIGESTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.py")
 NOT_DIGESTED = {"training_record.json"}
 
 
@@ -48,7 +50,7 @@ def is_small(hf: nn.Module) -> bool:
     return sum(parameter.numel() for parameter in hf.parameters()) < SMALL_PARAMETERS
 
 
-def _weights(folder: Path, *, precision: str, device: str) -> Any:
+def _weights(folder: Path, *, precision: str, device: str, own_code: bool) -> Any:
     """The library's model, every tensor of it from the file."""
     if (folder / ADAPTER_CONFIG).exists():
         # The library would put it over the weights without a word.
@@ -57,11 +59,22 @@ def _weights(folder: Path, *, precision: str, device: str) -> Any:
     if precision in QUANTISED:
         options["quantization_config"] = _rounding(precision, device=device)
     hf, found = AutoModelForImageTextToText.from_pretrained(
-        folder, local_files_only=True, device_map={"": device}, output_loading_info=True,
-        ignore_mismatched_sizes=True, **options,
+        folder, local_files_only=True, trust_remote_code=own_code, device_map={"": device},
+        output_loading_info=True, ignore_mismatched_sizes=True, **options,
     )  # fmt: skip
     _check_whole(hf, found)
     return hf
+
+
+def _runs_own_code(folder: Path, *, trusted: bool) -> bool:
+    """Does it take code of the checkpoint's own? Raises `UserError` where that is not trusted."""
+    needed = own_class(folder)
+    if needed is not None and not trusted:
+        raise UserError(
+            f"transformers has no '{needed}', which is code of the checkpoint's own; "
+            "--trust-remote-code runs it"
+        )
+    return needed is not None
 
 
 def _rounding(precision: str, *, device: str) -> BitsAndBytesConfig:
@@ -103,6 +116,7 @@ def load_model(
     precision: str = "fp32",
     device: str = "cpu",
     perceptions: Perceptions | None = None,
+    trust_remote_code: bool = False,
 ) -> VisionLanguageModel:
     """Load model and processor from a checkpoint folder, in evaluation mode, nothing trainable.
 
@@ -111,18 +125,19 @@ def load_model(
     from `perceptions`, which is added to.
 
     Raises `MissingError` when the folder is not there and `UserError` when it is no
-    vision-language checkpoint.
+    vision-language checkpoint, or takes code of its own that is not trusted.
     """
     if not (folder / "config.json").exists():
         raise MissingError(f"model '{name}': no checkpoint at {folder} (config.json is missing)")
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        hf = _weights(folder, precision=precision, device=device)
+        own_code = _runs_own_code(folder, trusted=trust_remote_code)
+        hf = _weights(folder, precision=precision, device=device, own_code=own_code)
         sha256 = digest_checkpoint(folder)
         perception = (perceptions or Perceptions()).of(sha256, precision=precision, device=device)
         if perception.encoder is None:
-            perception.encoder = encoder_of(hf, folder, device=device)
+            perception.encoder = encoder_of(hf, folder, device=device, own_code=own_code)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except UserError as error:

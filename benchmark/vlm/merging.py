@@ -9,13 +9,16 @@ from benchmark.vlm.loading import load_model
 from benchmark.vlm.processors import load_processor
 
 
-def write_merged(folder: Path, delta: WeightsDelta, *, base: Path, precision: str) -> None:
-    """The checkpoint at `base` with the delta in its weights, written to `folder`."""
-    model = load_model(base, name="base", precision=precision).hf
+def write_merged(
+    folder: Path, delta: WeightsDelta, *, base: Path, precision: str, own_code: bool = False
+) -> None:
+    """The checkpoint at `base`, with code of its own if it may run, with the delta in its weights,
+    written to `folder`."""
+    model = load_model(base, name="base", precision=precision, trust_remote_code=own_code).hf
     parameters = dict(model.named_parameters())
     for name, value in delta.full.items():
         parameters[name].data.copy_(value)
     if delta.adapter is not None:
         model = delta.adapter.attach(model).merge_and_unload()
     model.save_pretrained(folder)
-    load_processor(base).save_pretrained(folder)
+    load_processor(base, own_code=own_code).save_pretrained(folder)

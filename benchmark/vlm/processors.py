@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoProcessor
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
 from benchmark.core.errors import UserError
@@ -23,24 +23,28 @@ PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 PREFIX_FAMILIES = {"paligemma"}
 
 
-def encoder_of(hf: Any, folder: Path, *, device: str) -> Encoder:
+def encoder_of(hf: Any, folder: Path, *, device: str, own_code: bool = False) -> Encoder:
     """What encodes for a loaded model. Raises `UserError` where its folder has no processor."""
     return Encoder(
-        load_processor(folder),
+        load_processor(folder, own_code=own_code),
         image_token_id=hf.config.image_token_id,
         lending=Lending(device),
         types=token_types_of(hf),
     )
 
 
-def load_processor(folder: Path) -> Any:
-    """The processor of a checkpoint's family. Raises `UserError` where the folder has none."""
+def load_processor(folder: Path, *, own_code: bool = False) -> Any:
+    """The processor of a checkpoint's family, or the one that its own code names, which then runs.
+    Raises `UserError` where the folder has none."""
     if not any((folder / name).is_file() for name in PROCESSOR_FILES):
         raise UserError(
             f"it has no processor: {PROCESSOR_FILES[0]} or {PROCESSOR_FILES[1]} is missing; "
             "copy it from the checkpoint that this one was made of"
         )
-    family = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder, local_files_only=True))]
+    if own_code:
+        return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    family = PROCESSOR_MAPPING[type(config)]
     return for_images(family).from_pretrained(folder, local_files_only=True)
 
 

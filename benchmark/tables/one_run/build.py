@@ -52,6 +52,7 @@ class RunShown(Stored):
     ended_at: str
     commit: str | None
     dirty: bool | None
+    remote_code: str | None
     settings: dict[str, JsonValue]
     selection: Selection | None
     trained_roles: dict[str, str]
@@ -108,6 +109,7 @@ def run_shown(
         ended_at=record.ended_at,
         commit=record.git.commit,
         dirty=record.git.dirty,
+        remote_code=spec.remote_code,
         settings=spec.config,
         selection=record.selection,
         trained_roles=method.trained_roles,

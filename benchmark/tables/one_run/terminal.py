@@ -44,6 +44,8 @@ def _lines(found: RunShown) -> Iterator[str]:
         counted = f"{found.trainable_params:,} of {found.total_params:,} parameters"
         how = ", with gradient checkpointing" if found.gradient_checkpointing else ""
         yield f"trained {roles}: {counted}{how}"
+    if found.remote_code is not None:
+        yield f"ran code of the checkpoint's own: {found.remote_code}"
     if found.hooks:
         yield f"answers through {', '.join(found.hooks)}"
     if found.serving is not None:
