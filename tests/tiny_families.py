@@ -187,7 +187,7 @@ def internvl() -> Built:
         context_image_token="<IMG_CONTEXT>", video_token="<video>",
     )  # fmt: skip
     pixels = hf.GotOcr2ImageProcessorPil(
-        size={"height": TILE, "width": TILE}, crop_to_patches=True, max_patches=4
+        size={"height": TILE, "width": TILE}, crop_to_patches=False, max_patches=4
     )
     processor = for_images(hf.InternVLProcessor)(
         pixels, tokenizer, None, image_seq_length=1, chat_template=template("<IMG_CONTEXT>")

@@ -154,7 +154,14 @@ class Encoder:
     def pixels_of(self, images: Sequence[ImageFile]) -> Mapping[str, Tensor]:
         """What the tower is shown of these images, in order, as the family cuts them up."""
         pictures = [open_image(image.path) for image in images]
-        return self.processor.image_processor(pictures, return_tensors="pt")
+        # A processor cuts pictures up by settings of its own beside those of its image processor
+        # (InternVL's tiles), and writes a placeholder for every token of that.
+        settings = self.processor._merge_kwargs(
+            self.processor.valid_processor_kwargs,
+            tokenizer_init_kwargs=self.tokenizer.init_kwargs,
+            return_tensors="pt",
+        )
+        return self.processor.image_processor(pictures, **settings["images_kwargs"])
 
     def token_types(self, view: View) -> dict[str, Tensor]:
         """`[B, T]` by the name that the model gives it: which kind each token is of."""
