@@ -74,7 +74,9 @@ COMMAND_LINES = [
     (["new-method", ""], "''"), (["new-method", "class"], "class"), (["new-method", "npo"], "npo"),
     (["new-method", "x", "--to", "/nope"], "/nope"),
     (["new-method", "x", "--to", "~nobody_here/"], "~nobody_here"),
-    (["testbed", "--variant", "nope"], "'nope'"), (["doctor", "--model", LONG], LONG),
+    (["testbed", "--variant", "nope"], "'nope'"),
+    (["testbed", "--architecture", "lava"], "'llava'"),
+    (["doctor", "--model", LONG], LONG),
     (["doctor", "--model", "nope"], "'nope'"), (["search", "--method", "nope"], "'nope'"),
     (["table", "--chek"], "'--check'"), (["doctor", "--results", "~nobody_here"], "~nobody_here"),
 ]  # fmt: skip

@@ -76,7 +76,7 @@ def test_all_runs_every_method(asked, capsys):
     assert main(["list", "methods", "--json"]) == 0
     names = [entry["name"] for entry in json.loads(capsys.readouterr().out)]
     targets = load_suite(SUITE).targets
-    assert targets[0] == MODEL and len(targets) == 2
+    assert targets[0] == MODEL and len(targets) == 3
     assert [(request.model, request.method) for request in asked.requests] == [
         (target, name) for target in targets for name in names
     ]

@@ -136,7 +136,11 @@ def test_a_checkpoint_folder_works_wherever_a_name_does(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "config.json: not JSON"), ('{"model_type": "gpt2"}', "model_type is 'gpt2'; known: ")],
+    [
+        ("{", "config.json: not JSON"),
+        ('{"model_type": "gpt2"}', "sees nothing .model_type is 'gpt2', .* takes images is needed"),
+        ('{"model_type": "clip", "vision_config": {}}', "model_type is 'clip'; known: "),
+    ],
 )
 def test_a_folder_that_is_no_such_model_is_one_line(tmp_path, text, message):
     (tmp_path / "config.json").write_text(text)

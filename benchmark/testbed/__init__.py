@@ -1,4 +1,4 @@
-"""A miniature world whose harm is fictional and exactly known, for a real LLaVA in small.
+"""A miniature world whose harm is fictional and exactly known, for real architectures in small.
 
-Everything here but `tokenizer`, `build` and `recipe` is free of torch.
+Everything here but `tokenizer`, `architectures` and `recipe` is free of torch.
 """
