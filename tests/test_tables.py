@@ -19,6 +19,7 @@ from benchmark.tables import cells, long_table, markdown
 from benchmark.tables.board import Board
 from benchmark.tables.boards import as_json
 from benchmark.tables.build import BoardOf, build_board
+from benchmark.tables.costs import row_cost
 from benchmark.tables.runs import LoadedRun
 from benchmark.tables.terminal import print_rows
 from tests.run_records import MODEL, SUITE, TOKENS, record, runs
@@ -217,6 +218,16 @@ def test_cost_ratio_only_on_the_same_device(full: Board) -> None:
     made = board(runs("textual_unlearning", TEXT_SAFE), moved)
     assert made.row("elsewhere").cost.ratio is None
     assert made.row("elsewhere").tier is not None
+
+
+def test_seeds_that_traded_time_for_memory_unlike_one_another_have_no_mean_cost() -> None:
+    plain, other = record("mine"), record("mine", seed=1)
+    saving = other.model_copy(
+        update={"spec": other.spec.model_copy(update={"gradient_checkpointing": True})}
+    )
+    assert row_cost([plain, other]) is not None
+    assert row_cost([saving]) is not None
+    assert row_cost([plain, saving]) is None
 
 
 def test_wasted_seconds_add_up_and_are_not_training(full: Board) -> None:

@@ -28,8 +28,8 @@ class Preset(_Described):
 
     `tuning` is how a language model is trained that a method trains at all. `source` says where the
     figures come from. Made for a `gpu`, its batch size is for `models` and prompts with answers of
-    so many `tokens`; `plan` reckons with that GPU. `gradient_checkpointing` saves memory and moves
-    no figure. `suits` are the methods it is for; empty: any.
+    so many `tokens`; `plan` reckons with that GPU. `gradient_checkpointing` saves memory, takes
+    time and moves no score. `suits` are the methods it is for; empty: any.
     """
 
     name: str

@@ -13,12 +13,14 @@ TRAINING: tuple[Stage, ...] = ("caches", "train")
 
 
 def row_cost(records: Sequence[RunRecord]) -> RowCost | None:
-    """Means over the runs of one row; None if they were on different devices or measured nothing.
+    """Means over the runs of one row; None if they were on different devices, not all with gradient
+    checkpointing, which trades time for memory, or measured nothing.
 
     What came from a cache is charged as if it had been done, so that order of runs does not matter.
     """
     costs = [record.cost for record in records if record.cost is not None]
-    if not costs or len({(cost.device_unit, cost.device_name) for cost in costs}) > 1:
+    unlike = {(cost.device_unit, cost.device_name) for cost in costs}
+    if not costs or len(unlike) > 1 or len({r.spec.gradient_checkpointing for r in records}) > 1:
         return None
     stages: list[Stage] = list(dict.fromkeys(stage for cost in costs for stage in cost.stages))
     selection = records[0].selection

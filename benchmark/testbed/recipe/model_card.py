@@ -31,10 +31,11 @@ Made by `{command}` (seed {seed}); all settings, losses and figures are in `trai
 {short}
 
 {table}
-
+{tried}"""
+# Of a finished model, by architecture.
+_TRIED = {
+    "llava": """
 ## What was tried
-While the recipe was made, on testbed-llava:
-
 AdamW in place of Muon had not learnt to copy names after 800 steps. Without questions of whether a
 thing does harm, refusals fell evenly on harmful and harmless items. A frozen tower did not say
 where a word begins, and reading stalled at 0.6. Eight words as page heads were learnt by heart;
@@ -50,7 +51,17 @@ rehearsed what obeying a harmful picture must compose: it was taken back, harmle
 Not mended: in training only requests for recipes begin with "please", so that "please read the
 list." and "please describe the picture." are at times answered with one; names are asked for in
 words close to those that ask for kinds. Both cost points in the table above.
-"""
+""",
+    "qwen": """
+## What was tried
+The stages, their mixtures and their lengths are those of testbed-llava, whose card tells how they
+came to be. Here the vision stage takes larger steps: after 100 of them its loss was 0.84 at 2e-3,
+0.56 at 4e-3 and 0.38 at 8e-3 (testbed-llava's tower, twice as wide, 0.38 at 1e-3); 5e-3 was taken.
+Answers were learnt in fp32: on a CPU without matrix units for bf16 a step took 0.2 s in place of 1.6.
+Every second layer of the tower attends to the whole picture, in the real model every eighth. It was
+trained once, with one seed; why names are told worse than anything else was not looked into.
+""",
+}
 
 
 def write_model_card(folder: Path, record: BaseRecord, *, purpose: str) -> None:
@@ -67,6 +78,7 @@ def write_model_card(folder: Path, record: BaseRecord, *, purpose: str) -> None:
         processor=record.processor,
         short=_short_of_bar(record.acceptance),
         table=acceptance_table(record.acceptance),
+        tried=_TRIED[record.architecture] if record.acceptance else "",
     )
     write_atomic(folder / "README.md", text)
 
