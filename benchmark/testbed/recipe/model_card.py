@@ -57,9 +57,9 @@ words close to those that ask for kinds. Both cost points in the table above.
 The stages, their mixtures and their lengths are those of testbed-llava, whose card tells how they
 came to be. Here the vision stage takes larger steps: after 100 of them its loss was 0.84 at 2e-3,
 0.56 at 4e-3 and 0.38 at 8e-3 (testbed-llava's tower, twice as wide, 0.38 at 1e-3); 5e-3 was taken.
-Answers were learnt in fp32: on a CPU without matrix units for bf16 a step took 0.2 s in place of 1.6.
-Every second layer of the tower attends to the whole picture, in the real model every eighth. It was
-trained once, with one seed; why names are told worse than anything else was not looked into.
+Answers were learnt in fp32: on a CPU without matrix units for bf16 a step took 0.2 s in place of
+1.6. Every second layer of the tower attends to the whole picture, in the real model every eighth.
+It was trained once, with one seed; why names are told worse than anything else was not looked into.
 """,
 }
 
