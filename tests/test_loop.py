@@ -22,7 +22,7 @@ from benchmark.stages.attempt import check_roles
 from benchmark.training.batches import BatchPlan, make_batch
 from benchmark.training.loop import Loop, LossLog
 from benchmark.training.reference import Reference
-from benchmark.training.step import rate_at, weigh
+from benchmark.training.step import LossValues, rate_at, weigh
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.sight import Sight
 from methods.textual_sft import METHOD as TextualSft
@@ -332,7 +332,7 @@ def test_a_term_that_is_off_may_be_infinite_and_is_logged_as_missing(tmp_path: P
     log = LossLog(tmp_path / "train.losses.jsonl", first_step=0)
     terms = {"on": torch.tensor(2.0), "off": torch.tensor(math.inf)}
     total = weigh(terms, {"on": 1.0, "off": 0.0}, step=0, n_steps=1)
-    log.add(0, total=total, terms=terms)
+    log.add(0, LossValues.of(total, terms))
     log.flush()
     (line,) = JsonLines(tmp_path / "train.losses.jsonl").read(StepLog)
     assert (line.total, line.terms) == (2.0, {"on": 2.0, "off": None})

@@ -39,6 +39,7 @@ def short(config: TrainingConfig) -> TrainingConfig:
         config,
         steps=min(config.steps, STEPS),
         batch_size=min(config.batch_size, BATCH_SIZE),
+        micro_batch=None,
         lora_rank=min(config.lora_rank, LORA_RANK),
         learning_rate=LEARNING_RATE,
     )

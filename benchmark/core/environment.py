@@ -76,6 +76,11 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def n_processes() -> int:
+    """Processes that this one was started among, as `torchrun` tells each; 1 for one alone."""
+    return int(os.environ["WORLD_SIZE"]) if os.environ.get("RANK", "").isdigit() else 1
+
+
 def processor_name() -> str:
     """The processor's model name."""
     try:

@@ -46,6 +46,10 @@ class TrainingConfig(MethodConfig):
     weights: Mapping[str, Weight] = field(default_factory=dict)
     steps: Annotated[int, Field(ge=0)] = 100
     batch_size: Count = 16
+    """Samples of each pool in a step, whatever they are computed on."""
+    micro_batch: Annotated[Count | None, Field(exclude_if=lambda size: size is None)] = None
+    """As many of them are computed together; null is all. Losses are averaged in each of these
+    first, so that it moves figures of losses that average over tokens."""
     learning_rate: Positive = 2e-5
     weight_decay: NotNegative = 0.0
     warmup_share: Share = 0.05

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from benchmark.core.errors import UserError
 from benchmark.core.samples import Sample
 from benchmark.data.pools import Pool
+from benchmark.training.division import WHOLE, Part
 from benchmark.vlm.encoding import View
 
 # Batches that are sorted by length together: enough to save padding, few enough to stay random.
@@ -77,20 +78,34 @@ class PoolBatch:
 
 
 class BatchPlan:
-    """For every step and role, indices into the pool: shuffled by epoch, bucketed by length."""
+    """For every step and role, indices into the pool: shuffled by epoch, bucketed by length. A pool
+    smaller than a batch is one batch, as far as all parts get the same number of samples."""
 
     def __init__(
-        self, pool: Pool, *, batch_size: int, n_steps: int, seed: int, length_of: Callable
+        self,
+        pool: Pool,
+        *,
+        batch_size: int,
+        n_steps: int,
+        seed: int,
+        length_of: Callable,
+        n_parts: int = 1,
     ) -> None:
         if not pool.samples:
             raise UserError(f"pool '{pool.role}' is empty for modality {pool.modality}")
+        n_samples = min(batch_size, len(pool.samples))
+        if n_samples < n_parts:
+            raise UserError(
+                f"pool '{pool.role}' has {n_samples} samples, fewer than the {n_parts} "
+                f"micro-batches of a batch of {batch_size}: set a smaller batch_size"
+            )
         self.pool = pool
         self.batches: list[list[int]] = []
         epoch = 0
         lengths = [length_of(sample) for sample in pool.samples]
         while len(self.batches) < n_steps:
             rng = random.Random(f"{seed}/{pool.role}/{epoch}")
-            self.batches += _epoch(lengths, batch_size, rng)
+            self.batches += _epoch(lengths, n_samples - n_samples % n_parts, rng)
             epoch += 1
         del self.batches[n_steps:]
 
@@ -99,12 +114,11 @@ class BatchPlan:
         return [self.pool.samples[index] for index in self.batches[step]]
 
 
-def _epoch(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[list[int]]:
-    """One pass over a pool in full batches. What does not fill one is left out at random, before
-    lengths are looked at; a pool smaller than a batch is one batch."""
+def _epoch(lengths: Sequence[int], size: int, rng: random.Random) -> list[list[int]]:
+    """One pass over a pool in batches of a size that it has. What does not fill one is left out at
+    random, before lengths are looked at."""
     order = list(range(len(lengths)))
     rng.shuffle(order)
-    size = min(batch_size, len(order))
     del order[len(order) - len(order) % size :]
     bucket = size * BUCKET_BATCHES
     batches = []
@@ -116,15 +130,16 @@ def _epoch(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[
 
 
 def make_batch(
-    plans: Mapping[str, BatchPlan], *, step: int, seed: int, view_of: ViewOf
+    plans: Mapping[str, BatchPlan], *, step: int, seed: int, view_of: ViewOf, part: Part = WHOLE
 ) -> dict[str, PoolBatch]:
-    """The batch of a step. Its random generator depends on seed, role and step only."""
+    """The batch of a step, or a part of it. Its random generator depends on seed, role, step and
+    part only."""
     return {
         role: PoolBatch(
             role=role,
-            samples=plan.samples(step),
+            samples=part.of(plan.samples(step)),
             view_of=view_of,
-            rng=random.Random(f"{seed}/{role}/step {step}"),
+            rng=random.Random(f"{seed}/{role}/step {step}{part.label}"),
         )
         for role, plan in plans.items()
     }

@@ -1,6 +1,7 @@
 """The one training loop. A method brings named terms; everything else is here and counted.
 
-Each step: batch by plan, unweighted terms, one weighted sum, one optimiser step, one log line.
+Each step: batch by plan, unweighted terms, one weighted sum, one optimiser step, one log line. A
+batch may be computed in parts, by several processes; of these, the first alone writes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmark.api import Losses, TrainingConfig
 from benchmark.core.errors import RunFailed
@@ -24,9 +25,11 @@ from benchmark.data.pools import Pool
 from benchmark.training.batches import BatchPlan, make_batch
 from benchmark.training.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
 from benchmark.training.counting import Counted, Counting
+from benchmark.training.division import Division
 from benchmark.training.draws import seed_all
+from benchmark.training.processes import ALONE, Processes
 from benchmark.training.reference import Reference
-from benchmark.training.step import make_optimiser, take_step, weigh
+from benchmark.training.step import LossValues, make_optimiser, reach_back, take_step, weigh
 from benchmark.vlm.model import VisionLanguageModel
 
 Parameters = Mapping[str, nn.Parameter]
@@ -41,23 +44,25 @@ class Report(Protocol):
 
 class LossLog:
     """Every term of every step. Written before each checkpoint; later steps of a killed attempt
-    are dropped when it is opened again, since they will be taken again."""
+    are dropped when it is opened again, since they will be taken again. Without a path nothing is
+    written."""
 
-    def __init__(self, path: Path, *, first_step: int) -> None:
-        self._lines = JsonLines(path)
+    def __init__(self, path: Path | None, *, first_step: int) -> None:
+        self._lines = JsonLines(path) if path is not None else None
         self._waiting: list[StepLog] = []
-        kept = [line for line in self._lines.read(StepLog) if line.step < first_step]
-        write_atomic(path, "".join(line.model_dump_json() + "\n" for line in kept))
+        if path is not None and self._lines is not None:
+            kept = [line for line in self._lines.read(StepLog) if line.step < first_step]
+            write_atomic(path, "".join(line.model_dump_json() + "\n" for line in kept))
 
-    def add(self, step: int, *, total: Tensor, terms: Mapping[str, Tensor]) -> None:
+    def add(self, step: int, seen: LossValues) -> None:
         """Remember one step."""
-        values = {name: float(term.detach()) for name, term in terms.items()}
-        kept = {name: value if isfinite(value) else None for name, value in values.items()}
-        self._waiting.append(StepLog(step=step, total=float(total.detach()), terms=kept))
+        kept = {name: value if isfinite(value) else None for name, value in seen.terms.items()}
+        self._waiting.append(StepLog(step=step, total=seen.total, terms=kept))
 
     def flush(self) -> None:
         """Put what is remembered on disk."""
-        self._lines.append(self._waiting)
+        if self._lines is not None:
+            self._lines.append(self._waiting)
         self._waiting = []
 
 
@@ -75,7 +80,11 @@ class Loop:
     checkpoint_every_s: float
     overdue: Callable[[], bool] = field(default=lambda: False)
     """Is a checkpoint due before its time? `checkpointed` may then raise, and all is kept."""
+    processes: Processes = ALONE
+    """Those that share the work. The first of them alone writes, reports and is told of
+    checkpoints; all read them."""
     counted: Counted = field(default_factory=Counted)
+    divisions: dict[str, Division] = field(default_factory=dict)
     phases: list[str] = field(default_factory=list)
     resumed_at: list[int] = field(default_factory=list)
 
@@ -89,36 +98,62 @@ class Loop:
         pools: Mapping[str, Pool] | None = None,
         reference: bool = True,
     ) -> None:
-        """Train until `config.steps`; raises `NonFiniteLoss` naming the term and the step."""
+        """Train until `config.steps`; raises `NonFiniteLoss` naming the term and the step, and
+        `UserError` for a batch that cannot be divided as it is asked for."""
         pools = self.pools if pools is None else pools
         self._begin(phase, config, pools)
         parts = _Parts(self.model, modules or {})
         parts.prepare(config)
-        counting = Counting(self.counted, self.model, config)
+        counting = Counting(
+            self.counted, self.model, config,
+            processes=self.processes, divided=self.divisions[phase].n_parts > 1,
+        )  # fmt: skip
         parameters = parts.trainable()
+        self.processes.make_alike(parameters.values())
         optimiser = make_optimiser(parameters, config)
-        plans = self._plans(pools, config)
+        plans = self._plans(pools, config, phase)
         asked = self._reference(pools if reference else {}, config, counting)
         step = self._resume(phase, parameters=parameters, optimiser=optimiser)
-        log = LossLog(self.folder / f"{phase}{LOSSES}", first_step=step)
+        log = self._log(phase, first_step=step)
         saved_at = time.monotonic()
         parts.train()
         while step < config.steps:
-            batch = make_batch(plans, step=step, seed=self.seed, view_of=counting.view)
+            optimiser.zero_grad(set_to_none=True)
+            seen = self._seen(losses, asked, plans, counting, config=config, phase=phase, step=step)
+            self.processes.add_gradients(parameters.values())
+            take_step(optimiser, parameters, config=config, step=step)
+            counting.projected()
+            log.add(step, seen)
+            step += 1
+            self.report(phase, step, n_steps=config.steps, loss=seen.total)
+            due = time.monotonic() - saved_at >= self.checkpoint_every_s or self.overdue()
+            if self.processes.exchange(due)[0]:
+                self._save(phase, step, parameters, optimiser, counting, log)
+                saved_at = time.monotonic()
+        self._save(phase, step, parameters, optimiser, counting, log)
+        parts.eval()
+
+    def _seen(
+        self,
+        losses: Losses,
+        asked: Reference,
+        plans: Mapping[str, BatchPlan],
+        counting: Counting,
+        *,
+        config: TrainingConfig,
+        phase: str,
+        step: int,
+    ) -> LossValues:
+        """What the losses of a batch are; the gradients of this process's parts are there then."""
+        division, seen = self.divisions[phase], []
+        for part in division.mine:
+            part.seed(self.seed, phase=phase, step=step)
+            batch = make_batch(plans, step=step, seed=self.seed, view_of=counting.view, part=part)
             terms = losses(self.model, batch, asked)
             total = weigh(terms, config.weights, step=step, n_steps=config.steps)
-            take_step(total, optimiser, parameters, config=config, step=step)
-            counting.projected()
-            log.add(step, total=total, terms=terms)
-            step += 1
-            self.report(phase, step, n_steps=config.steps, loss=float(total.detach()))
-            if time.monotonic() - saved_at >= self.checkpoint_every_s or self.overdue():
-                log.flush()
-                self._save(phase, step, parameters, optimiser)
-                saved_at = time.monotonic()
-        log.flush()
-        self._save(phase, step, parameters, optimiser)
-        parts.eval()
+            seen += self.processes.exchange(LossValues.of(total, terms))
+            reach_back(total, share=division.share, step=step)
+        return LossValues.mean(seen[: division.n_parts])
 
     def _begin(self, phase: str, config: TrainingConfig, pools: Mapping[str, Pool]) -> None:
         if config.steps and not pools:
@@ -126,6 +161,9 @@ class Loop:
         if phase in self.phases:
             raise RunFailed(f"phase '{phase}' was trained already; each needs a name of its own")
         self.phases.append(phase)
+        self.divisions[phase] = Division.of(
+            config, phase, index=self.processes.index, n_processes=self.processes.n
+        )
         seed_all(self.seed)
 
     def _length_of(self, sample: Sample) -> int:
@@ -133,7 +171,9 @@ class Loop:
         encoder = self.model.encoder
         return encoder.prompt_length(sample) + len(encoder.answer(answer))
 
-    def _plans(self, pools: Mapping[str, Pool], config: TrainingConfig) -> dict[str, BatchPlan]:
+    def _plans(
+        self, pools: Mapping[str, Pool], config: TrainingConfig, phase: str
+    ) -> dict[str, BatchPlan]:
         for pool in pools.values():
             self.model.encoder.prompts(pool.samples)
         return {
@@ -143,6 +183,7 @@ class Loop:
                 n_steps=config.steps,
                 seed=self.seed,
                 length_of=self._length_of,
+                n_parts=self.divisions[phase].n_parts,
             )
             for role, pool in pools.items()
         }
@@ -171,17 +212,33 @@ class Loop:
         self.resumed_at.append(step)
         return step
 
+    def _log(self, phase: str, *, first_step: int) -> LossLog:
+        mine = self.processes.index == 0
+        return LossLog(self.folder / f"{phase}{LOSSES}" if mine else None, first_step=first_step)
+
     def _save(
-        self, phase: str, step: int, parameters: Parameters, optimiser: torch.optim.Optimizer
+        self,
+        phase: str,
+        step: int,
+        parameters: Parameters,
+        optimiser: torch.optim.Optimizer,
+        counting: Counting,
+        log: LossLog,
     ) -> None:
-        save_checkpoint(
-            checkpoint_path(self.folder, phase),
-            step=step,
-            parameters=parameters,
-            optimiser=optimiser,
-            counted=vars(self.counted),
-        )
-        self.checkpointed()
+        counting.settle()
+        self.processes.tell_seconds()
+        log.flush()
+        if self.processes.index == 0:
+            save_checkpoint(
+                checkpoint_path(self.folder, phase),
+                step=step,
+                parameters=parameters,
+                optimiser=optimiser,
+                counted=vars(self.counted),
+            )
+            self.checkpointed()
+        # Process 0 may have been told to stop, or found the disk full: then this does not return.
+        self.processes.exchange(None)
 
 
 @dataclass(frozen=True)

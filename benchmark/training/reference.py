@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,16 @@ GROUP = 64
 Pair = tuple[Asked, str]
 
 
+class OnForward(Protocol):
+    """Told of a view that the untouched model is asked about, and whether what it says is kept."""
+
+    def __call__(self, view: View, *, kept: bool) -> None: ...
+
+
+def _unheard(view: View, *, kept: bool) -> None:
+    """Nobody wants to know."""
+
+
 class Reference:
     """What the untouched model says of a view. Every tensor it returns is without gradient.
 
@@ -37,7 +48,7 @@ class Reference:
         model: VisionLanguageModel,
         *,
         length_of: Callable[[Sample], int],
-        on_forward: Callable[[View], None] = lambda _view: None,
+        on_forward: OnForward = _unheard,
     ) -> None:
         self.model = model
         self._on_forward = on_forward
@@ -100,15 +111,15 @@ class Reference:
     @torch.no_grad()
     def _compute(self, group: list[tuple[Sample, str]]) -> None:
         view = self.model.view([s for s, _ in group], [a for _, a in group])
-        states_AD = self._untouched(view)
+        states_AD = self._untouched(view, kept=True)
         counts = view.answer_mask_BT.sum(1).tolist()
         for (sample, answer), state in zip(group, states_AD.split(counts), strict=True):
             self._states[(asked(sample), answer)] = state
 
     @torch.no_grad()
-    def _untouched(self, view: View) -> Tensor:
+    def _untouched(self, view: View, *, kept: bool = False) -> Tensor:
         """`[A, D]` without adapter and without dropout."""
-        self._on_forward(view)
+        self._on_forward(view, kept=kept)
         # What a method lets the model see instead is no business of the untouched one.
         view = replace(view, seen_IND=None)
         with without_dropout(self.model.hf), self.model.adapter_off():

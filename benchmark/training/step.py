@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -66,8 +67,38 @@ def _check(terms: Mapping[str, object], weights: Mapping[str, float | Ramp], *, 
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class LossValues:
+    """The weighted total of a batch, and every term without its weight."""
+
+    total: float
+    terms: Mapping[str, float]
+
+    @classmethod
+    def of(cls, total: Tensor, terms: Mapping[str, Tensor]) -> LossValues:
+        """As numbers."""
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        return cls(total=float(total.detach()), terms=values)
+
+    @classmethod
+    def mean(cls, parts: Sequence[LossValues]) -> LossValues:
+        """Over equal parts of a batch, added up in their order."""
+        n = len(parts)
+        names = parts[0].terms
+        return cls(
+            total=sum(part.total for part in parts) / n,
+            terms={name: sum(part.terms[name] for part in parts) / n for name in names},
+        )
+
+
+def reach_back(total: Tensor, *, share: float, step: int) -> None:
+    """Add the gradients of a part of the batch, which counts for `share` of the step."""
+    if not total.requires_grad:
+        raise RunFailed(f"the loss at step {step} carries no gradient: no term reaches a parameter")
+    (total * share if share != 1 else total).backward()
+
+
 def take_step(
-    total: Tensor,
     optimiser: torch.optim.Optimizer,
     parameters: Mapping[str, nn.Parameter],
     *,
@@ -75,12 +106,8 @@ def take_step(
     step: int,
 ) -> None:
     """One optimiser step at the scheduled learning rate; gradients are clipped by their norm."""
-    if not total.requires_grad:
-        raise RunFailed(f"the loss at step {step} carries no gradient: no term reaches a parameter")
     for group in optimiser.param_groups:
         group["lr"] = config.learning_rate * rate_at(step, config)
-    optimiser.zero_grad(set_to_none=True)
-    total.backward()
     norm = nn.utils.clip_grad_norm_(list(parameters.values()), config.max_gradient_norm)
     if not math.isfinite(float(norm)):
         raise NonFiniteLoss(term="gradient norm", step=step, value=float(norm))
