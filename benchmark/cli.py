@@ -33,6 +33,7 @@ from benchmark.commands import (
     schemas,
     searching,
     serving,
+    sharing,
     showing,
     speeding,
     studying,
@@ -98,6 +99,8 @@ def main(arguments: Sequence[str] | None = None, *, prog_name: str = "python -m 
         return _say(
             f"a shell completes `{SCRIPT}` alone: .venv/bin/{SCRIPT} {asked[0]}", USER_ERROR
         )
+    if asked and (why := sharing.refusal(asked[0], running.NAMES)) is not None:
+        return USER_ERROR if sharing.is_follower() else _say(why, USER_ERROR)
     try:
         code = app(args=arguments, prog_name=prog_name, standalone_mode=False)
     except TyperException as error:

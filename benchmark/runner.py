@@ -28,6 +28,7 @@ from benchmark.stages.answer import answer
 from benchmark.stages.canary import canary
 from benchmark.stages.coherence import OwnWords, Untouched
 from benchmark.stages.engines import check_engine, with_engine
+from benchmark.stages.following import check_shared
 from benchmark.stages.judge import judge
 from benchmark.stages.loaded import Loaded, folder_of
 from benchmark.stages.plans import COHERENCE, plan_of
@@ -178,6 +179,7 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
         reporter.note(f"{words}, seed {run_.spec.seed}")
         if run_.borrowed:
             reporter.note(run_.borrowed)
+        check_shared(run_, shared.processes)
         known.stage = "load"
         loaded = known.loaded = _to_load(run_, known.perceptions, reporter)
         check_engine(run_, checkpoint=folder_of(run_.model_card))
@@ -187,7 +189,7 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
     with doing("train"):
         known.artifact = train(
             run_, pools=known.pools, loaded=loaded, reporter=reporter, begun=known.begun.append,
-            budget=shared.budget,
+            budget=shared.budget, processes=shared.processes,
         )  # fmt: skip
     # The base answers next, and two models do not fit where one does.
     loaded.drop()
@@ -230,13 +232,10 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
 
 def _to_load(run_: Run, perceptions: Perceptions, reporter: Reporter) -> Loaded:
     return Loaded(
-        run_.model_card,
-        precision=run_.spec.precision,
-        device=run_.spec.device,
-        perceptions=perceptions,
-        timeline=reporter.timeline,
+        run_.model_card, precision=run_.spec.precision, device=run_.spec.device,
+        perceptions=perceptions, timeline=reporter.timeline,
         own_code=run_.spec.remote_code is not None,
-    )
+    )  # fmt: skip
 
 
 def _base(of: Known, reporter: Reporter, shared: Shared) -> Known:

@@ -78,6 +78,10 @@ def _n_jobs(
     n_jobs = min(asked or usable_cores(), len(requests))
     if n_jobs < 2:
         return 1
+    if shared.processes.n > 1:
+        if asked is not None:
+            reporter.note("one run after another: several processes share each of them")
+        return 1
     if any(request.engine != LOCAL for request in requests):
         if asked is not None:
             reporter.note(f"one run after another: several at once need engine {LOCAL}")

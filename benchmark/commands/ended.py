@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from benchmark.core.records import RunRecord, Status
     from benchmark.cost.budget import Budget
     from benchmark.progress import Reporter
-    from benchmark.runner import RunRequest
+    from benchmark.runner import RunRequest, Shared
     from benchmark.several import Outcome
+    from benchmark.training.processes import Processes
 
 FAILED, USER_ERROR, MISSING, OVER_BUDGET = 1, 2, 3, 4
 
@@ -28,6 +29,7 @@ def run_all(
     everything: bool = False,
     reporter: Reporter | None = None,
     budget: Budget | None = None,
+    processes: Processes | None = None,
 ) -> tuple[list[Outcome], int]:
     """Run each, several at once where that helps; one that fails is recorded, said, and does not
     stop the others.
@@ -35,7 +37,6 @@ def run_all(
     Returns how each ended, and the exit code of the worst that happened. With `everything` a method
     that needs what its target or suite does not offer is left out, which is no failure.
     """
-    from benchmark.runner import Shared
     from benchmark.several import run_several
 
     codes: set[int] = set()
@@ -44,10 +45,16 @@ def run_all(
         codes.add(_said(outcome, everything=everything))
 
     outcomes = run_several(
-        requests, jobs=jobs, reporter=reporter, shared=Shared(budget), ended=ended
+        requests, jobs=jobs, reporter=reporter, shared=_shared(budget, processes), ended=ended
     )
     worst = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
     return outcomes, next((code for code in worst if code in codes), 0)
+
+
+def _shared(budget: Budget | None, processes: Processes | None) -> Shared:
+    from benchmark.runner import Shared
+
+    return Shared(budget) if processes is None else Shared(budget, processes=processes)
 
 
 def records_of(outcomes: Sequence[Outcome]) -> list[RunRecord]:

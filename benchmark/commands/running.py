@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,6 +18,7 @@ from benchmark.commands.engines import (
     ServedModelOption,
     read_endpoint,
 )
+from benchmark.commands.importing import import_all
 from benchmark.commands.limits import budget_of, check_numbers, check_preset
 from benchmark.commands.options import (
     DEFAULT_SUITE,
@@ -35,12 +35,18 @@ from benchmark.commands.options import (
     results_at,
 )
 from benchmark.commands.output import JsonOption, say, show_json
-from benchmark.core.errors import UserError
-from benchmark.core.garbage import nothing_to_collect
+from benchmark.commands.sharing import (
+    AccelerateOption,
+    ProcessesOption,
+    follow_along,
+    is_follower,
+    led,
+    read_processes,
+    start,
+)
 from benchmark.core.store import Results, check_writable
 
 if TYPE_CHECKING:
-    from benchmark.core.found import RunsEnded
     from benchmark.progress import Reporter
     from benchmark.runner import RunRequest
     from benchmark.several import Outcome
@@ -143,6 +149,9 @@ COMMANDS: tuple[tuple[str, Upto, str, str], ...] = (
 )  # fmt: skip
 
 
+NAMES = tuple(name for name, *_ in COMMANDS)
+
+
 def _command(name: str, upto: Upto) -> Callable[..., int]:
     def command(
         method: MethodOption,
@@ -164,58 +173,69 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         served_model: ServedModelOption = None,
         checkpoint_every: CheckpointOption = 20.0,
         jobs: JobsOption = None,
+        processes: ProcessesOption = None,
+        accelerate: AccelerateOption = None,
         timeline: TimelineOption = None,
         as_json: JsonOption = False,
         results: ResultsOption = None,
     ) -> int:
+        if is_follower():
+            return follow_along(device)
         # Names and settings are read before torch is imported: a typing error shows at once.
-        names, numbers = read_methods(method), read_seeds(seeds)
+        names, numbers, every = read_methods(method), read_seeds(seeds), method == EVERY
         overrides = read_overrides(settings, config)
         there = read_endpoint(engine, endpoint, served_model)
         check_numbers(checkpoint_every=checkpoint_every, max_gpu_hours=max_gpu_hours)
         check_preset(preset, names)
         models, where = _models(model, suite=suite, method=method), _writable(results)
+        if (several := read_processes(processes, accelerate, device=device)) is not None:
+            return start(several)
         say(f"{_asked(names, models, suite=suite, seeds=numbers)}; loading ...")
-        from benchmark.progress import Reporter
-
-        reporter = Reporter()
+        reporter = _reporter()
         with reporter.timeline.kept_in(timeline):
-            once = _import(names, numbers, reporter=reporter)
+            once = import_all(names, numbers, reporter=reporter)
             from benchmark.runner import RunRequest
 
             asked = RunRequest(
-                method=method, suite=suite, limit=limit, overrides=overrides, preset=preset,
+                method=names[0], suite=suite, limit=limit, overrides=overrides, preset=preset,
                 gradient_checkpointing=gradient_checkpointing, force=force, tuned=not defaults,
                 device=device, trust_remote_code=trust_remote_code, results=where.root, upto=upto,
                 checkpoint_every_s=checkpoint_every, engine=engine, endpoint=there,
             )  # fmt: skip
-            outcomes, code = run_all(
-                _each(asked, models, names, numbers, once=once), jobs=jobs, reporter=reporter,
-                everything=method == EVERY, budget=budget_of(max_gpu_hours, device=device),
-            )  # fmt: skip
+            requests = _each(asked, names, models, seeds=numbers, once=once)
+            with led(device) as together:
+                outcomes, code = run_all(
+                    requests, jobs=jobs, everything=every, reporter=reporter,
+                    budget=budget_of(max_gpu_hours, device=device), processes=together,
+                )  # fmt: skip
             with reporter.timeline.doing("table"):
-                written = write_boards(records_of(outcomes), where) if upto == "score" else []
-                ended = _ended(outcomes, written, everything=method == EVERY, code=code)
-                show_json(name, ended) if as_json else show_boards(written, where)
+                boards = write_boards(records_of(outcomes), where) if upto == "score" else []
+                _show(name, outcomes, boards, where, every=every, code=code, as_json=as_json)
         return code
 
     return command
 
 
+def _reporter() -> Reporter:
+    from benchmark.progress import Reporter
+
+    return Reporter()
+
+
 def _each(
     asked: RunRequest,
-    models: Sequence[str],
     names: Sequence[str],
-    seeds: Sequence[int],
+    models: Sequence[str],
     *,
-    once: set[str],
+    seeds: Sequence[int],
+    once: Container[str],
 ) -> list[RunRequest]:
-    """The same for every model, method and seed; of those of `once` seed 0 alone."""
+    """Every method on every model with every seed; with the first where they are all the same."""
     return [
-        replace(asked, model=model, method=name, seed=seed)
+        replace(asked, method=row, model=model, seed=seed)
         for model in models
-        for name in names
-        for seed in (seeds if name not in once else (0,))
+        for row in names
+        for seed in (seeds if row not in once else (0,))
     ]
 
 
@@ -231,34 +251,27 @@ def _writable(results: Path | None) -> Results:
     return where
 
 
-def _say_once(once: set[str], seeds: Sequence[int]) -> None:
-    if once and seeds != (0,):
-        say(f"seed 0 alone, since it is the same with any: {', '.join(sorted(once))}")
-
-
-def _import(names: Sequence[str], seeds: Sequence[int], *, reporter: Reporter) -> set[str]:
-    """Import all that a run needs, which takes seconds. Returns which of the methods have one
-    outcome whatever the seed, and says so where there are others."""
-    with reporter.timeline.doing("import"), nothing_to_collect():
-        # It complains at import that an optional kernel is not installed.
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-        import benchmark.runner  # noqa: F401 (what it brings with it is what takes long)
-
-        once = _deterministic(names)
-    _say_once(once, seeds)
-    return once
-
-
-def _ended(
-    outcomes: Sequence[Outcome], written: Sequence[WrittenBoard], *, everything: bool, code: int
-) -> RunsEnded:
+def _show(
+    name: str,
+    outcomes: Sequence[Outcome],
+    boards: Sequence[WrittenBoard],
+    where: Results,
+    *,
+    every: bool,
+    code: int,
+    as_json: bool,
+) -> None:
     from benchmark.core.found import RunsEnded
 
-    return RunsEnded(
-        runs=[facts_of(outcome, everything=everything) for outcome in outcomes],
-        files=[str(path) for board in written for path in board.paths],
+    if not as_json:
+        show_boards(boards, where)
+        return
+    ended = RunsEnded(
+        runs=[facts_of(outcome, everything=every) for outcome in outcomes],
+        files=[str(path) for board in boards for path in board.paths],
         exit_code=code,
     )
+    show_json(name, ended)
 
 
 def check_models(*, suite: str, models: Sequence[str]) -> None:
@@ -279,21 +292,3 @@ def _asked(names: Sequence[str], models: Sequence[str], *, suite: str, seeds: Se
     targets = models[0] if len(models) == 1 else f"{len(models)} models"
     of_seeds = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
     return f"{rows} on {targets}, suite {suite}, {of_seeds}"
-
-
-def _deterministic(names: Sequence[str]) -> set[str]:
-    """Those of the methods whose outcome does not depend on the seed; one that cannot be imported
-    says so when it is run."""
-    from benchmark.core import registry
-    from benchmark.core.errors import RunFailed
-    from benchmark.core.rows import split_row
-
-    found = set()
-    for name in names:
-        try:
-            method = registry.load("method", split_row(name)[0])
-        except (UserError, RunFailed):
-            continue
-        if getattr(method, "deterministic", False):
-            found.add(name)
-    return found

@@ -20,9 +20,9 @@ from benchmark.core.verdicts import (
 # What a run's record is read with, whichever of the two files it is written in.
 __all__ = [
     "BatchCount", "Canary", "Cost", "DataUse", "Endpoint", "Git", "JudgeInfo", "Keys", "Label",
-    "Leaks", "MethodInfo", "Response", "RunRecord", "RunSpec", "Score", "Selection",
-    "ServedProbe", "Serving", "Stage", "StageCost", "Status", "StepLog", "Stored", "SuiteFacts",
-    "System", "TrainingLog", "UnscoredReason", "Verdict", "VerdictRow",
+    "Leaks", "MethodInfo", "PhaseDivision", "Response", "RunRecord", "RunSpec", "Score",
+    "Selection", "ServedProbe", "Serving", "Stage", "StageCost", "Status", "StepLog", "Stored",
+    "SuiteFacts", "System", "TrainingLog", "UnscoredReason", "Verdict", "VerdictRow",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 1
@@ -187,6 +187,19 @@ class Serving(Stored):
     probe: ServedProbe | None
 
 
+class PhaseDivision(Stored):
+    """How a phase's batches were computed, when it was last gone on with: so many samples of each
+    pool at once, so many times in each of so many processes, which makes a batch. One that is not
+    divided is computed by every process alike, and counts as one's."""
+
+    phase: str
+    batch_size: int = Field(ge=1)
+    micro_batch: int = Field(ge=1)
+    accumulation: int = Field(ge=1)
+    processes: int = Field(ge=1)
+    strategy: str
+
+
 class TrainingLog(Stored):
     """Thinned loss curves: per named term (unweighted) and in total, [step, value]. Of several
     phases each curve bears its phase before the term: `gate/forget`."""
@@ -197,6 +210,8 @@ class TrainingLog(Stored):
     n_image_tokens: int
     curves: dict[str, list[tuple[int, float]]]
     resumed_at_steps: list[int] = Field(default_factory=list)
+    # Older records do not say.
+    divisions: list[PhaseDivision] = Field(default_factory=list)
 
 
 class StepLog(Stored):

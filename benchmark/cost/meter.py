@@ -15,7 +15,6 @@ from benchmark.core.store import StorageError
 from benchmark.cost.budget import Budget, unlimited
 from benchmark.cost.clock import MemoryWatch, Stopwatch
 from benchmark.cost.ledger import Ledger, LedgerLine, Sign
-from benchmark.cost.lending import Lending
 
 LEDGER = "cost.jsonl"
 # Looks at the memory: soon at first, since a stage may be short, then every so often.
@@ -40,6 +39,14 @@ class Tokens(Protocol):
     n_answer_tokens: int
 
 
+class Owed(Protocol):
+    """What a stage pays for beside what its own process takes; a `Lending` is one."""
+
+    def open(self) -> None: ...
+
+    def bill(self) -> tuple[float, float]: ...
+
+
 class Meter:
     """Writes one stage's seconds to its ledger; what it says also covers earlier attempts.
 
@@ -55,7 +62,7 @@ class Meter:
         *,
         device: str,
         n_devices: int = 1,
-        lendings: Sequence[Lending] = (),
+        lendings: Sequence[Owed] = (),
         budget: Budget | None = None,
     ) -> None:
         self._path = path

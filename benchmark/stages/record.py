@@ -277,10 +277,12 @@ def _cost(known: Known) -> Cost | None:
     if not stages:
         return None
     system = _system(known.request.device)
+    on_gpu = known.request.device.startswith("cuda")
+    log = known.artifact.info.training if known.artifact and on_gpu else None
     return Cost(
-        device_unit="gpu" if known.request.device.startswith("cuda") else "cpu-core",
+        device_unit="gpu" if on_gpu else "cpu-core",
         device_name=system.device_name,
-        n_devices=system.n_devices,
+        n_devices=max((one.processes for one in log.divisions), default=1) if log else 1,
         stages=stages,
     )
 

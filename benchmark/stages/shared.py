@@ -13,14 +13,16 @@ from benchmark.data.pools import Pools
 from benchmark.stages.record import Known
 from benchmark.stages.resolve import Run, RunRequest
 from benchmark.stages.samples import evaluation_samples
+from benchmark.training.processes import ALONE, Processes
 from benchmark.vlm.perception import Perceptions
 
 
 class Shared:
     """Filled by the first run that needs a thing; workers are forked with what is there by then."""
 
-    def __init__(self, budget: Budget | None = None) -> None:
+    def __init__(self, budget: Budget | None = None, *, processes: Processes = ALONE) -> None:
         self.budget = budget or unlimited()
+        self.processes = processes
         self.perceptions = Perceptions()
         self.pools = Pools()
         self._samples: dict[tuple[object, ...], list[Sample]] = {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from benchmark.api import LossMethod, Unlearned
-from benchmark.core.records import StageCost, StepLog, TrainingLog
+from benchmark.core.records import PhaseDivision, StageCost, StepLog, TrainingLog
 from benchmark.core.store import JsonLines, digest
 from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
@@ -17,11 +17,13 @@ from benchmark.progress import Advance, Reporter
 from benchmark.stages.artifact import Artifact, ArtifactInfo, files_of, found, save
 from benchmark.stages.attempt import Before, unlearn
 from benchmark.stages.folder import StageFolder
+from benchmark.stages.following import led, shared_by
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
 from benchmark.stages.surroundings import restored
 from benchmark.training.checkpoint import remove_checkpoints
 from benchmark.training.loop import LOSSES, Loop
+from benchmark.training.processes import ALONE, Processes
 from benchmark.vlm.model import VisionLanguageModel
 
 # Points kept of each loss curve in a record; every step stays in the run's own folder.
@@ -72,8 +74,10 @@ def train(
     reporter: Reporter,
     begun: Begun = ignore,
     budget: Budget | None = None,
+    processes: Processes = ALONE,
 ) -> Artifact:
-    """The artifact of this run: found finished, or made now, from a checkpoint if there is one."""
+    """The artifact of this run: found finished, or made now, from a checkpoint if there is one, by
+    all processes that share its batches."""
     key = train_key(
         run,
         pools=pools,
@@ -91,7 +95,10 @@ def train(
             remove_checkpoints(stage.path)
             return found(stage, method=run.entry.name, model_sha256=loaded.sha256)
         begun(stage.path)
-        info = _make(run, stage, pools=pools, loaded=loaded, reporter=reporter, budget=budget)
+        info = _make(
+            run, stage, pools=pools, loaded=loaded, reporter=reporter, budget=budget,
+            processes=shared_by(run, processes),
+        )  # fmt: skip
         stage.finish(info.model_dump(mode="json"))
         remove_checkpoints(stage.path)
     return Artifact(key=key, folder=stage.path, info=info, from_cache=False)
@@ -105,15 +112,22 @@ def _make(
     loaded: Loaded,
     reporter: Reporter,
     budget: Budget | None,
+    processes: Processes,
 ) -> ArtifactInfo:
     model = loaded.fresh(run.method.starts_from)
     model.recomputes = run.spec.gradient_checkpointing
     features = model.features
     meter = Meter(
-        stage.path / LEDGER, device=run.spec.device, lendings=model.lendings, budget=budget
-    )
+        stage.path / LEDGER, device=run.spec.device, n_devices=processes.n,
+        lendings=(*model.lendings, processes), budget=budget,
+    )  # fmt: skip
     steps = run.method.config.steps if isinstance(run.method, LossMethod) else 0
-    with meter.running(), restored(), reporter.bar("train", total=steps) as advance:
+    with (
+        led(run, stage.path, processes),
+        meter.running(),
+        restored(),
+        reporter.bar("train", total=steps) as advance,
+    ):
         before = Before.of(model)
         loop = Loop(
             model=model,
@@ -124,6 +138,7 @@ def _make(
             checkpointed=meter.beat,
             checkpoint_every_s=run.request.checkpoint_every_s,
             overdue=meter.is_overdue,
+            processes=processes,
         )
         left = unlearn(run.method, loop=loop, gold=loaded.gold)
         before.check(run.method, model)
@@ -205,6 +220,19 @@ def _training_log(stage: StageFolder, loop: Loop) -> TrainingLog | None:
         n_image_tokens=loop.counted.n_image_tokens,
         curves=curves,
         resumed_at_steps=loop.resumed_at,
+        divisions=[_division(phase, loop) for phase in loop.phases],
+    )
+
+
+def _division(phase: str, loop: Loop) -> PhaseDivision:
+    found = loop.divisions[phase]
+    return PhaseDivision(
+        phase=phase,
+        batch_size=found.batch_size,
+        micro_batch=found.batch_size // found.n_parts,
+        accumulation=found.accumulation,
+        processes=found.n_parts // found.accumulation,
+        strategy=loop.processes.strategy,
     )
 
 

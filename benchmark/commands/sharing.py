@@ -1,0 +1,235 @@
+"""Several processes for one command, which share its trainings: started here, or by `torchrun` and
+`accelerate launch`, of which each process is told by the same variables."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.commands.output import say
+from benchmark.core.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.training.processes import Processes
+
+FAILED = 1
+# For process 0 to notice that another is gone, and to put it on record.
+GRACE_S = 15.0
+LOOK_EVERY_S = 0.1
+KINDS = ("MULTI_GPU", "MULTI_CPU")
+
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        help="Train in so many processes, a GPU each; micro_batch says how a batch is cut.",
+    ),
+]
+AccelerateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--accelerate",
+        help="A file of `accelerate config` that says how many processes (MULTI_GPU, MULTI_CPU).",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """So many processes on this machine, and what each finds in its environment."""
+
+    n: int
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_follower() -> bool:
+    """Is this one of several processes, and not the first?"""
+    return _n_started() > 1 and os.environ["RANK"] != "0"
+
+
+def refusal(command: str, known: Collection[str]) -> str | None:
+    """Why a command is not for several processes, where there are several."""
+    if _n_started() == 1 or command in known or command.startswith("-"):
+        return None
+    several = ", ".join(known)
+    return f"{command} runs in one process, and {_n_started()} were started; {several} share"
+
+
+def _n_started() -> int:
+    from benchmark.core.environment import n_processes
+
+    return n_processes() if "WORLD_SIZE" in os.environ else 1
+
+
+def follow_along(device: str) -> int:
+    """Share the trainings of process 0 until it is done; returns the exit code."""
+    from benchmark.stages.following import follow
+    from benchmark.stages.resolve import device_of
+    from benchmark.training.joining import join
+    from benchmark.training.processes import Joined
+
+    # Ctrl-C reaches all processes of a terminal, and is process 0's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    together = join(device_of(device))
+    assert isinstance(together, Joined), "it follows somebody"
+    code = follow(together)
+    if code == 0:
+        together.leave()
+    return code
+
+
+@contextmanager
+def led(device: str) -> Iterator[Processes]:
+    """The processes that share what is trained inside; this one alone where there are no others."""
+    from benchmark.stages.resolve import device_of
+    from benchmark.training.joining import leading
+
+    with leading(device_of(device)) as processes:
+        yield processes
+
+
+def read_processes(n: int | None, file: Path | None, *, device: str) -> Start | None:
+    """What is to be started, or None where that is done: each of several reads this too.
+
+    Raises `UserError` for what does not go together.
+    """
+    if n is not None and file is not None:
+        raise UserError("--processes and --accelerate both say how many; give one of them")
+    if _n_started() > 1:
+        if n is not None and n != _n_started():
+            raise UserError(f"--processes {n}, but {_n_started()} were started")
+        return None
+    if file is not None:
+        return _by_accelerate(file, device=device)
+    return Start(n=n) if n is not None and n > 1 else None
+
+
+def start(how: Start) -> int:
+    """Run this very command in each process; returns the exit code of the first, whose output is
+    that of all. Where one ends before its time, so do the others, and one line says so."""
+    variables = os.environ | _threads(how.n) | dict(how.variables)
+    variables |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    variables |= {"WORLD_SIZE": str(how.n), "LOCAL_WORLD_SIZE": str(how.n)}
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    started = [_started(index, variables) for index in range(how.n)]
+    signal.signal(signal.SIGTERM, lambda *_: _end_all(started))
+    try:
+        return _ended(started)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for one in started:
+            one.kill()
+            one.wait()
+
+
+def _started(index: int, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """One of them. What it is told does not depend on who ignores Ctrl-C here."""
+    quiet = subprocess.DEVNULL if index else None
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmark", *sys.argv[1:]],
+        env={**variables, "RANK": str(index), "LOCAL_RANK": str(index)},
+        stdin=quiet, stdout=quiet, restore_signals=True,
+    )  # fmt: skip
+
+
+def _ended(started: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Wait for the first; where another fails it has a moment to say so itself."""
+    first, *others = started
+    until: float | None = None
+    while first.poll() is None:
+        failed = [index for index, one in enumerate(others, start=1) if one.poll()]
+        if failed and until is None:
+            until = time.monotonic() + GRACE_S
+        if until is not None and time.monotonic() > until:
+            first.kill()
+            first.wait()
+            return _said(failed[0], others[failed[0] - 1].returncode, len(started))
+        time.sleep(LOOK_EVERY_S)
+    if first.returncode < 0:
+        return _said(0, first.returncode, len(started))
+    _let_go(others)
+    return first.returncode
+
+
+def _end_all(started: Sequence[subprocess.Popen[bytes]]) -> None:
+    for one in started:
+        one.terminate()
+
+
+def _let_go(others: Sequence[subprocess.Popen[bytes]]) -> None:
+    until = time.monotonic() + GRACE_S
+    while any(one.poll() is None for one in others) and time.monotonic() < until:
+        time.sleep(LOOK_EVERY_S)
+
+
+def _said(index: int, code: int, n: int) -> int:
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    say(
+        f"error: process {index} of {n} {how}; what was kept is kept, and the same command goes on "
+        "from there"
+    )
+    return FAILED
+
+
+def _threads(n: int) -> dict[str, str]:
+    """They share the cores."""
+    from benchmark.core.environment import usable_cores
+
+    if "OMP_NUM_THREADS" in os.environ:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, usable_cores() // n))}
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _by_accelerate(file: Path, *, device: str) -> Start:
+    """What accelerate makes of its own file, as far as it is about processes on this machine."""
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from accelerate.utils import prepare_multi_gpu_env
+
+    try:
+        asked = ["--config_file", str(file), "--main_process_port", "0", "--module", "benchmark"]
+        read, config, _ = _validate_launch_command(launch_command_parser().parse_args(asked))
+        told = prepare_multi_gpu_env(read)
+    # It answers a wrong file with whatever comes to it.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"--accelerate {file}: {reason}") from None
+    kind = config.distributed_type.value
+    if kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise UserError(
+            f"--accelerate {file}: distributed_type {kind} is not offered, only {known}: each "
+            "process holds a whole copy of the model"
+        )
+    if read.num_machines > 1:
+        raise UserError(
+            f"--accelerate {file}: {read.num_machines} machines: start each by `accelerate launch "
+            f"--config_file {file} -m benchmark ...`"
+        )
+    if read.mixed_precision != "no":
+        raise UserError(
+            f"--accelerate {file}: mixed_precision {read.mixed_precision}: the precision is the "
+            "preset's or the model's; say no here"
+        )
+    if read.use_cpu != (device == "cpu"):
+        hint = "add --device cpu" if read.use_cpu else "--device cpu wants use_cpu: true"
+        raise UserError(f"--accelerate {file}: use_cpu is {str(read.use_cpu).lower()}: {hint}")
+    own = {name: text for name, text in told.items() if os.environ.get(name) != text}
+    return Start(n=read.num_processes, variables=own)
