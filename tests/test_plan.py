@@ -134,7 +134,7 @@ def test_a_preset_brings_its_gpu_and_a_method_may_train_nothing(capsys):
 def test_words_fit_80_columns(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     asked = ["--suite", SUITE, "--model", "qwen3-vl-8b", "--method", "textual_sft"]
-    assert main(["plan", *asked, "--preset", "lora-80gb", "--set", "steps=2"]) == 0
+    assert main(["plan", *asked, "--preset", "lora-80gb", "--set", "steps=2 batch_size=8"]) == 0
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 80
     assert "memory of a training step" in said and "GPU-hours" in said

@@ -34,7 +34,7 @@ def _step_bytes(name: str, model: str, *, times: int) -> float:
     assert preset.tokens and preset.precision and preset.tuning and card.shape
     shape, parts = card.shape, parts_of(card.family, card.shape)
     settings = build(TrainingConfig, preset.settings, where=name)
-    n = times * settings.batch_size
+    n = times * (settings.micro_batch or settings.batch_size)
     one = memory.Batch(
         n_sequences=n, n_tokens=preset.tokens, n_predicted=n * preset.tokens // 2
     )  # fmt: skip

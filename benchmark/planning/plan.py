@@ -18,11 +18,12 @@ from benchmark.cost.pictures import Pictures
 from benchmark.cost.shapes import shape_of_card
 from benchmark.data.pools import Pool, load_pool
 from benchmark.models.shape import Shape
+from benchmark.planning.answers import answering, reading
 from benchmark.planning.hours import Clock, Hours
 from benchmark.planning.planned import Planned, PlannedStage
 from benchmark.planning.rehearsed import PhaseAsked, rehearse
 from benchmark.planning.sizes import ByProcessor, ByRule
-from benchmark.planning.work import Model, Work, answering, reading, training
+from benchmark.planning.work import Model, Work, training
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run, RunRequest, settle
 from benchmark.stages.samples import evaluation_samples
@@ -253,6 +254,12 @@ def _notes(run: Run, phases: Sequence[PhaseAsked], trained: Work) -> list[str]:
         check_fits(run.suite, run.model_card)
     except UserError as error:
         notes.append(f"a run of this is refused: {error}")
+    micro_batch, batch_size = (_training_config(run, f) for f in ("micro_batch", "batch_size"))
+    if micro_batch is not None:
+        notes.append(
+            f"batches of {batch_size} are computed {micro_batch} samples of each pool at a time, "
+            "here in one process"
+        )
     if trained.flops is None:
         notes.append(
             "operations are known where the language model alone is trained: not here, so that "

@@ -1,4 +1,4 @@
-"""Tokens and operations of a training and of answering, batch by batch as a run will make them."""
+"""Tokens and operations of a training, batch by batch as a run will make them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from benchmark.cost.flops import (
     image_flops,
     recomputed_flops,
     training_flops,
-    words_flops,
 )
 from benchmark.cost.memory import Batch
 from benchmark.cost.pictures import Pictures
 from benchmark.data.pools import Pool
-from benchmark.engines.plan import plan_batches
 from benchmark.models.shape import LanguageShape
 from benchmark.planning.rehearsed import Asked, PhaseAsked
 from benchmark.planning.sizes import Sizes
 from benchmark.training.batches import BatchPlan
+from benchmark.training.division import Division
 from benchmark.training.reference import GROUP
 from benchmark.vlm.encoding import asked
 from benchmark.vlm.perception import MAX_BYTES
@@ -39,7 +38,8 @@ class Work:
     n_images: int = 0
     flops: float | None = 0.0
     heaviest: tuple[Batch, ...] = ()
-    """Of all steps the views that take most memory; of answering the largest batch."""
+    """Of all that is computed together in a training the views that take most memory; of answering
+    the largest batch."""
     n_reference_states: int = 0
 
     def add(self, flops: float) -> None:
@@ -87,9 +87,6 @@ class Model:
         return len(found), flops * looks / len(found) if found else 0.0
 
 
-# -- training -----------------------------------------------------------------------------------
-
-
 def training(
     phases: Sequence[PhaseAsked], pools: Mapping[str, Pool], model: Model, *, seed: int
 ) -> Work:
@@ -118,33 +115,46 @@ def _phase(
     config = phase.config
     if set(config.trains) != {"language"}:
         done.flops = None
+    division = Division.of(config, phase.name, index=0, n_processes=1)
     plans = {
         role: BatchPlan(
             pool, batch_size=config.batch_size, n_steps=config.steps, seed=seed,
+            n_parts=division.n_parts,
             length_of=lambda sample: model.prompt(sample) + _tail(sample, model),
         )
         for role, pool in pools.items()
     }  # fmt: skip
     others = {role: _drawn_from_others(role, pools, model) for role in pools}
     for step in range(config.steps):
-        batches = []
-        for view in phase.views:
-            samples = plans[view.role].samples(step)
-            batch = _view(samples, view, model, done, other=others[view.role])
-            batches.append((view, batch))
-            done.add(_flops(batch, config.trains.get("language", "full"), config.lora_rank, model))
-        kept = tuple(
-            replace(batch, with_reference=(view.role, view.answer) in phase.of_reference)
-            for view, batch in batches
-            if not view.forward_only
-        )
-        done.heaviest = max(done.heaviest, kept, key=_weight)
+        for part in division.mine:
+            samples = {role: part.of(plan.samples(step)) for role, plan in plans.items()}
+            _part(phase, samples, model, done, others=others)
     done.n_steps += config.steps
     drawn = [sample for plan in plans.values() for sample in _drawn(plan)]
     shown = [*drawn, *_reference(phase, plans, model, done)]
     n_images, flops = model.looking_flops(shown, n_uses=sum(bool(s.images) for s in shown))
     done.n_images += n_images
     done.add(flops)
+
+
+def _part(
+    phase: PhaseAsked,
+    samples: Mapping[str, Sequence[Sample]],
+    model: Model,
+    done: Work,
+    *,
+    others: Mapping[str, int],
+) -> None:
+    """What is computed together: a batch, or one of its micro-batches."""
+    tuning, rank = phase.config.trains.get("language", "full"), phase.config.lora_rank
+    kept = []
+    for view in phase.views:
+        batch = _view(samples[view.role], view, model, done, other=others[view.role])
+        done.add(_flops(batch, tuning, rank, model))
+        if not view.forward_only:
+            asked_too = (view.role, view.answer) in phase.of_reference
+            kept.append(replace(batch, with_reference=asked_too))
+    done.heaviest = max(done.heaviest, tuple(kept), key=weight)
 
 
 def _view(samples: Sequence[Sample], view: Asked, model: Model, done: Work, *, other: int) -> Batch:
@@ -201,7 +211,8 @@ def _flops(batch: Batch, tuning: str, rank: int, model: Model) -> float:
     return again + training_flops(model.language, n_logits=batch.n_predicted, tuning=tuning, **size)
 
 
-def _weight(batches: Sequence[Batch]) -> int:
+def weight(batches: Sequence[Batch]) -> int:
+    """Padded tokens, of which most memory goes with most."""
     return sum(one.n_sequences * one.n_tokens for one in batches)
 
 
@@ -238,10 +249,10 @@ def _ask(group: Sequence[tuple[Sample, str]], model: Model, done: Work) -> None:
     answers = [model.sizes.answer(text) for _, text in group]
     rows = [model.prompt(sample) + n for (sample, _), n in zip(group, answers, strict=True)]
     done.n_reference_states += sum(answers)
-    done.add(_forward([sample for sample, _ in group], rows, model, n_logits=sum(answers)))
+    done.add(forward([sample for sample, _ in group], rows, model, n_logits=sum(answers)))
 
 
-def _forward(
+def forward(
     samples: Sequence[Sample], rows: Sequence[int], model: Model, *, n_logits: int
 ) -> float:
     """Operations of one pass over these samples, so long."""
@@ -256,45 +267,3 @@ def _forward(
 
 def _length(sample: Sample, model: Model) -> int:
     return model.prompt(sample) + _tail(sample, model)
-
-
-# -- answering ----------------------------------------------------------------------------------
-
-
-def answering(
-    samples: Sequence[Sample], model: Model, *, batch_size: int, max_new_tokens: int
-) -> Work:
-    """Every sample asked once, each answer as long as the limit lets it be."""
-    done = Work(n_samples=len(samples))
-    for batch in plan_batches(samples, batch_size=batch_size, length_of=model.prompt):
-        rows = [model.prompt(sample) for sample in batch]
-        size = Batch(n_sequences=len(rows), n_tokens=max(rows) + max_new_tokens, n_predicted=0)
-        done.heaviest = max(done.heaviest, (size,), key=_weight)
-        done.n_steps += max_new_tokens
-        done.n_tokens += sum(rows)
-        done.n_image_tokens += sum(map(model.image_tokens, batch))
-        done.n_answer_tokens += len(batch) * max_new_tokens
-        # The prompt gives the first word, and nothing comes after the last.
-        done.add(_forward(batch, rows, model, n_logits=len(rows)))
-        done.add(
-            words_flops(
-                model.language, n_sequences=len(rows), n_before=max(rows),
-                n_words=max_new_tokens - 1, n_seen=model.pictures.n_seen(batch),
-            )
-        )  # fmt: skip
-    done.n_images, flops = model.looking_flops(samples, n_uses=sum(bool(s.images) for s in samples))
-    done.add(flops)
-    return done
-
-
-def reading(samples: Sequence[Sample], model: Model, *, n_answer: int) -> Work:
-    """Every sample with an answer of so many tokens put through the model once, one after another:
-    how likely the answer is."""
-    done = Work(n_samples=len(samples))
-    for sample in samples:
-        n_prompt = model.prompt(sample)
-        done.n_tokens += n_prompt
-        done.n_image_tokens += model.image_tokens(sample)
-        done.n_answer_tokens += n_answer
-        done.add(_forward([sample], [n_prompt + n_answer], model, n_logits=n_answer))
-    return done

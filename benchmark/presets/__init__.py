@@ -27,9 +27,10 @@ class Preset(_Described):
     """`settings` are for every method that trains, `methods` for those that are named, over them.
 
     `tuning` is how a language model is trained that a method trains at all. `source` says where the
-    figures come from. Made for a `gpu`, its batch size is for `models` and prompts with answers of
-    so many `tokens`; `plan` reckons with that GPU. `gradient_checkpointing` saves memory, takes
-    time and moves no score. `suits` are the methods it is for; empty: any.
+    figures come from. Made for a `gpu`, its micro-batch (its batch, where none is set) is for
+    `models` and prompts with answers of so many `tokens`; `plan` reckons with that GPU.
+    `gradient_checkpointing` saves memory, takes time and moves no score. `suits` are the methods
+    it is for; empty: any.
     """
 
     name: str
