@@ -32,11 +32,12 @@ from benchmark.stages.following import check_shared
 from benchmark.stages.judge import judge
 from benchmark.stages.loaded import Loaded, folder_of
 from benchmark.stages.plans import COHERENCE, plan_of
+from benchmark.stages.pools import load_pools
 from benchmark.stages.record import Known, make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.shared import Shared
 from benchmark.stages.shortage import out_of_memory
-from benchmark.stages.train import load_pools, train
+from benchmark.stages.train import train
 from benchmark.vlm.memory import is_out_of_memory
 from benchmark.vlm.perception import Perceptions
 

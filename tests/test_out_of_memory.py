@@ -48,7 +48,10 @@ def test_a_training_that_ran_out_of_memory_goes_on_from_its_last_step(
     assert trained(tmp_path / "short") == 1
     (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("error: ")]
     assert "failed while train: out of memory: CUDA out of memory. Tried to allocate" in line
-    assert "--gradient-checkpointing, a smaller batch_size than 2, adapters over rounded" in line
+    assert (
+        "--gradient-checkpointing, a micro_batch of fewer samples than 2, adapters over rounded"
+        in line
+    )
     assert line.endswith("nothing that was stored is lost, and the same command goes on from there")
     (path,) = tmp_path.glob("short/local/records/*/*/*/0.failed.json")
     record = RunRecord.model_validate_json(path.read_bytes())
@@ -66,14 +69,21 @@ def test_a_training_that_ran_out_of_memory_goes_on_from_its_last_step(
     ("overrides", "recomputes", "told", "not_told"),
     [
         ({}, True, "lora_int8 or qlora", "--gradient-checkpointing"),
-        ({"batch_size": 1}, False, "--gradient-checkpointing, adapters", "batch_size"),
+        ({"batch_size": 1}, False, "--gradient-checkpointing, adapters", "micro_batch"),
+        (
+            {"batch_size": 8, "micro_batch": 2},
+            False,
+            "a micro_batch of fewer samples than 2",
+            "than 8",
+        ),
+        ({"batch_size": 8, "micro_batch": 1}, False, "--gradient-checkpointing, adapt", "micro_b"),
         (
             {"trains": {"language": "lora_int8"}},
             False,
             "fewer bits (trains.language=qlora)",
             "int8",
         ),
-        ({"trains": {"language": "qlora"}}, False, "a smaller batch_size", "qlora"),
+        ({"trains": {"language": "qlora"}}, False, "a micro_batch of fewer samples than", "qlora"),
     ],
 )
 def test_what_is_done_already_is_no_remedy(

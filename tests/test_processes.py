@@ -49,10 +49,12 @@ def train(
     processes: Processes = ALONE,
     *,
     method: type[LossMethod] = TextualUnlearning,
+    recomputes: bool = False,
 ) -> Trained:
     """By the shared loop, from a checkpoint in the folder if there is one."""
     folder.mkdir(exist_ok=True)
     model = untrained()
+    model.recomputes = recomputes
     loop = Loop(
         model=model, pools=pools(folder.parent / "images", images=True), seed=7, folder=folder,
         report=lambda *_, **__: None, checkpointed=lambda: None, checkpoint_every_s=0.0,
@@ -69,10 +71,10 @@ def train(
     )
 
 
-def both(config: TrainingConfig, folder: Path) -> tuple[Trained, Trained]:
+def both(config: TrainingConfig, folder: Path, **how: Any) -> tuple[Trained, Trained]:
     """Trained by one process, and by two."""
-    alone = train(config, folder / "alone")
-    first, second = joined(lambda processes: train(config, folder / "two", processes))
+    alone = train(config, folder / "alone", **how)
+    first, second = joined(lambda processes: train(config, folder / "two", processes, **how))
     assert isinstance(first, Trained) and isinstance(second, Trained), (first, second)
     assert all(torch.equal(first.weights[n], second.weights[n]) for n in first.weights)
     assert first.counted == alone.counted
@@ -83,8 +85,11 @@ def both(config: TrainingConfig, folder: Path) -> tuple[Trained, Trained]:
 DRAWING = {"lora_dropout": 0.1, "helpful": "mismatched", "micro_batch": 2}
 
 
-def test_two_processes_are_one_that_takes_two_parts_to_the_last_bit(tmp_path: Path) -> None:
-    alone, two = both(config_of(**DRAWING), tmp_path)
+@pytest.mark.parametrize("recomputes", [False, True])
+def test_two_processes_are_one_that_takes_two_parts_to_the_last_bit(
+    recomputes: bool, tmp_path: Path
+) -> None:
+    alone, two = both(config_of(**DRAWING), tmp_path, recomputes=recomputes)
     assert two.losses == alone.losses and len(alone.losses) == STEPS
     for name, weight in alone.weights.items():
         assert torch.equal(two.weights[name], weight), name

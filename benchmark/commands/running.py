@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from benchmark.commands.boards import WrittenBoard, show_boards, write_boards
+from benchmark.commands.boards import show_boards, write_boards
 from benchmark.commands.completing import one_of, several_of
 from benchmark.commands.ended import facts_of, records_of, run_all
 from benchmark.commands.engines import (
@@ -190,8 +190,7 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
         models, where = _models(model, suite=suite, method=method), _writable(results)
         if (several := read_processes(processes, accelerate, device=device)) is not None:
             return start(several)
-        say(f"{_asked(names, models, suite=suite, seeds=numbers)}; loading ...")
-        reporter = _reporter()
+        reporter = _begin(_asked(names, models, suite=suite, seeds=numbers))
         with reporter.timeline.kept_in(timeline):
             once = import_all(names, numbers, reporter=reporter)
             from benchmark.runner import RunRequest
@@ -202,21 +201,22 @@ def _command(name: str, upto: Upto) -> Callable[..., int]:
                 device=device, trust_remote_code=trust_remote_code, results=where.root, upto=upto,
                 checkpoint_every_s=checkpoint_every, engine=engine, endpoint=there,
             )  # fmt: skip
-            requests = _each(asked, names, models, seeds=numbers, once=once)
             with led(device) as together:
                 outcomes, code = run_all(
-                    requests, jobs=jobs, everything=every, reporter=reporter,
-                    budget=budget_of(max_gpu_hours, device=device), processes=together,
+                    _each(asked, names, models, seeds=numbers, once=once), jobs=jobs,
+                    everything=every, reporter=reporter, processes=together,
+                    budget=budget_of(max_gpu_hours, device=device),
                 )  # fmt: skip
             with reporter.timeline.doing("table"):
-                boards = write_boards(records_of(outcomes), where) if upto == "score" else []
-                _show(name, outcomes, boards, where, every=every, code=code, as_json=as_json)
+                _show(name, upto, outcomes, where, every=every, code=code, as_json=as_json)
         return code
 
     return command
 
 
-def _reporter() -> Reporter:
+def _begin(asked: str) -> Reporter:
+    """Say what was asked for; returns who is told of what comes of it."""
+    say(f"{asked}; loading ...")
     from benchmark.progress import Reporter
 
     return Reporter()
@@ -253,16 +253,18 @@ def _writable(results: Path | None) -> Results:
 
 def _show(
     name: str,
+    upto: Upto,
     outcomes: Sequence[Outcome],
-    boards: Sequence[WrittenBoard],
     where: Results,
     *,
     every: bool,
     code: int,
     as_json: bool,
 ) -> None:
+    """The boards, written where runs were scored, or how each run ended."""
     from benchmark.core.found import RunsEnded
 
+    boards = write_boards(records_of(outcomes), where) if upto == "score" else []
     if not as_json:
         show_boards(boards, where)
         return

@@ -25,9 +25,9 @@ from benchmark.planning.rehearsed import PhaseAsked, rehearse
 from benchmark.planning.sizes import ByProcessor, ByRule
 from benchmark.planning.work import Model, Work, training
 from benchmark.stages.plans import COHERENCE
+from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, settle
 from benchmark.stages.samples import evaluation_samples
-from benchmark.stages.train import load_pools
 from benchmark.suites import check_fits
 
 CHARACTERS_PER_TOKEN = 4.0

@@ -22,8 +22,9 @@ from benchmark.data import samples as tables
 from benchmark.data.cards import load_card
 from benchmark.progress import Reporter
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, resolve
-from benchmark.stages.train import load_pools, train
+from benchmark.stages.train import train
 from benchmark.tables.figures.alignment import AlignmentByLayer, LayerCurves
 from benchmark.training.losses import mean_over_tokens
 from benchmark.vlm.model import VisionLanguageModel

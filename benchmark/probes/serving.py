@@ -11,9 +11,10 @@ from benchmark.progress import Reporter
 from benchmark.stages.answer import engine_of
 from benchmark.stages.artifact import Artifact
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
-from benchmark.stages.train import load_pools, train
+from benchmark.stages.train import train
 from benchmark.vlm.perception import Perceptions
 
 

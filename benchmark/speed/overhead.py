@@ -40,8 +40,9 @@ from benchmark.speed.bare import BARE, Turns, generate_bare, train_bare
 from benchmark.speed.figures import Overhead, Spread, spread
 from benchmark.stages.answer import answer, engine_of
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, resolve
-from benchmark.stages.train import load_pools, train
+from benchmark.stages.train import train
 from benchmark.training.loop import LOSSES
 
 Staged = TypeVar("Staged")

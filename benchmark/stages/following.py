@@ -17,6 +17,7 @@ from benchmark.core.errors import RunFailed, UserError
 from benchmark.data.pools import Pools
 from benchmark.stages.attempt import unlearn
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.surroundings import restored
 from benchmark.training.division import Division
@@ -96,14 +97,16 @@ def _train_along(order: Order, processes: Joined, perceptions: Perceptions, pool
         precision=run.spec.precision,
         device=run.spec.device,
         perceptions=perceptions,
+        own_code=run.spec.remote_code is not None,
     )
-    method = run.method
+    model = loaded.fresh(run.method.starts_from)
+    model.recomputes = run.spec.gradient_checkpointing
+    # Nothing is charged here, but what an earlier training made is needed anew.
+    for lending in model.lendings:
+        lending.open()
     loop = Loop(
-        model=loaded.fresh(method.starts_from),
-        pools={
-            role: pools.load(run.suite, role, method.modality_of(role), images=run.images)
-            for role in method.pools
-        },
+        model=model,
+        pools=load_pools(run, pools),
         seed=run.effective_seed,
         folder=order.folder,
         report=_unheard,
@@ -113,7 +116,7 @@ def _train_along(order: Order, processes: Joined, perceptions: Perceptions, pool
     )
     processes.open()
     processes.exchange(None)
-    unlearn(method, loop=loop, gold=loaded.gold)
+    unlearn(run.method, loop=loop, gold=loaded.gold)
 
 
 def _unheard(phase: str, step: int, *, n_steps: int, loss: float) -> None:

@@ -22,9 +22,9 @@ def _remedies(spec: RunSpec) -> Iterator[str]:
     """Most memory for least harm first."""
     if not spec.gradient_checkpointing:
         yield "--gradient-checkpointing"
-    batch_size = spec.config.get("batch_size")
-    if batch_size != 1:
-        yield f"a smaller batch_size than {batch_size}"
+    together = spec.config.get("micro_batch") or spec.config.get("batch_size")
+    if together != 1:
+        yield f"a micro_batch of fewer samples than {together}"
     if spec.precision in ("fp32", "bf16", "fp16"):
         yield "adapters over rounded weights (trains.language=lora_int8 or qlora)"
     elif spec.precision != "nf4":

@@ -11,7 +11,7 @@ from benchmark.core.records import PhaseDivision, StageCost, StepLog, TrainingLo
 from benchmark.core.store import JsonLines, digest
 from benchmark.cost.budget import Budget
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore
-from benchmark.data.pools import Pool, Pools
+from benchmark.data.pools import Pool
 from benchmark.engines.engine import LOCAL, OPENAI, VLLM
 from benchmark.progress import Advance, Reporter
 from benchmark.stages.artifact import Artifact, ArtifactInfo, files_of, found, save
@@ -28,15 +28,6 @@ from benchmark.vlm.model import VisionLanguageModel
 
 # Points kept of each loss curve in a record; every step stays in the run's own folder.
 CURVE_POINTS = 50
-
-
-def load_pools(run: Run, pools: Pools | None = None) -> dict[str, Pool]:
-    """The pools that the method declared, in the modality it wants of each; `pools` are there."""
-    method, known = run.method, pools or Pools()
-    return {
-        role: known.load(run.suite, role, method.modality_of(role), images=run.images)
-        for role in method.pools
-    }
 
 
 def train_key(
