@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.commands.output import say
+from benchmark.core.config import read_yaml
 from benchmark.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -200,6 +201,8 @@ def _free_port() -> int:
 
 def _by_accelerate(file: Path, *, device: str) -> Start:
     """What accelerate makes of its own file, as far as it is about processes on this machine."""
+    # Of a file that is not there or no mapping accelerate speaks in its own words, or breaks.
+    read_yaml(file)
     from accelerate.commands.launch import _validate_launch_command, launch_command_parser
     from accelerate.utils import prepare_multi_gpu_env
 
@@ -216,7 +219,8 @@ def _by_accelerate(file: Path, *, device: str) -> Start:
         known = ", ".join(KINDS)
         raise UserError(
             f"--accelerate {file}: distributed_type {kind} is not offered, only {known}: each "
-            "process holds a whole copy of the model"
+            "process holds a whole copy of the model; one too large for that trains as qlora, with "
+            "--gradient-checkpointing and a micro_batch of 1"
         )
     if read.num_machines > 1:
         raise UserError(

@@ -47,5 +47,6 @@ def _check_strategy() -> None:
         if os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true":
             raise UserError(
                 f"{name} is not offered: each process holds a whole copy of the model, and shares "
-                "the batch; distributed_type MULTI_GPU or MULTI_CPU does that"
+                "the batch (distributed_type MULTI_GPU or MULTI_CPU); a model too large for that "
+                "trains as qlora, with --gradient-checkpointing and a micro_batch of 1"
             )
