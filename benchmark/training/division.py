@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
 
-from benchmark.api import TrainingConfig
 from benchmark.core.errors import UserError
+from benchmark.core.method_config import TrainingConfig
 from benchmark.training.draws import seed_all
 
 Item = TypeVar("Item")
