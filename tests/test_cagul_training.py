@@ -16,8 +16,8 @@ from benchmark.core.records import StepLog
 from benchmark.core.store import JsonLines
 from benchmark.progress import Reporter
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import RunRequest, resolve
-from benchmark.stages.train import load_pools
 from benchmark.stages.train import train as train_stage
 from benchmark.training.batches import BatchPlan, make_batch
 from benchmark.training.reference import Reference
