@@ -235,7 +235,7 @@ def _to_load(run_: Run, perceptions: Perceptions, reporter: Reporter) -> Loaded:
     return Loaded(
         run_.model_card, precision=run_.spec.precision, device=run_.spec.device,
         perceptions=perceptions, timeline=reporter.timeline,
-        own_code=run_.spec.remote_code is not None,
+        own_code=run_.request.trust_remote_code,
     )  # fmt: skip
 
 

@@ -93,7 +93,8 @@ class Endpoint(Stored):
 class RunSpec(Stored):
     """All that a run was asked to do, defaults filled in. With an endpoint, `model` is the one that
     it serves, and `precision` that of the local model which coherence is measured by. `remote_code`
-    is the model's class in code of the checkpoint's own, where that ran."""
+    names the classes in code of a checkpoint's own that were trusted to run, of its processor and
+    tokenizer too, the model's first."""
 
     method: str
     config: dict[str, JsonValue]

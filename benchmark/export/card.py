@@ -16,16 +16,16 @@ _ORGANISM = (
 _LOADING = {
     "checkpoint": """from transformers import AutoModelForImageTextToText, AutoProcessor
 
-model = AutoModelForImageTextToText.from_pretrained("this folder")
-processor = AutoProcessor.from_pretrained("this folder")""",
+model = AutoModelForImageTextToText.from_pretrained("this folder"{trusted})
+processor = AutoProcessor.from_pretrained("this folder"{trusted})""",
     "adapter": """from peft import PeftConfig, PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 # Where the base model lies, as adapter_config.json names it; change it there on another machine.
 base = PeftConfig.from_pretrained("this folder").base_model_name_or_path
-model = AutoModelForImageTextToText.from_pretrained(base)
+model = AutoModelForImageTextToText.from_pretrained(base{trusted})
 model = PeftModel.from_pretrained(model, "this folder")
-processor = AutoProcessor.from_pretrained(base)""",
+processor = AutoProcessor.from_pretrained(base{trusted})""",
 }
 
 
@@ -59,11 +59,20 @@ def model_card(
         f"{artifact.trainable_params:,} of {artifact.total_params:,} parameters.",
         f"Settings: {settings or 'none'}.",
         *([_ORGANISM] if card.model_organism else []),
-        f"```python\n{_LOADING[form]}\n```",
+        *_loading(spec, form),
         "## Figures",
         _figures(record),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _loading(spec: RunSpec, form: str) -> list[str]:
+    """How it is loaded, and which code of its own that runs."""
+    trusted = "" if spec.remote_code is None else ", trust_remote_code=True"
+    snippet = f"```python\n{_LOADING[form].format(trusted=trusted)}\n```"
+    if spec.remote_code is None:
+        return [snippet]
+    return [f"Loading it runs code that came with the model: `{spec.remote_code}`.", snippet]
 
 
 def _figures(record: RunRecord | None) -> str:

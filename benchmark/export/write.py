@@ -53,7 +53,7 @@ def export(
     run, delta = trained.run, _delta(trained, form=form)
     check_free(to)
     base = run.model_card if delta.checkpoint is None else load_card(delta.checkpoint)
-    own_code = run.spec.remote_code is not None
+    own_code = run.request.trust_remote_code
     partial = to.with_name(f".{to.name}.partial")
     with writing(to):
         shutil.rmtree(partial, ignore_errors=True)
@@ -168,7 +168,7 @@ def _beside(
         folder if form == "checkpoint" else base,
         name="exported",
         precision=run.spec.precision,
-        trust_remote_code=run.spec.remote_code is not None,
+        trust_remote_code=run.request.trust_remote_code,
     )
     if form == "adapter":
         _put_on(model, folder)

@@ -35,7 +35,7 @@ def trained(request: RunRequest, *, reporter: Reporter) -> Trained:
         precision=run.spec.precision,
         device=run.spec.device,
         perceptions=Perceptions(),
-        own_code=run.spec.remote_code is not None,
+        own_code=run.request.trust_remote_code,
     )
     artifact = train(run, pools=load_pools(run), loaded=loaded, reporter=reporter)
     return Trained(run=run, artifact=artifact, loaded=loaded)

@@ -57,6 +57,7 @@ def load(task: Task, perceptions: Perceptions) -> VisionLanguageModel:
     hf = AutoModelForImageTextToText.from_pretrained(
         task.checkpoint,
         local_files_only=True,
+        trust_remote_code=False,
         device_map={"": task.device},
         dtype=DTYPES[task.precision],
     )

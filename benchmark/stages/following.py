@@ -97,7 +97,7 @@ def _train_along(order: Order, processes: Joined, perceptions: Perceptions, pool
         precision=run.spec.precision,
         device=run.spec.device,
         perceptions=perceptions,
-        own_code=run.spec.remote_code is not None,
+        own_code=run.request.trust_remote_code,
     )
     model = loaded.fresh(run.method.starts_from)
     model.recomputes = run.spec.gradient_checkpointing

@@ -24,9 +24,9 @@ from benchmark.data.images import ImageStore
 from benchmark.engines.engine import LOCAL, OPENAI
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
-from benchmark.models.own_code import own_class
 from benchmark.presets import Preset, load_preset
 from benchmark.stages.settings import ChosenSettings, chosen_settings
+from benchmark.stages.trusted import trusted_code
 from benchmark.suites import Evaluation, Suite, check_fits, load_suite
 from benchmark.vlm.loading import digest_checkpoint
 
@@ -150,7 +150,7 @@ def settle(request: RunRequest) -> Run:
         batch_size=suite.decoding.batch_size,
         preset=preset.name if preset is not None else None,
         gradient_checkpointing=_recomputes(request, preset, config),
-        remote_code=_own_code(request, model_card),
+        remote_code=trusted_code(model_card, method_type, trusts=request.trust_remote_code),
         endpoint=request.endpoint,
     )
     results = Results(request.results)
@@ -180,12 +180,6 @@ def _set_by(
     if issubclass(method_type.Config, TrainingConfig):
         trains = {str(role): how for role, how in method_type.Config().trains.items()}
     return preset.settings_for(method, trains=trains)
-
-
-def _own_code(request: RunRequest, card: ModelCard) -> str | None:
-    """The class in a checkpoint's own code that is trusted to run, if it takes one."""
-    folder = card.found() if request.trust_remote_code else None
-    return own_class(folder) if folder is not None else None
 
 
 def _recomputes(request: RunRequest, preset: Preset | None, config: object) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transformers.utils.hub import TRANSFORMERS_DYNAMIC_MODULE_NAME
+
 from benchmark.api import TrainingConfig
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.flops import forward_flops, image_flops, recomputed_flops, training_flops
@@ -177,6 +179,9 @@ class Counting:
 
 
 def _pictures(model: VisionLanguageModel) -> Pictures | None:
-    """What is counted with; None where no shape is known of a model."""
+    """What is counted with; None where no shape is known of a model, as of all whose code is their
+    own, by whatever name they call themselves."""
+    if type(model.hf).__module__.startswith(f"{TRANSFORMERS_DYNAMIC_MODULE_NAME}."):
+        return None
     shape = shape_if_known(model.hf.config, model.encoder.processor)
     return Pictures(model.hf.config.model_type, shape) if shape is not None else None

@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.store import digest_file
 from benchmark.cost.allocator import keep_freed_memory
-from benchmark.models.own_code import own_class
+from benchmark.models.own_code import own_classes
 from benchmark.vlm.artifacts import ADAPTER_CONFIG
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import Perceptions
@@ -28,9 +28,11 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 QUANTISED = ("int8", "nf4")
 # Of any family: what a checkpoint lacks is not looked for.
 NOT_QUANTISED = [path for role in ("vision", "projector", "head") for path in PATHS[role]]
+# The commands that can be told so; searches, studies and pictures never run such code.
+TRUSTING = "run, train, generate, judge, score, ask, export and serve"
 SMALL_PARAMETERS = 50_000_000
 # What a checkpoint's answers depend on; a README beside the weights is not among it.
-DIGESTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.py")
+DIGESTED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "**/*.py")
 NOT_DIGESTED = {"training_record.json"}
 
 
@@ -40,7 +42,7 @@ def digest_checkpoint(folder: Path) -> str:
     names = {path for pattern in DIGESTED for path in folder.glob(pattern)}
     for path in sorted(names):
         if path.name not in NOT_DIGESTED:
-            total.update(path.name.encode())
+            total.update(path.relative_to(folder).as_posix().encode())
             total.update(bytes.fromhex(digest_file(path)))
     return total.hexdigest()
 
@@ -66,15 +68,16 @@ def _weights(folder: Path, *, precision: str, device: str, own_code: bool) -> An
     return hf
 
 
-def _runs_own_code(folder: Path, *, trusted: bool) -> bool:
-    """Does it take code of the checkpoint's own? Raises `UserError` where that is not trusted."""
-    needed = own_class(folder)
-    if needed is not None and not trusted:
+def takes_own_code(folder: Path, *, trusted: bool) -> bool:
+    """Does it take code of the checkpoint's own? Raises `UserError` where that is not trusted, or
+    runs nowhere here."""
+    needed = own_classes(folder)
+    if needed and not trusted:
         raise UserError(
-            f"transformers has no '{needed}', which is code of the checkpoint's own; "
-            "--trust-remote-code runs it"
+            f"transformers has no '{needed[0]}', which is code of the checkpoint's own; the option "
+            f"--trust-remote-code of {TRUSTING} runs it"
         )
-    return needed is not None
+    return bool(needed)
 
 
 def _rounding(precision: str, *, device: str) -> BitsAndBytesConfig:
@@ -132,7 +135,7 @@ def load_model(
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        own_code = _runs_own_code(folder, trusted=trust_remote_code)
+        own_code = takes_own_code(folder, trusted=trust_remote_code)
         hf = _weights(folder, precision=precision, device=device, own_code=own_code)
         sha256 = digest_checkpoint(folder)
         perception = (perceptions or Perceptions()).of(sha256, precision=precision, device=device)

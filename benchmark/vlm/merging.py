@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.vlm.artifacts import WeightsDelta
-from benchmark.vlm.loading import load_model
+from benchmark.vlm.loading import load_model, takes_own_code
 from benchmark.vlm.processors import load_processor
 
 
@@ -21,4 +21,5 @@ def write_merged(
     if delta.adapter is not None:
         model = delta.adapter.attach(model).merge_and_unload()
     model.save_pretrained(folder)
+    own_code = takes_own_code(base, trusted=own_code)
     load_processor(base, own_code=own_code).save_pretrained(folder)

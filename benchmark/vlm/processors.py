@@ -45,7 +45,9 @@ def load_processor(folder: Path, *, own_code: bool = False) -> Any:
         return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=True)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     family = PROCESSOR_MAPPING[type(config)]
-    return for_images(family).from_pretrained(folder, local_files_only=True)
+    return for_images(family).from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
 
 
 def for_images(family: Any) -> Any:

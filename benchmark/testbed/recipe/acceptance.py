@@ -47,7 +47,9 @@ def accept(
     While the recipe is being worked on, `split` and `pools` are "validation" alone.
     """
     git = environment.git()
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype="float32").eval()
+    model = AutoModelForImageTextToText.from_pretrained(
+        folder, dtype="float32", trust_remote_code=False
+    ).eval()
     processor = load_processor(folder)
     exam = _Exam(model, processor, world, images)
     figures = [*exam.tasks(split), *exam.twins(split), *exam.over_refusal(split)]
