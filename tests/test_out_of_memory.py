@@ -52,7 +52,8 @@ def test_a_training_that_ran_out_of_memory_goes_on_from_its_last_step(
         "--gradient-checkpointing, a micro_batch of fewer samples than 2, adapters over rounded"
         in line
     )
-    assert line.endswith("nothing that was stored is lost, and the same command goes on from there")
+    assert "what takes less, and begins anew: --gradient" in line
+    assert line.endswith("nothing that was stored is lost: the same command goes on from there")
     (path,) = tmp_path.glob("short/local/records/*/*/*/0.failed.json")
     record = RunRecord.model_validate_json(path.read_bytes())
     assert (record.status, record.failed_stage) == ("failed", "train")
@@ -98,3 +99,40 @@ def test_what_is_done_already_is_no_remedy(
     assert out_of_memory(SHORT, stage="generate", spec=resolve(request).spec) == (
         "out of memory: CUDA out of memory. Tried to allocate 2.00 GiB."
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "remedies"),
+    [
+        # Its networks are trained beside a frozen model.
+        ("cagul", "; what takes less, and begins anew: a micro_batch of fewer samples than 32;"),
+        # The projector is trained too, which no rounded weights go with.
+        ("tga", "; what takes less, and begins anew: --gradient-checkpointing, a micro_batch"),
+    ],
+)
+def test_a_remedy_is_one_that_the_method_has(method: str, remedies: str) -> None:
+    spec = resolve(RunRequest(method=method, suite=SUITE, device="cpu")).spec
+    line = out_of_memory(SHORT, stage="train", spec=spec)
+    assert f"2.00 GiB.{remedies}" in line and "None" not in line and "rounded" not in line
+
+
+@pytest.mark.parametrize("command", [["ask", "zerupa"], ["export", "--to", "exported"]])
+def test_a_command_that_trains_on_its_way_says_it_in_one_line(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def short(*_: Any, **__: Any) -> None:
+        raise SHORT
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loop, "take_step", short)
+    code = main([
+        *command, "--method", "textual_sft+batch_size=2+steps=1", "--suite", SUITE, "--model",
+        str(untrained_checkpoint()), "--device", "cpu", "--results", str(tmp_path),
+    ])  # fmt: skip
+    said = capsys.readouterr().err
+    (line,) = [one for one in said.splitlines() if one.startswith("error: ")]
+    assert code == 1 and "Traceback" not in said
+    assert "failed while train: out of memory: CUDA out of memory" in line
+    # That is an option of `run` alone.
+    assert "anew: a micro_batch of fewer samples than 2, adapters over rounded weights" in line

@@ -24,6 +24,7 @@ from benchmark.progress import Reporter
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, resolve
+from benchmark.stages.shortage import shortage_in_one_line
 from benchmark.stages.train import train
 from benchmark.tables.figures.alignment import AlignmentByLayer, LayerCurves
 from benchmark.training.losses import mean_over_tokens
@@ -69,7 +70,8 @@ def nearness_of_rows(requests: Sequence[RunRequest], *, reporter: Reporter) -> l
         if start != "target" and start not in starts:
             starts.add(start)
             found += nearness("before alignment", loaded.fresh(start), samples)
-        artifact = train(run, pools=load_pools(run), loaded=loaded, reporter=reporter)
+        with shortage_in_one_line(run.spec):
+            artifact = train(run, pools=load_pools(run), loaded=loaded, reporter=reporter)
         model = loaded.unlearned(artifact.info.id, artifact.delta())
         found += nearness(run.spec.method, model, samples)
         loaded.drop()

@@ -14,6 +14,7 @@ from benchmark.stages.loaded import Loaded
 from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.samples import evaluation_samples
+from benchmark.stages.shortage import shortage_in_one_line
 from benchmark.stages.train import train
 from benchmark.vlm.perception import Perceptions
 
@@ -28,7 +29,8 @@ class Trained:
 
 
 def trained(request: RunRequest, *, reporter: Reporter) -> Trained:
-    """The artifact of this run, which is found finished or made now."""
+    """The artifact of this run, which is found finished or made now. Raises `RunFailed` where
+    memory runs out meanwhile."""
     run = resolve(request)
     loaded = Loaded(
         run.model_card,
@@ -37,7 +39,8 @@ def trained(request: RunRequest, *, reporter: Reporter) -> Trained:
         perceptions=Perceptions(),
         own_code=run.request.trust_remote_code,
     )
-    artifact = train(run, pools=load_pools(run), loaded=loaded, reporter=reporter)
+    with shortage_in_one_line(run.spec):
+        artifact = train(run, pools=load_pools(run), loaded=loaded, reporter=reporter)
     return Trained(run=run, artifact=artifact, loaded=loaded)
 
 

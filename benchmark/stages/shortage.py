@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+from benchmark.core.errors import RunFailed
 from benchmark.core.records import RunSpec, Stage
+from benchmark.core.roles import ADAPTED_OVER
+from benchmark.vlm.memory import is_out_of_memory
 
 
-def out_of_memory(error: BaseException, *, stage: Stage, spec: RunSpec | None) -> str:
-    """One line; of a training with the remedies that it does not use yet."""
+@contextmanager
+def shortage_in_one_line(spec: RunSpec) -> Iterator[None]:
+    """Around a training of a command that can only set what a method has. Raises `RunFailed` with
+    the line where memory runs out."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        line = out_of_memory(error, stage="train", spec=spec, recomputing=False)
+        raise RunFailed(f"{spec.method}: failed while train: {line}") from error
+
+
+def out_of_memory(
+    error: BaseException, *, stage: Stage, spec: RunSpec | None, recomputing: bool = True
+) -> str:
+    """One line; of a training with the remedies that it has and does not use yet. `recomputing`:
+    the command takes --gradient-checkpointing."""
     problem = f"out of memory: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
     if stage != "train" or spec is None:
         return problem
-    return (
-        f"{problem}; what takes less: {', '.join(_remedies(spec))}; nothing that was stored is "
-        "lost, and the same command goes on from there"
-    )
+    remedies = ", ".join(_remedies(spec, recomputing=recomputing))
+    less = f"; what takes less, and begins anew: {remedies}" if remedies else ""
+    return f"{problem}{less}; nothing that was stored is lost: the same command goes on from there"
 
 
-def _remedies(spec: RunSpec) -> Iterator[str]:
+def _remedies(spec: RunSpec, *, recomputing: bool) -> Iterator[str]:
     """Most memory for least harm first."""
-    if not spec.gradient_checkpointing:
+    trains = spec.config.get("trains")
+    tunings = trains if isinstance(trains, dict) else {}
+    if recomputing and tunings and not spec.gradient_checkpointing:
         yield "--gradient-checkpointing"
     together = spec.config.get("micro_batch") or spec.config.get("batch_size")
-    if together != 1:
+    if together is not None and together != 1:
         yield f"a micro_batch of fewer samples than {together}"
-    if spec.precision in ("fp32", "bf16", "fp16"):
+    # Rounded weights are trained over by adapters of the language model alone.
+    if set(tunings) != {"language"}:
+        return
+    if tunings["language"] not in ADAPTED_OVER:
         yield "adapters over rounded weights (trains.language=lora_int8 or qlora)"
-    elif spec.precision != "nf4":
+    elif tunings["language"] != "qlora":
         yield "weights of fewer bits (trains.language=qlora)"
