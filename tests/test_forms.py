@@ -33,6 +33,10 @@ QUICK = "batch_size=4+steps=1"
             f"textual_sft+{QUICK}+trains.projector=full",
             "weights trained in full, adapter merged into fp32 weights",
         ),
+        (
+            f"tga+{QUICK}+projector_batch_size=2+projector_steps=1",
+            "weights trained in full over testbed-llava-stage2",
+        ),
     ],
 )
 def test_the_form_of_what_was_trained_is_said(method: str, form: str, tmp_path: Path) -> None:

@@ -139,7 +139,10 @@ def form_of(model: VisionLanguageModel, artifact: Artifact) -> str:
     if ADAPTER in artifact.info.files:
         how = "beside" if model.has_adapter else "merged into"
         parts.append(f"adapter {how} {model.precision} weights")
-    return ", ".join(parts) or "another checkpoint"
+    delta = artifact.delta()
+    if delta is None or delta.checkpoint is None:
+        return ", ".join(parts)
+    return f"{', '.join(parts)} over {delta.checkpoint}" if parts else "another checkpoint"
 
 
 def _served_weights(
