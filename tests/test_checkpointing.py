@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from live_models import pool, pools, sample, untrained, untrained_checkpoint
+from test_families import picture
 from test_guidance import captioned
 from tiny_families import FAMILIES, loaded
 
@@ -91,22 +92,28 @@ def test_the_same_losses_and_weights(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_has_the_same_gradients(family: str) -> None:
+def test_every_family_has_the_same_gradients(family: str, tmp_path: Path) -> None:
+    shown = sample("zerupa", images=(picture(tmp_path, 0),))
     gradients = []
     for recomputes in (False, True):
         model = loaded(family)
         model.recomputes = recomputes
-        model.prepare({"language": "lora"}, rank=2, alpha=4.0, dropout=0.0)
+        model.prepare({"language": "lora", "vision": "full"}, rank=2, alpha=4.0, dropout=0.0)
         model.hf.train()
         with torch.no_grad():
-            for parameter in model.trainable().values():
-                parameter.copy_(torch.linspace(-0.1, 0.1, parameter.numel()).view_as(parameter))
-        view = model.view([sample("zerupa"), sample("ditupu")], ["no.", "no, never."])
-        model.answer_logits(view).logsumexp(-1).mean().backward()
+            for name, parameter in model.trainable().items():
+                if "lora" in name:
+                    parameter.copy_(torch.linspace(-0.1, 0.1, parameter.numel()).view_as(parameter))
+        for asked in ([sample("zerupa"), sample("ditupu")], [shown, shown]):
+            view = model.view(asked, ["no.", "no, never."])
+            model.answer_logits(view).logsumexp(-1).mean().backward()
         gradients.append({name: p.grad for name, p in model.trainable().items()})
-        assert model.roles.language.is_gradient_checkpointing == recomputes
+        for part in (model.roles.language, model.roles.vision):
+            assert part.is_gradient_checkpointing == recomputes
     plain, again = gradients
-    assert any(float(grad.abs().sum()) > 0 for grad in plain.values() if grad is not None)
+    for adapter in (True, False):
+        moved = [grad for name, grad in plain.items() if ("lora" in name) == adapter]
+        assert any(float(grad.abs().sum()) > 0 for grad in moved if grad is not None)
     for name, grad in plain.items():
         # Layers that look at images alone do not run on text.
         if grad is None or again[name] is None:

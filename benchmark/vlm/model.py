@@ -185,12 +185,6 @@ class VisionLanguageModel:
         self.hf.requires_grad_(False)
         self.trained |= dict(trains)
         adapted = [role for role, tuning in trains.items() if tuning != "full"]
-        for role, tuning in trains.items():
-            if tuning == "full":
-                if role == "language" and self._head_before is None:
-                    self._head_before = self.roles.head.weight.detach().clone()
-                for _, parameter in self.roles.parameters(self.hf, role):
-                    parameter.requires_grad_(True)
         if adapted and self._peft is None:
             targets = [n for role in adapted for n in self.roles.linear_names(self.hf, role)]
             self._peft = attach_lora(self.hf, targets, rank=rank, alpha=alpha, dropout=dropout)
@@ -198,6 +192,13 @@ class VisionLanguageModel:
             # A later phase goes on with the adapter that is there.
             for name, parameter in self.hf.named_parameters():
                 parameter.requires_grad_(parameter.requires_grad or "lora_" in name)
+        # After adapters are there: peft freezes all the rest.
+        for role, tuning in trains.items():
+            if tuning == "full":
+                if role == "language" and self._head_before is None:
+                    self._head_before = self.roles.head.weight.detach().clone()
+                for _, parameter in self.roles.parameters(self.hf, role):
+                    parameter.requires_grad_(True)
         if self.recomputes:
             # After adapters are there: peft would ask for gradients of words that nobody needs.
             keep_inputs_alone(self.roles, trains)
