@@ -6,6 +6,7 @@ agree before each step is taken, so that an error of one is an error of all, tol
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -92,7 +93,10 @@ class Joined(Processes):
     def __init__(self, *, device: str) -> None:
         from accelerate import PartialState
 
-        state = PartialState(cpu=device == "cpu", timeout=PATIENCE)
+        with warnings.catch_warnings():
+            # It shares the cores among processes, as wanted, and every one would say so.
+            warnings.filterwarnings("ignore", message="OMP_NUM_THREADS")
+            state = PartialState(cpu=device == "cpu", timeout=PATIENCE)
         self.index, self.n = state.process_index, state.num_processes
         self._device = device
         self._talk = dist.new_group(backend="gloo", timeout=PATIENCE)
