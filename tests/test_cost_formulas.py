@@ -20,12 +20,12 @@ from benchmark.cost import memory
 from benchmark.cost.flops import image_flops
 from benchmark.cost.parameters import parts_of
 from benchmark.cost.pictures import Pictures, seen
-from benchmark.cost.shapes import shape_in
 from benchmark.models import load_card
+from benchmark.planning.checkpoint import described
 from benchmark.planning.sizes import ByRule
 from benchmark.planning.work import Model
 
-SHAPE = shape_in(untrained_checkpoint())
+SHAPE = described(untrained_checkpoint()).shape()
 PARTS = parts_of("llava", SHAPE)
 RANK = 4
 SIZES = [(640, 480), (336, 336), (1200, 300), (257, 1023)]

@@ -20,8 +20,9 @@ from benchmark.core.errors import UserError
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.flops import forward_flops, image_flops, words_flops
 from benchmark.cost.pictures import Pictures
-from benchmark.cost.shapes import shape_if_known, shape_in, shape_of
+from benchmark.cost.shapes import shape_if_known, shape_of
 from benchmark.data.images import ImageStore
+from benchmark.planning.checkpoint import described
 from benchmark.training.counting import Counted, Counting
 from benchmark.training.losses import nll
 from benchmark.vlm.loading import load_model
@@ -167,7 +168,7 @@ def test_a_language_model_that_is_not_known_is_trained_and_not_counted(tmp_path)
     for part in llava_next(transformers.Qwen3Config):
         part.save_pretrained(tmp_path)
     with pytest.raises(UserError, match="a language model of type 'qwen3'"):
-        shape_in(tmp_path)
+        described(tmp_path).shape()
     model = load_model(tmp_path, name="unknown")
     model.prepare({"language": "lora"}, rank=RANK, alpha=8.0, dropout=0.0)
     counting = counting_of(model)

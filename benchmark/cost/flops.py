@@ -82,21 +82,27 @@ def training_flops(
 
 
 def recomputed_flops(
-    shape: LanguageShape, *, n_sequences: int, n_tokens: int, lora_rank: int = 0, n_seen: int = 0
+    shape: LanguageShape,
+    *,
+    n_sequences: int,
+    n_tokens: int,
+    tuning: str,
+    lora_rank: int = 0,
+    n_seen: int = 0,
 ) -> float:
     """What gradient checkpointing adds to the training of one batch: the language layers once more,
-    adapters of `lora_rank` among them (0 where there are none), but for the last product of each
-    layer where nothing is needed of it: no norm comes after it, and no gate as in layers that
-    attend to images."""
+    adapters among them, but for the last product of each layer where nothing is needed of it: no
+    norm comes after it, and no gate as in layers that attend to images."""
+    rank = 0 if tuning == "full" else lora_rank
     rows, seen = n_sequences * n_tokens, n_sequences * n_seen
     layers = forward_flops(
         shape, n_sequences=n_sequences, n_tokens=n_tokens, n_logits=0, n_seen=n_seen
     )
     adapters = sum(
-        sum(one.adapter_flops(lora_rank))
+        sum(one.adapter_flops(rank))
         for one in _applied(shape, rows=rows, seen=seen, looks=n_seen > 0)
     )
-    last = 0 if shape.norms == 4 else 2 * rows * (lora_rank or shape.feed_forward) * shape.hidden
+    last = 0 if shape.norms == 4 else 2 * rows * (rank or shape.feed_forward) * shape.hidden
     return layers + adapters - (shape.layers - shape.cross_layers) * last
 
 

@@ -1,14 +1,12 @@
-"""The shape of a checkpoint on disk, read off the config that transformers makes of its file."""
+"""The shape of a checkpoint, read off the config that transformers makes of its file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from benchmark.core.errors import UserError, nearest
-from benchmark.models import ModelCard
 from benchmark.models.shape import FAMILIES, Family, LanguageShape, Shape, VisionShape
 
 # Which layers each language model is made of: biases of queries, keys and values; norms by head;
@@ -34,48 +32,6 @@ _TOWERS: dict[Family, str] = {
     "paligemma": SIGLIP,
 }
 """Which tower is known of families that may have another."""
-
-
-def shape_of_card(card: ModelCard) -> Shape:
-    """What its checkpoint's config.json says where that is here, else what the card says.
-
-    Raises `UserError` where neither is known.
-    """
-    folder = card.found()
-    if folder is not None:
-        return shape_in(folder)
-    if card.shape is None:
-        raise UserError(f"model '{card.name}' is not here and its card gives no shape")
-    return card.shape
-
-
-def shape_in(folder: Path) -> Shape:
-    """Of the checkpoint in a folder. Raises `UserError` as `described` and `shape_of` do."""
-    return shape_of(*described(folder))
-
-
-def described(folder: Path) -> tuple[Any, Any]:
-    """(config, processor) of the checkpoint in a folder. Raises `UserError` for one that cannot be
-    read."""
-    from transformers import AutoConfig
-
-    from benchmark.vlm.processors import load_processor
-
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    # A damaged file is answered with whatever comes to the library.
-    except Exception as error:
-        raise UserError(f"{folder / 'config.json'}: {_first_line(error)}") from error
-    try:
-        return config, load_processor(folder)
-    except Exception as error:
-        raise UserError(
-            f"the processor in {folder} cannot be loaded: {_first_line(error)}"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def shape_of(config: Any, processor: Any = None) -> Shape:

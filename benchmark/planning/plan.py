@@ -15,10 +15,10 @@ from benchmark.core.samples import Sample
 from benchmark.cost import memory
 from benchmark.cost.parameters import Parts, parts_of
 from benchmark.cost.pictures import Pictures
-from benchmark.cost.shapes import shape_of_card
 from benchmark.data.pools import Pool, load_pool
 from benchmark.models.shape import Shape
 from benchmark.planning.answers import answering, reading
+from benchmark.planning.checkpoint import Described, described, shape_of_card
 from benchmark.planning.hours import Clock, Hours
 from benchmark.planning.planned import Planned, PlannedStage
 from benchmark.planning.rehearsed import PhaseAsked, rehearse
@@ -50,9 +50,11 @@ def plan(request: PlanRequest) -> Planned:
     which is noted, nor for weights that are not here."""
     run = settle(request.run)
     card = run.model_card
-    family, shape = card.known_family, shape_of_card(card)
-    parts = parts_of(family, shape)
-    model = _model(run, shape, request)
+    folder = card.found()
+    here = described(folder) if folder is not None else None
+    shape = here.shape() if here is not None else shape_of_card(card)
+    parts = parts_of(card.known_family, shape)
+    model = _model(run, shape, here, request)
     pools = load_pools(run)
     plugin, _ = split_row(request.run.method)
     phases = rehearse(plugin, run.method.config)
@@ -92,14 +94,10 @@ def plan(request: PlanRequest) -> Planned:
 # -- what goes through the model ----------------------------------------------------------------
 
 
-def _model(run: Run, shape: Shape, request: PlanRequest) -> Model:
-    card = run.model_card
-    pictures = Pictures(card.known_family, shape)
-    folder = card.found()
+def _model(run: Run, shape: Shape, here: Described | None, request: PlanRequest) -> Model:
+    pictures = Pictures(run.model_card.known_family, shape)
     sizes = (
-        ByProcessor(folder)
-        if folder is not None
-        else ByRule(pictures, request.characters_per_token)
+        ByProcessor(here) if here is not None else ByRule(pictures, request.characters_per_token)
     )
     return Model(
         sizes=sizes,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from benchmark.core.samples import Sample
 from benchmark.cost.lending import Lending
 from benchmark.cost.pictures import Pictures
-from benchmark.cost.shapes import described
+from benchmark.planning.checkpoint import Described
 from benchmark.vlm.encoding import Encoder
 
 
@@ -29,11 +28,10 @@ class Sizes(Protocol):
 class ByProcessor:
     """Exact: with the tokenizer and template that the run will use."""
 
-    def __init__(self, folder: Path) -> None:
-        config, processor = described(folder)
+    def __init__(self, here: Described) -> None:
         self._encoder = Encoder(
-            processor,
-            image_token_id=config.image_token_id,
+            here.processor,
+            image_token_id=here.config.image_token_id,
             lending=Lending("cpu"),
             types={},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from benchmark.core.samples import Sample
 from benchmark.cost.flops import (
@@ -201,14 +202,15 @@ def _tail(sample: Sample, model: Model) -> int:
 
 
 def _flops(batch: Batch, tuning: str, rank: int, model: Model) -> float:
-    size = {
+    size: dict[str, Any] = {
         "n_sequences": batch.n_sequences,
         "n_tokens": batch.n_tokens,
         "n_seen": batch.n_seen,
-        "lora_rank": rank if tuning != "full" else 0,
+        "tuning": tuning,
+        "lora_rank": rank,
     }
     again = recomputed_flops(model.language, **size) if model.recomputes else 0.0
-    return again + training_flops(model.language, n_logits=batch.n_predicted, tuning=tuning, **size)
+    return again + training_flops(model.language, n_logits=batch.n_predicted, **size)
 
 
 def weight(batches: Sequence[Batch]) -> int:

@@ -117,14 +117,14 @@ class Counting:
             )
         )
         if self._model.recomputes:
-            rank = self._rank if self._tuning != "full" else 0
             self._add(
                 lambda pictures: recomputed_flops(
                     pictures.shape.language,
                     n_sequences=n_sequences,
                     n_tokens=n_tokens,
                     n_seen=pictures.n_seen(view.samples),
-                    lora_rank=rank,
+                    tuning=self._tuning,
+                    lora_rank=self._rank,
                 )
             )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,7 +32,7 @@ class Architecture(ABC):
     """One way to join a vision tower and a language model: ordinary transformers classes, small.
 
     `image_text` is what a chat template writes where a picture is, with `image_token` in it once;
-    `more_tokens` come after the words of the vocabulary. `tower_width` is of the vision tower.
+    `more_tokens` come after the words of the vocabulary. `n_features` is F.
     """
 
     name: ClassVar[str]
@@ -42,7 +43,7 @@ class Architecture(ABC):
     tower_layers: ClassVar[int]
     n_features: ClassVar[int]
 
-    @property
+    @cached_property
     def vocabulary(self) -> dict[str, int]:
         """Tokens and their ids."""
         return vocabulary(self.image_token, self.more_tokens)
