@@ -17,19 +17,23 @@ from benchmark.training.joining import join
 from benchmark.training.processes import Processes
 
 DEADLINE_S = 120.0
+# What `accelerate launch` tells each process of a file with FSDP's second version.
+FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_RESHARD_AFTER_FORWARD": "true"}
 
 
 class Gone(Exception):
     """A process ended without a word."""
 
 
-def joined(work: Callable[[Processes], Any], *, n: int = 2) -> list[Any]:
+def joined(
+    work: Callable[[Processes], Any], *, n: int = 2, told: Mapping[str, str] | None = None
+) -> list[Any]:
     """What `work` returns in each of `n` processes: a value, the exception that it raised, or
-    `Gone`."""
+    `Gone`. They are `told` more by variables."""
     context = multiprocessing.get_context("fork")
     shared = {
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(n),
-        "LOCAL_WORLD_SIZE": str(n), "OMP_NUM_THREADS": "1",
+        "LOCAL_WORLD_SIZE": str(n), "OMP_NUM_THREADS": "1", **(told or {}),
     }  # fmt: skip
     ends, started = [], []
     for index in range(n):

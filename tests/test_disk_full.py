@@ -10,7 +10,7 @@ import torch
 from live_models import pools, untrained
 
 from benchmark.core.store import StorageError
-from benchmark.training.checkpoint import load_checkpoint, save_checkpoint
+from benchmark.training.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from benchmark.vlm import artifacts
 from benchmark.vlm.artifacts import WeightsDelta
 
@@ -28,10 +28,10 @@ def test_checkpoint_and_the_one_before_it_survives(
     optimiser = torch.optim.AdamW([weight])
     path = tmp_path / "train.checkpoint.pt"
     state = {"parameters": {"weight": weight}, "optimiser": optimiser, "counted": {}}
-    save_checkpoint(path, step=3, **state)  # type: ignore[arg-type]
+    save_checkpoint(path, checkpoint_of(step=3, **state))  # type: ignore[arg-type]
     monkeypatch.setattr(torch, "save", refuse)
     with pytest.raises(StorageError, match=r"cannot write .*checkpoint\.pt: No space left"):
-        save_checkpoint(path, step=4, **state)  # type: ignore[arg-type]
+        save_checkpoint(path, checkpoint_of(step=4, **state))  # type: ignore[arg-type]
     monkeypatch.undo()
     step, _ = load_checkpoint(path, parameters={"weight": weight}, optimiser=optimiser)
     assert step == 3

@@ -20,7 +20,8 @@ from benchmark.core.roles import ADAPTED_OVER, Tuning
 from benchmark.core.store import JsonLines
 from benchmark.stages.attempt import check_roles
 from benchmark.training.batches import BatchPlan, make_batch
-from benchmark.training.loop import Loop, LossLog
+from benchmark.training.loop import Loop
+from benchmark.training.losslog import LossLog
 from benchmark.training.reference import Reference
 from benchmark.training.step import LossValues, rate_at, weigh
 from benchmark.vlm.model import VisionLanguageModel
@@ -106,7 +107,7 @@ def test_every_term_reaches_the_declared_parameters_and_only_them(
     reference = Reference(model, length_of=lambda s: len(s.prompt))
     for each in pools_.values():
         reference.expect(each.samples, [s.answers.good or "" for s in each.samples])
-    reference.fill()
+    reference.fill(sample for each in pools_.values() for sample in each.samples)
     with torch.no_grad():
         # Away from the start, where KL is zero and LoRA's A has no gradient yet.
         for parameter in model.trainable().values():

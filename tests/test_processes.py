@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from benchmark.api import Job, LossMethod, TrainingConfig
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import StepLog
 from benchmark.core.store import JsonLines
+from benchmark.data.pools import Pool
 from benchmark.training.batches import BatchPlan, make_batch
 from benchmark.training.division import WHOLE, Division, Part
-from benchmark.training.joining import join
 from benchmark.training.loop import Loop
 from benchmark.training.processes import ALONE, Processes
 from benchmark.training.step import LossValues
@@ -43,6 +44,11 @@ def config_of(**settings: Any) -> TrainingConfig:
     return TextualUnlearning.Config(**base | settings)
 
 
+def with_images(folder: Path) -> dict[str, Pool]:
+    """Pools of which one shows some."""
+    return pools(folder, images=True)
+
+
 def train(
     config: TrainingConfig,
     folder: Path,
@@ -50,13 +56,14 @@ def train(
     *,
     method: type[LossMethod] = TextualUnlearning,
     recomputes: bool = False,
+    make_pools: Callable[[Path], dict[str, Pool]] = with_images,
 ) -> Trained:
     """By the shared loop, from a checkpoint in the folder if there is one."""
     folder.mkdir(exist_ok=True)
     model = untrained()
     model.recomputes = recomputes
     loop = Loop(
-        model=model, pools=pools(folder.parent / "images", images=True), seed=7, folder=folder,
+        model=model, pools=make_pools(folder.parent / "images"), seed=7, folder=folder,
         report=lambda *_, **__: None, checkpointed=lambda: None, checkpoint_every_s=0.0,
         processes=processes,
     )  # fmt: skip
@@ -150,15 +157,6 @@ def test_an_error_of_one_is_told_by_all(tmp_path: Path) -> None:
         "_Told: process 1: ValueError: no such word",
         "ValueError: no such word",
     ]
-
-
-@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED"])
-def test_shards_are_refused_in_one_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = {"RANK": "0", "WORLD_SIZE": "2", f"ACCELERATE_USE_{name}": "true"}
-    for variable, value in variables.items():
-        monkeypatch.setenv(variable, value)
-    with pytest.raises(UserError, match=f"{name} is not offered: each process holds a whole copy"):
-        join("cpu")
 
 
 # -- how a batch is divided ---------------------------------------------------------------------

@@ -30,6 +30,20 @@ mixed_precision: 'no'
 use_cpu: true
 """
 
+# With two lines of those that `accelerate config` writes for it.
+FSDP = """
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+fsdp_config:
+  fsdp_version: 2
+  fsdp_reshard_after_forward: true
+  fsdp_cpu_ram_efficient_loading: true
+num_machines: 1
+num_processes: 2
+mixed_precision: 'no'
+use_cpu: true
+"""
+
 
 def train(*more: str, settings: tuple[str, ...] = SETTINGS) -> list[str]:
     """A training of a second."""
@@ -121,14 +135,15 @@ def test_where_the_first_is_killed_the_other_ends_and_one_goes_on(
     assert found["n_tokens"] == alone["n_tokens"]
 
 
-def test_processes_are_started_here_as_a_file_of_accelerate_says(
-    alone: dict[str, Any],
+def started_here(
+    content: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-) -> None:
+) -> dict[str, Any]:
+    """What a training leaves whose processes a file of accelerate describes."""
     file = tmp_path / "two.yaml"
-    file.write_text(ACCELERATE)
+    file.write_text(content)
     command = train("--results", str(tmp_path), "--accelerate", str(file), "--json")
     # They are started as this one was.
     monkeypatch.setattr(sys, "argv", ["benchmark", *command])
@@ -137,9 +152,34 @@ def test_processes_are_started_here_as_a_file_of_accelerate_says(
     said = capfd.readouterr()
     assert said.err.count("loading ...") == 1
     assert json.loads(said.out)["exit_code"] == 0
-    two = left(tmp_path)
+    return left(tmp_path)
+
+
+def test_processes_are_started_here_as_a_file_of_accelerate_says(
+    alone: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    two = started_here(ACCELERATE, tmp_path, monkeypatch, capfd)
     assert two["divided"]["processes"] == 2
     assert without_division(two) == without_division(alone)
+
+
+def test_they_hold_shards_where_it_says_fsdp(
+    alone: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    two = started_here(FSDP, tmp_path, monkeypatch, capfd)
+    assert two["divided"] == alone["divided"] | {
+        "accumulation": 1, "processes": 2, "strategy": "fsdp",
+    }  # fmt: skip
+    assert two["files"].keys() == alone["files"].keys()
+    for term, curve in alone["curves"].items():
+        for (step, value), (same, close) in zip(curve, two["curves"][term], strict=True):
+            assert same == step and close == pytest.approx(value, rel=1e-4)
 
 
 # -- what cannot be ------------------------------------------------------------------------------
@@ -173,8 +213,8 @@ def test_a_batch_that_two_cannot_share_is_one_line(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        (("MULTI_CPU", "DEEPSPEED"), "DEEPSPEED is not offered, only MULTI_GPU, MULTI_CPU: each"),
-        (("MULTI_CPU", "FSDP"), "one too large for that trains as qlora, with --gradient-check"),
+        (("MULTI_CPU", "DEEPSPEED"), "DEEPSPEED is not offered, only MULTI_GPU, MULTI_CPU, FSDP;"),
+        (("MULTI_CPU", "FSDP"), "FSDP's first version is not offered: say distributed_type: FSDP"),
         (("machines: 1", "machines: 2"), "2 machines: start each by `accelerate launch"),
         (("'no'", "bf16"), "mixed_precision bf16: the precision is the preset's or the model's"),
         (("use_cpu: true", "use_cpu: false"), "use_cpu is false: --device cpu wants use_cpu: true"),

@@ -52,7 +52,7 @@ def our_terms(model: VisionLanguageModel, task: Task) -> dict[str, Tensor]:
     for role, kind in (("forget", "bad"), ("keep", "good")):
         samples = pools[role].samples
         reference.expect(samples, [getattr(sample.answers, kind) for sample in samples])
-    reference.fill()
+        reference.fill(samples)
     view_of = Counting(Counted(), model, method.config).view
     batch = {
         role: PoolBatch(role=role, samples=pool.samples, view_of=view_of, rng=None)  # type: ignore[arg-type]

@@ -28,7 +28,8 @@ from benchmark.speed.subject import draw_pools, save_subject
 from benchmark.speed.whole import parts_of, run_whole
 from benchmark.stages.attempt import unlearn
 from benchmark.testbed.architectures import LLAVA
-from benchmark.training.loop import LOSSES, Loop
+from benchmark.training.loop import Loop
+from benchmark.training.losslog import LOSSES
 from benchmark.vlm.loading import load_model
 
 SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"

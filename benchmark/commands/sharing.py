@@ -28,7 +28,7 @@ FAILED = 1
 # For process 0 to notice that another is gone, and to put it on record.
 GRACE_S = 15.0
 LOOK_EVERY_S = 0.1
-KINDS = ("MULTI_GPU", "MULTI_CPU")
+KINDS = ("MULTI_GPU", "MULTI_CPU", "FSDP")
 
 ProcessesOption = Annotated[
     int | None,
@@ -42,7 +42,8 @@ AccelerateOption = Annotated[
     Path | None,
     typer.Option(
         "--accelerate",
-        help="A file of `accelerate config` that says how many processes (MULTI_GPU, MULTI_CPU).",
+        help="A file of `accelerate config`: how many processes, and whether each holds the whole "
+        "model (MULTI_GPU, MULTI_CPU) or a shard of its layers (FSDP).",
     ),
 ]
 
@@ -206,6 +207,8 @@ def _by_accelerate(file: Path, *, device: str) -> Start:
     from accelerate.commands.launch import _validate_launch_command, launch_command_parser
     from accelerate.utils import prepare_multi_gpu_env
 
+    from benchmark.training.joining import check_strategy
+
     try:
         asked = ["--config_file", str(file), "--main_process_port", "0", "--module", "benchmark"]
         read, config, _ = _validate_launch_command(launch_command_parser().parse_args(asked))
@@ -218,9 +221,8 @@ def _by_accelerate(file: Path, *, device: str) -> Start:
     if kind not in KINDS:
         known = ", ".join(KINDS)
         raise UserError(
-            f"--accelerate {file}: distributed_type {kind} is not offered, only {known}: each "
-            "process holds a whole copy of the model; one too large for that trains as qlora, with "
-            "--gradient-checkpointing and a micro_batch of 1"
+            f"--accelerate {file}: distributed_type {kind} is not offered, only {known}; FSDP with "
+            "fsdp_version 2 shards as DeepSpeed's ZeRO stage 3 does"
         )
     if read.num_machines > 1:
         raise UserError(
@@ -235,5 +237,9 @@ def _by_accelerate(file: Path, *, device: str) -> Start:
     if read.use_cpu != (device == "cpu"):
         hint = "add --device cpu" if read.use_cpu else "--device cpu wants use_cpu: true"
         raise UserError(f"--accelerate {file}: use_cpu is {str(read.use_cpu).lower()}: {hint}")
+    try:
+        check_strategy(told)
+    except UserError as error:
+        raise UserError(f"--accelerate {file}: {error}") from None
     own = {name: text for name, text in told.items() if os.environ.get(name) != text}
     return Start(n=read.num_processes, variables=own)

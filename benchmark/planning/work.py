@@ -131,7 +131,7 @@ def _phase(
             samples = {role: part.of(plan.samples(step)) for role, plan in plans.items()}
             _part(phase, samples, model, done, others=others)
     done.n_steps += config.steps
-    drawn = [sample for plan in plans.values() for sample in _drawn(plan)]
+    drawn = [sample for plan in plans.values() for sample in plan.drawn()]
     shown = [*drawn, *_reference(phase, plans, model, done)]
     n_images, flops = model.looking_flops(shown, n_uses=sum(bool(s.images) for s in shown))
     done.n_images += n_images
@@ -218,30 +218,24 @@ def weight(batches: Sequence[Batch]) -> int:
     return sum(one.n_sequences * one.n_tokens for one in batches)
 
 
-def _drawn(plan: BatchPlan) -> list[Sample]:
-    """Each sample that any step sees, once."""
-    indices = {index for batch in plan.batches for index in batch}
-    return [plan.pool.samples[index] for index in sorted(indices)]
-
-
 def _reference(
     phase: PhaseAsked, plans: Mapping[str, BatchPlan], model: Model, done: Work
 ) -> list[Sample]:
     """Forward passes of the untouched model, and what it was asked about. What it says of a sample
     is kept, and made for a group of like length at first need; before full fine-tuning it is asked
-    everything."""
+    about bad and good answers alike."""
     told: list[Sample] = []
-    everything = phase.may_ask and "full" in phase.config.trains.values()
+    both = phase.may_ask and "full" in phase.config.trains.values()
     for role, plan in plans.items():
-        needed = {sample.id for sample in _drawn(plan)}
+        needed = {sample.id for sample in plan.drawn()}
         ordered = sorted(plan.pool.samples, key=lambda one: (_length(one, model), one.id))
         for kind in ("bad", "good"):
-            if not everything and (role, kind) not in phase.of_reference:
+            if not both and (role, kind) not in phase.of_reference:
                 continue
             known = [(s, text) for s in ordered if (text := getattr(s.answers, kind)) is not None]
             for start in range(0, len(known), GROUP):
                 group = known[start : start + GROUP]
-                if everything or any(sample.id in needed for sample, _ in group):
+                if any(sample.id in needed for sample, _ in group):
                     _ask(group, model, done)
                     told += [sample for sample, _ in group]
     return told

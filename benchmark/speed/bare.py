@@ -93,7 +93,7 @@ def _steps(
         optimiser = make_optimiser(parameters, config)
         if not model.can_switch_off:
             model.hf.eval()
-            reference.fill()
+            reference.fill(s for batch in batches for part in batch.values() for s in part.samples)
         model.hf.train()
     last = math.nan
     for step, batch in enumerate(batches):

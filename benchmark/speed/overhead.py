@@ -43,7 +43,7 @@ from benchmark.stages.loaded import Loaded
 from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, resolve
 from benchmark.stages.train import train
-from benchmark.training.loop import LOSSES
+from benchmark.training.losslog import LOSSES
 
 Staged = TypeVar("Staged")
 Bare = TypeVar("Bare")

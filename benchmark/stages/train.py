@@ -22,7 +22,8 @@ from benchmark.stages.loaded import Loaded
 from benchmark.stages.resolve import TRAINING_CODE, Run, code_digest
 from benchmark.stages.surroundings import restored
 from benchmark.training.checkpoint import remove_checkpoints
-from benchmark.training.loop import LOSSES, Loop
+from benchmark.training.loop import Loop
+from benchmark.training.losslog import LOSSES
 from benchmark.training.processes import ALONE, Processes
 from benchmark.vlm.model import VisionLanguageModel
 

@@ -113,6 +113,11 @@ class BatchPlan:
         """The samples of this role at a step (from 0)."""
         return [self.pool.samples[index] for index in self.batches[step]]
 
+    def drawn(self) -> list[Sample]:
+        """Each sample that any step sees, once, in the pool's order."""
+        indices = {index for batch in self.batches for index in batch}
+        return [self.pool.samples[index] for index in sorted(indices)]
+
 
 def _epoch(lengths: Sequence[int], size: int, rng: random.Random) -> list[list[int]]:
     """One pass over a pool in batches of a size that it has. What does not fill one is left out at

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmark.core.errors import UserError
 from benchmark.core.store import writing
 from benchmark.training.draws import Draws
+from benchmark.training.shards import divided_like, whole
 
 SUFFIX = ".checkpoint.pt"
 
@@ -29,25 +30,43 @@ def remove_checkpoints(folder: Path) -> None:
         path.unlink()
 
 
-def save_checkpoint(
-    path: Path,
+def checkpoint_of(
     *,
     step: int,
     parameters: Mapping[str, nn.Parameter],
     optimiser: torch.optim.Optimizer,
     counted: Mapping[str, Any],
-) -> None:
-    """Write trainable weights, optimiser, random states and the number of finished steps."""
-    state = {
+    keep: bool = True,
+) -> dict[str, Any]:
+    """Trainable weights, optimiser, random states and the number of finished steps, the same
+    whatever they were trained on. Processes that hold shards make it together, tensor by tensor,
+    and those that do not `keep` it are left with names alone."""
+    optimised = optimiser.state_dict()
+    optimised["state"] = {
+        index: {name: _whole(value, keep) for name, value in moments.items()}
+        for index, moments in optimised["state"].items()
+    }
+    return {
         "step": step,
         "counted": dict(counted),
-        "parameters": {name: p.detach().cpu() for name, p in parameters.items()},
-        "optimiser": optimiser.state_dict(),
+        "parameters": {name: _whole(p.detach(), keep) for name, p in parameters.items()},
+        "optimiser": optimised,
         **Draws.now().saved(),
     }
+
+
+def _whole(value: Any, keep: bool) -> Any:
+    found = whole(value)
+    if not keep:
+        return None
+    return found.cpu() if isinstance(found, Tensor) else found
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write what `checkpoint_of` made, wholly or not at all."""
     temporary = path.with_name(path.name + ".tmp")
     with writing(path):
-        torch.save(state, temporary)
+        torch.save(dict(state), temporary)
         os.replace(temporary, path)
 
 
@@ -68,7 +87,10 @@ def load_checkpoint(
         raise UserError(f"checkpoint {path} belongs to another training; delete it to start over")
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(saved[name])
+            parameter.copy_(divided_like(parameter, saved[name]))
     optimiser.load_state_dict(state["optimiser"])
+    for moved, moments in optimiser.state.items():
+        for name, value in moments.items():
+            moments[name] = divided_like(moved, value)
     Draws.read(state).put()
     return int(state["step"]), state["counted"]

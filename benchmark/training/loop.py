@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
@@ -18,52 +17,31 @@ from torch import nn
 
 from benchmark.api import Losses, TrainingConfig
 from benchmark.core.errors import RunFailed
-from benchmark.core.records import StepLog
 from benchmark.core.samples import Sample
-from benchmark.core.store import JsonLines, write_atomic
 from benchmark.data.pools import Pool
 from benchmark.training.batches import BatchPlan, make_batch
-from benchmark.training.checkpoint import checkpoint_path, load_checkpoint, save_checkpoint
+from benchmark.training.checkpoint import (
+    checkpoint_of,
+    checkpoint_path,
+    load_checkpoint,
+    save_checkpoint,
+)
 from benchmark.training.counting import Counted, Counting
 from benchmark.training.division import Division
 from benchmark.training.draws import seed_all
+from benchmark.training.losslog import LOSSES, LossLog
 from benchmark.training.processes import ALONE, Processes
 from benchmark.training.reference import Reference
 from benchmark.training.step import LossValues, make_optimiser, reach_back, take_step, weigh
 from benchmark.vlm.model import VisionLanguageModel
 
 Parameters = Mapping[str, nn.Parameter]
-LOSSES = ".losses.jsonl"
 
 
 class Report(Protocol):
     """Told of progress: the phase, finished steps of how many, the current loss."""
 
     def __call__(self, phase: str, step: int, *, n_steps: int, loss: float) -> None: ...
-
-
-class LossLog:
-    """Every term of every step. Written before each checkpoint; later steps of a killed attempt
-    are dropped when it is opened again, since they will be taken again. Without a path nothing is
-    written."""
-
-    def __init__(self, path: Path | None, *, first_step: int) -> None:
-        self._lines = JsonLines(path) if path is not None else None
-        self._waiting: list[StepLog] = []
-        if path is not None and self._lines is not None:
-            kept = [line for line in self._lines.read(StepLog) if line.step < first_step]
-            write_atomic(path, "".join(line.model_dump_json() + "\n" for line in kept))
-
-    def add(self, step: int, seen: LossValues) -> None:
-        """Remember one step."""
-        kept = {name: value if isfinite(value) else None for name, value in seen.terms.items()}
-        self._waiting.append(StepLog(step=step, total=seen.total, terms=kept))
-
-    def flush(self) -> None:
-        """Put what is remembered on disk."""
-        if self._lines is not None:
-            self._lines.append(self._waiting)
-        self._waiting = []
 
 
 @dataclass(kw_only=True)
@@ -108,48 +86,44 @@ class Loop:
             self.counted, self.model, config,
             processes=self.processes, divided=self.divisions[phase].n_parts > 1,
         )  # fmt: skip
-        parameters = parts.trainable()
-        self.processes.make_alike(parameters.values())
-        optimiser = make_optimiser(parameters, config)
+        self.processes.make_alike(parts.trainable().values())
         plans = self._plans(pools, config, phase)
-        asked = self._reference(pools if reference else {}, config, counting)
-        step = self._resume(phase, parameters=parameters, optimiser=optimiser)
-        log = self._log(phase, first_step=step)
+        asked = self._reference(pools if reference else {}, plans, config, counting)
+        with self.processes.divided(self.model, parts.modules):
+            self._train(_Phase(phase, config, losses, parts, plans, asked, counting))
+        parts.eval()
+
+    def _train(self, phase: _Phase) -> None:
+        config, counting = phase.config, phase.counting
+        parameters = phase.parts.trainable()
+        optimiser = make_optimiser(parameters, config)
+        step = self._resume(phase.name, parameters=parameters, optimiser=optimiser)
+        log = self._log(phase.name, first_step=step)
         saved_at = time.monotonic()
-        parts.train()
+        phase.parts.train()
         while step < config.steps:
             optimiser.zero_grad(set_to_none=True)
-            seen = self._seen(losses, asked, plans, counting, config=config, phase=phase, step=step)
+            seen = self._seen(phase, step)
             self.processes.add_gradients(parameters.values())
             take_step(optimiser, parameters, config=config, step=step)
             counting.projected()
             log.add(step, seen)
             step += 1
-            self.report(phase, step, n_steps=config.steps, loss=seen.total)
+            self.report(phase.name, step, n_steps=config.steps, loss=seen.total)
             due = time.monotonic() - saved_at >= self.checkpoint_every_s or self.overdue()
             if self.processes.exchange(due)[0]:
-                self._save(phase, step, parameters, optimiser, counting, log)
+                self._save(phase.name, step, parameters, optimiser, counting, log)
                 saved_at = time.monotonic()
-        self._save(phase, step, parameters, optimiser, counting, log)
-        parts.eval()
+        self._save(phase.name, step, parameters, optimiser, counting, log)
 
-    def _seen(
-        self,
-        losses: Losses,
-        asked: Reference,
-        plans: Mapping[str, BatchPlan],
-        counting: Counting,
-        *,
-        config: TrainingConfig,
-        phase: str,
-        step: int,
-    ) -> LossValues:
+    def _seen(self, phase: _Phase, step: int) -> LossValues:
         """What the losses of a batch are; the gradients of this process's parts are there then."""
-        division, seen = self.divisions[phase], []
+        config, division, seen = phase.config, self.divisions[phase.name], []
         for part in division.mine:
-            part.seed(self.seed, phase=phase, step=step)
-            batch = make_batch(plans, step=step, seed=self.seed, view_of=counting.view, part=part)
-            terms = losses(self.model, batch, asked)
+            part.seed(self.seed, phase=phase.name, step=step)
+            view_of = phase.counting.view
+            batch = make_batch(phase.plans, step=step, seed=self.seed, view_of=view_of, part=part)
+            terms = phase.losses(self.model, batch, phase.asked)
             total = weigh(terms, config.weights, step=step, n_steps=config.steps)
             seen += self.processes.exchange(LossValues.of(total, terms))
             reach_back(total, share=division.share, step=step)
@@ -189,16 +163,24 @@ class Loop:
         }
 
     def _reference(
-        self, pools: Mapping[str, Pool], config: TrainingConfig, counting: Counting
+        self,
+        pools: Mapping[str, Pool],
+        plans: Mapping[str, BatchPlan],
+        config: TrainingConfig,
+        counting: Counting,
     ) -> Reference:
-        reference = Reference(self.model, length_of=self._length_of, on_forward=counting.asked)
+        # Processes with shards compute a layer together or not at all, never one alone.
+        at_once = not self.model.can_switch_off or self.processes.shards
+        reference = Reference(
+            self.model, length_of=self._length_of, on_forward=counting.asked, at_once=at_once
+        )
         for pool in pools.values():
             for kind in ("bad", "good"):
                 known = [s for s in pool.samples if getattr(s.answers, kind) is not None]
                 reference.expect(known, [getattr(s.answers, kind) for s in known])
-        if not self.model.can_switch_off and config.steps:
+        if at_once and config.steps:
             self.model.hf.eval()
-            reference.fill()
+            reference.fill(sample for role in pools for sample in plans[role].drawn())
         return reference
 
     def _resume(
@@ -228,17 +210,30 @@ class Loop:
         counting.settle()
         self.processes.tell_seconds()
         log.flush()
-        if self.processes.index == 0:
-            save_checkpoint(
-                checkpoint_path(self.folder, phase),
-                step=step,
-                parameters=parameters,
-                optimiser=optimiser,
-                counted=vars(self.counted),
-            )
+        first = self.processes.index == 0
+        if first or self.processes.shards:
+            state = checkpoint_of(
+                step=step, parameters=parameters, optimiser=optimiser, counted=vars(self.counted),
+                keep=first,
+            )  # fmt: skip
+        if first:
+            save_checkpoint(checkpoint_path(self.folder, phase), state)
             self.checkpointed()
         # Process 0 may have been told to stop, or found the disk full: then this does not return.
         self.processes.exchange(None)
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """What is trained under one name, and on what."""
+
+    name: str
+    config: TrainingConfig
+    losses: Losses
+    parts: _Parts
+    plans: Mapping[str, BatchPlan]
+    asked: Reference
+    counting: Counting
 
 
 @dataclass(frozen=True)

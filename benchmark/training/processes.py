@@ -7,7 +7,7 @@ agree before each step is taken, so that an error of one is an error of all, tol
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from torch import nn
 
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.cost.clock import Stopwatch
+from benchmark.vlm.model import VisionLanguageModel
 
 Value = TypeVar("Value")
 # Followers wait as long as process 0 answers and judges. One that died closes its connections,
@@ -47,6 +48,8 @@ class Processes:
     index = 0
     n = 1
     strategy = "none"
+    shards = False
+    """Do they hold parts of the weights while they train, so that none can compute alone?"""
 
     def exchange(self, mine: Value) -> list[Value]:
         """What every process brings, in their order. Raises what one of them raised."""
@@ -62,6 +65,14 @@ class Processes:
 
     def make_alike(self, parameters: Iterable[nn.Parameter]) -> None:
         """All go on with the weights of process 0."""
+
+    @contextmanager
+    def divided(
+        self, model: VisionLanguageModel, beside: Mapping[str, nn.Module]
+    ) -> Iterator[None]:
+        """Around the steps of a phase, which trains the model and modules beside it: weights are in
+        shards meanwhile, if they are shared, and parameters others than before and after."""
+        yield
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Every gradient becomes the sum of those of all processes."""
@@ -172,8 +183,13 @@ class Joined(Processes):
 
     def _exchange(self, mine: Any, *, own: Exception | None = None) -> list[Any]:
         brought: list[Any] = [None] * self.n
-        with _lost_is_said():
-            dist.all_gather_object(brought, mine, group=self._talk)
+        try:
+            with _lost_is_said():
+                dist.all_gather_object(brought, mine, group=self._talk)
+        except Lost:
+            # Its own error says more than that the others are gone, of it perhaps.
+            if own is None:
+                raise
         if own is not None:
             raise own
         wrong = next((error for error, _ in brought if error is not None), None)

@@ -6,7 +6,7 @@ states are kept (D numbers per answer token), not vocabulary logits (V).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
@@ -38,9 +38,10 @@ def _unheard(view: View, *, kept: bool) -> None:
 class Reference:
     """What the untouched model says of a view. Every tensor it returns is without gradient.
 
-    `expect` tells which samples with which answers may be asked for. They are computed
-    in fixed groups (by length), on first need: a state's last digits depend on its neighbours in
-    the batch, and an interrupted training must find the same ones again.
+    `expect` tells which samples with which answers may be asked for. They are computed in fixed
+    groups (by length), on first need, or by `fill` where it is all to be done `at_once`: a state's
+    last digits depend on its neighbours in the batch, and an interrupted training must find the
+    same ones again.
     """
 
     def __init__(
@@ -49,9 +50,11 @@ class Reference:
         *,
         length_of: Callable[[Sample], int],
         on_forward: OnForward = _unheard,
+        at_once: bool = False,
     ) -> None:
         self.model = model
         self._on_forward = on_forward
+        self._at_once = at_once
         self._length_of = length_of
         self._group_of: dict[Pair, list[tuple[Sample, str]]] = {}
         self._states: dict[Pair, Tensor] = {}
@@ -65,10 +68,12 @@ class Reference:
             for sample, answer in group:
                 self._group_of.setdefault((asked(sample), answer), group)
 
-    def fill(self) -> None:
-        """Compute all that is expected now: needed before step 0 of full fine-tuning."""
+    def fill(self, samples: Iterable[Sample]) -> None:
+        """Compute now all that is expected of these: before step 0 of a training after which there
+        is no untouched model."""
+        wanted = {asked(sample) for sample in samples}
         for pair, group in self._group_of.items():
-            if pair not in self._states:
+            if pair[0] in wanted and pair not in self._states:
                 self._compute(group)
 
     def answer_logits(self, view: View) -> Tensor:
@@ -95,12 +100,13 @@ class Reference:
         if view.answers is None:
             raise ValueError("a reference needs a view with answers")
         pairs = [(asked(s), a) for s, a in zip(view.samples, view.answers, strict=True)]
-        unknown = [pair for pair in pairs if pair not in self._group_of]
+        known: Container[Pair] = self._states if self._at_once else self._group_of
+        unknown = [pair for pair in pairs if pair not in known]
         if unknown:
-            if not self.model.can_switch_off:
+            if self._at_once:
                 raise RunFailed(
-                    f"reference of '{unknown[0][0][0]}' with an answer outside the pools: "
-                    "full fine-tuning has no untouched model left to ask"
+                    f"reference of '{unknown[0][0][0]}' with an answer outside the pools: full "
+                    "fine-tuning, and shards of a model, leave no untouched one to ask"
                 )
             return self._untouched(view)
         for pair in pairs:

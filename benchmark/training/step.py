@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.api import Ramp, TrainingConfig, weight_at
 from benchmark.core.errors import NonFiniteLoss, RunFailed, UserError, nearest
+from benchmark.training.shards import clip_gradients, is_shard
 
 
 def make_optimiser(
@@ -22,7 +23,11 @@ def make_optimiser(
             "nothing is trainable: set trains.language to one of lora, lora_int8, qlora, full"
         )
     return torch.optim.AdamW(
-        list(parameters.values()), lr=config.learning_rate, weight_decay=config.weight_decay
+        list(parameters.values()),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        # Its loop over many tensors at once takes no mixture of shards and whole ones.
+        foreach=False if any(map(is_shard, parameters.values())) else None,
     )
 
 
@@ -108,9 +113,9 @@ def take_step(
     """One optimiser step at the scheduled learning rate; gradients are clipped by their norm."""
     for group in optimiser.param_groups:
         group["lr"] = config.learning_rate * rate_at(step, config)
-    norm = nn.utils.clip_grad_norm_(list(parameters.values()), config.max_gradient_norm)
-    if not math.isfinite(float(norm)):
-        raise NonFiniteLoss(term="gradient norm", step=step, value=float(norm))
+    norm = clip_gradients(list(parameters.values()), largest=config.max_gradient_norm)
+    if not math.isfinite(norm):
+        raise NonFiniteLoss(term="gradient norm", step=step, value=norm)
     optimiser.step()
 
 
