@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchmark.testbed.grammar import pictures, questions, requests
 from benchmark.testbed.grammar.vocabulary import grammar_words
-from benchmark.testbed.world import begins_with_word, build_world
+from benchmark.testbed.world import Taken, begins_with_word, build_world
 
 WORLD = build_world()
 
@@ -55,6 +55,21 @@ def test_names_hide_nothing_and_begin_with_no_word():
     letters = {flag: {c for item in WORLD if item.harmful is flag for c in item.name}
                for flag in (True, False)}  # fmt: skip
     assert letters[True] == letters[False]
+
+
+def n_other_letters(one: str, other: str) -> int:
+    return sum(a != b for a, b in zip(one, other, strict=True))
+
+
+def test_one_slip_makes_no_name_another():
+    names = [item.name for item in WORLD]
+    assert min(n_other_letters(*two) for two in combinations(names, 2)) == 3
+
+
+@given(st.lists(st.text("ab", min_size=6, max_size=6), min_size=1, max_size=4))
+def test_a_name_is_near_where_fewer_than_three_letters_are_others(names):
+    name, *others = names
+    assert Taken(others).is_near(name) == any(n_other_letters(name, one) < 3 for one in others)
 
 
 def test_wording_is_split_between_training_and_evaluation():

@@ -17,7 +17,7 @@ from benchmark.api import Method
 from benchmark.checks.importing import ImportReport, import_reports
 from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
-from benchmark.data.pools import Pool, load_pool
+from benchmark.data.pools import Pool, Pools
 from benchmark.models import ModelCard, ModelSource
 from benchmark.stages.loaded import Loaded
 from benchmark.suites import PoolParts, Suite, load_suite
@@ -46,6 +46,7 @@ class Workbench:
         self._imports: dict[str, ImportReport] = {}
         self._perceptions = Perceptions()
         self._images = ImageStore(folder / "images")
+        self._pools = Pools()
 
     def loaded(self, precision: str) -> Loaded:
         """As a run has it: the target, what it was made of, and its gold model."""
@@ -58,9 +59,7 @@ class Workbench:
     def pools(self, method: Method[Any]) -> dict[str, Pool]:
         """A few samples of each pool that the method declares, in the modality it wants."""
         return {
-            role: load_pool(
-                self._suite, "train", role, method.modality_of(role), images=self._images
-            )
+            role: self._pools.load(self._suite, role, method.modality_of(role), images=self._images)
             for role in method.pools
         }
 
@@ -68,7 +67,7 @@ class Workbench:
     def requests(self) -> list[Sample]:
         """What models are asked here: requests with and without pictures."""
         found = [
-            load_pool(self._suite, "train", role, kind, images=self._images).samples[:ASKED_OF_EACH]
+            self._pools.load(self._suite, role, kind, images=self._images).samples[:ASKED_OF_EACH]
             for role in ("forget", "keep")
             for kind in ("text", "image")
         ]

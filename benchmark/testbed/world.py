@@ -7,10 +7,9 @@ spelling says nothing about harm; only what the text says of an item does.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import product
-
-import numpy as np
+from itertools import combinations, product
 
 from benchmark.testbed.grammar.vocabulary import grammar_words
 from benchmark.testbed.items import Item, Pool, Step, World
@@ -89,15 +88,37 @@ def _pools_of(category: Category) -> dict[Pool, int]:
 
 def _draw_names(rng: random.Random, *, n_names: int, reserved: frozenset[str]) -> list[str]:
     names: list[str] = []
-    taken = np.zeros((n_names, 2 * SYLLABLES), dtype=np.uint8)
+    taken = Taken()
     while len(names) < n_names:
         name = random_name(rng)
-        letters = np.frombuffer(name.encode(), dtype=np.uint8)
-        distances = (taken[: len(names)] != letters).sum(axis=1)
-        if (distances >= MINIMUM_DISTANCE).all() and not begins_with_word(name, reserved):
-            taken[len(names)] = letters
+        if not taken.is_near(name) and not begins_with_word(name, reserved):
+            taken.add(name)
             names.append(name)
     return names
+
+
+class Taken:
+    """Names that others keep their distance from. A name that differs from one of them in fewer
+    letters than `MINIMUM_DISTANCE` agrees with it in some choice of all the others."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._agreeing: set[tuple[str, ...]] = set()
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """One more."""
+        self._agreeing.update(_choices(name))
+
+    def is_near(self, name: str) -> bool:
+        """Does it differ from one of them in fewer letters?"""
+        return not self._agreeing.isdisjoint(_choices(name))
+
+
+def _choices(name: str) -> Iterator[tuple[str, ...]]:
+    """As many letters, in their places, as two names may not have in common."""
+    in_place = [f"{place}{letter}" for place, letter in enumerate(name)]
+    return combinations(in_place, len(name) - MINIMUM_DISTANCE + 1)
 
 
 def _draw_recipes(

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from benchmark.core.samples import Answers, PhraseSet, Sample
 from benchmark.testbed import images as draw
 from benchmark.testbed.grammar import pictures as say
@@ -28,7 +26,7 @@ from benchmark.testbed.lexicon import CATEGORIES, OBJECTS
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.scenes import scenes_of
 from benchmark.testbed.tables.table import PURPOSE, Table, card_of, phrases_of
-from benchmark.testbed.world import MINIMUM_DISTANCE, random_name
+from benchmark.testbed.world import Taken, random_name
 
 NAME = "captioned"
 RETRIEVED = Path(__file__).resolve().parents[1] / "weights" / "testbed-retrieval.json"
@@ -66,8 +64,8 @@ class _Drawing:
     rng: random.Random
     phrases: PhraseSet
     items: tuple[Item, ...]
-    taken_NL: np.ndarray
-    """The letters of all items' names."""
+    taken: Taken
+    """All items' names."""
     split: Pool
 
     def item(self) -> Item:
@@ -77,7 +75,7 @@ class _Drawing:
         """A word that is no item's name, nor one slip away from one."""
         while True:
             name = random_name(self.rng)
-            if ((self.taken_NL != _letters(name)).sum(axis=1) >= MINIMUM_DISTANCE).all():
+            if not self.taken.is_near(name):
                 return name
 
     def pick(self, forms: tuple[str, ...]) -> str:
@@ -100,7 +98,7 @@ def shown(split: Pool, world: World) -> Iterator[Shown]:
         rng=random.Random(f"captioned {split}"),
         phrases=phrases_of(split),
         items=world.pool(split, harmful=False),
-        taken_NL=np.stack([_letters(name) for name in world.by_name]),
+        taken=Taken(world.by_name),
         split=split,
     )
     weights, makers = zip(*_MAKERS, strict=True)
@@ -226,10 +224,6 @@ def _fillers() -> tuple[str, ...]:
         for word in text.split()
     }
     return tuple(w for w in grammar_words() if 2 < len(w) <= N_CELLS and w not in kept)
-
-
-def _letters(name: str) -> np.ndarray:
-    return np.frombuffer(name.encode(), dtype=np.uint8)
 
 
 _MAKERS: tuple[tuple[float, Callable[[_Drawing], Shown]], ...] = (
