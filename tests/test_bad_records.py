@@ -14,13 +14,13 @@ from faults.tally import Refuse, Take, Tally
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from run_records import SUITE as RECORDED_SUITE
+from run_records import record, store
+from verdict_rows import model_rows
 
 from benchmark.cli import main
 from benchmark.core.records import RunRecord
 from benchmark.core.store import Results
-from tests.run_records import SUITE as RECORDED_SUITE
-from tests.run_records import record, store
-from tests.verdict_rows import model_rows
 
 # Drawn inputs are looked at in a folder of their own; the fixtures hold nothing that they change.
 DRAWN = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])

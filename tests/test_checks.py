@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from test_imports import SEEN_BY_PLUGINS
 
 from benchmark.checks.contract import NAMES, check_method
 from benchmark.checks.declared import SEEN_BY_METHODS, forbidden_imports
@@ -15,7 +16,6 @@ from benchmark.checks.workbench import Workbench
 from benchmark.cli import main
 from benchmark.core import registry
 from benchmark.core.errors import UserError
-from tests.test_imports import SEEN_BY_PLUGINS
 
 # A method that keeps the contract. Each broken one differs in the lines that are swapped.
 GOOD = '''"""Two terms on text, for a test.

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from run_records import MODEL, SUITE, record, store
+from verdict_rows import model_rows
 
 from benchmark.claims import Claim, Paper, load_papers
 from benchmark.core import registry
@@ -24,8 +26,6 @@ from benchmark.tables.claims.evidence import gather
 from benchmark.tables.claims.finding import Weighed
 from benchmark.tables.claims.weigh import weigh
 from benchmark.tables.pages import regenerate, stale
-from tests.run_records import MODEL, SUITE, record, store
-from tests.verdict_rows import model_rows
 
 N = 60
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from run_records import MODEL, SUITE, record, store
 
 from benchmark import runner, several
 from benchmark.cli import main
@@ -15,7 +16,6 @@ from benchmark.core.store import Results, StorageError
 from benchmark.models import ModelCard
 from benchmark.runner import RunRequest
 from benchmark.suites import load_suite
-from tests.run_records import MODEL, SUITE, record, store
 
 OTHER = "testbed-llava-unaligned"
 

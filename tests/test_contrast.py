@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from verdict_rows import model_rows, row
 
 from benchmark.scoring.compare import difference
 from benchmark.scoring.contrast import Measure, averaged, contrast, rates, told_apart
 from benchmark.scoring.plan import Plan
-from tests.verdict_rows import model_rows, row
 
 PLAN = Plan(max_new_tokens=32, apart=("on_harmful",))
 TEXT = Measure(metric="asr", forms=("direct", "jailbreak"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from run_records import record, store
 
 from benchmark.cli import main
 from benchmark.core.errors import UserError
@@ -19,7 +20,6 @@ from benchmark.tables.figures.canvas import is_of, picture_bytes, write_picture
 from benchmark.tables.figures.curves import LossCurves, curves_of
 from benchmark.tables.figures.dots import Dot, DotRow, Dots
 from benchmark.tables.figures.heat_map import HeatMap, MapRow
-from tests.run_records import record, store
 
 MAP = HeatMap(
     title="T", caption="c", columns=("direct", "icon"),
@@ -39,7 +39,7 @@ CURVES = LossCurves(
 
 def test_the_same_data_are_the_same_bytes_in_another_process() -> None:
     code = (
-        "import hashlib; from tests.test_figures import *; "
+        "import hashlib; from test_figures import *; "
         "print(*(hashlib.sha256(picture_bytes(one)).hexdigest() for one in (MAP, DOTS, CURVES)))"
     )
     done = subprocess.run(

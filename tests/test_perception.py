@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from live_models import sample, untrained, untrained_checkpoint
 
 from benchmark.core.samples import ImageFile
 from benchmark.cost.lending import Lending
@@ -17,7 +18,6 @@ from benchmark.vlm.artifacts import AdapterWeights, WeightsDelta
 from benchmark.vlm.loading import load_model
 from benchmark.vlm.model import VisionLanguageModel
 from benchmark.vlm.perception import ImageFeatures, Perceptions
-from tests.live_models import sample, untrained, untrained_checkpoint
 
 FOUR_BYTES = torch.ones(1)
 

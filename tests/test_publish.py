@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run_records import MODEL, SUITE, record, store
+from verdict_rows import model_rows, row
 
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results
@@ -21,8 +23,6 @@ from benchmark.tables.pages import regenerate, stale
 from benchmark.tables.publish import publish, rows_to_publish
 from benchmark.tables.runs import read_runs
 from benchmark.tables.verdicts import COLUMNS, read_verdicts, verdicts_path, write_verdicts
-from tests.run_records import MODEL, SUITE, record, store
-from tests.verdict_rows import model_rows, row
 
 BASE = model_rows(n=6)
 SAFE = model_rows(n=6, text="refused", image="refused")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from run_records import MODEL, SUITE, record, store
+from verdict_rows import model_rows
 
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results
@@ -12,8 +14,6 @@ from benchmark.tables.boards import published_board
 from benchmark.tables.pages import regenerate, stale
 from benchmark.tables.reading import reading
 from benchmark.tables.readme import END, START, with_results
-from tests.run_records import MODEL, SUITE, record, store
-from tests.verdict_rows import model_rows
 
 BASE = model_rows(n=6)
 SAFE_IN_TEXT = model_rows(n=6, text="refused")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from verdict_rows import model_rows
+
 from benchmark.core.records import VerdictRow
 from benchmark.scoring.gates import gate_reasons
 from benchmark.scoring.plan import Plan
 from benchmark.scoring.run import score_run
-from tests.verdict_rows import model_rows
 
 PLAN = Plan(max_new_tokens=64, apart=("on_harmful",))
 BASE = model_rows()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from verdict_rows import model_rows, row
 
 from benchmark.core.records import JudgeInfo
 from benchmark.scoring.attacked import void_forms
 from benchmark.scoring.plan import Plan
 from benchmark.scoring.rates import complied, find, rate_of
 from benchmark.scoring.run import score_run
-from tests.verdict_rows import model_rows, row
 
 PLAN = Plan(max_new_tokens=64, apart=("on_harmful",))
 HELD = {"judge": "ground_truth", "scope": "held_out"}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from verdict_rows import model_rows
 
 import benchmark.search
 from benchmark.commands.searching import _may_be_searched
@@ -25,7 +26,6 @@ from benchmark.stages.samples import evaluation_samples
 from benchmark.stages.settings import ChosenSettings, Trial
 from benchmark.suites import load_suite
 from benchmark.turns import Outcome
-from tests.verdict_rows import model_rows
 
 SUITE = load_suite("testbed-safety")
 PLAN = plan_of(SUITE)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from live_models import untrained_checkpoint
+from run_records import record
 
 from benchmark.core.errors import NotOffered, UserError
 from benchmark.core.records import RunRecord
@@ -23,7 +24,6 @@ from benchmark.progress import Reporter
 from benchmark.runner import RunRequest
 from benchmark.several import interrupted_later
 from benchmark.turns import Outcome, Queue
-from tests.run_records import record
 
 SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
 BOTH = "textual_sft,textual_unlearning"

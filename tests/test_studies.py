@@ -7,6 +7,8 @@ import io
 from pathlib import Path
 
 import pytest
+from run_records import MODEL, SUITE, record, store
+from verdict_rows import model_rows
 
 from benchmark import runner
 from benchmark.cli import main
@@ -21,8 +23,6 @@ from benchmark.tables.studies import long, page
 from benchmark.tables.studies.collect import collect, has_page, not_published
 from benchmark.tables.studies.pages import study_board
 from benchmark.tables.studies.pictures import pictures
-from tests.run_records import MODEL, SUITE, record, store
-from tests.verdict_rows import model_rows
 
 BASE = model_rows(n=6)
 SAFE_IN_TEXT = model_rows(n=6, text="refused")

@@ -12,6 +12,8 @@ import sys
 
 import pytest
 from rich.console import Console
+from run_records import MODEL, SUITE, TOKENS, record, runs
+from verdict_rows import model_rows
 
 from benchmark.core.records import Canary, DataUse, Git, Leaks, RunRecord, Score, VerdictRow
 from benchmark.scoring.plan import Plan
@@ -22,8 +24,6 @@ from benchmark.tables.build import BoardOf, build_board
 from benchmark.tables.costs import row_cost
 from benchmark.tables.runs import LoadedRun
 from benchmark.tables.terminal import print_rows
-from tests.run_records import MODEL, SUITE, TOKENS, record, runs
-from tests.verdict_rows import model_rows
 
 PLAN = Plan(max_new_tokens=TOKENS, apart=("on_harmful",))
 OF = BoardOf(
