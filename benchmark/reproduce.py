@@ -14,26 +14,31 @@ from benchmark.progress import Reporter
 from benchmark.runner import RunRequest, run
 from benchmark.stages.resolve import resolve
 from benchmark.suites import load_suite
-from benchmark.tables.reproduced import Reproduced, reproduced
+from benchmark.tables.reproduced import Reproduced, moved, reproduced
+from benchmark.tables.runs import LoadedRun
+from benchmark.tables.verdicts import read_verdicts, verdicts_path
 
 
-def reproduce(
-    path: Path, record: RunRecord, *, request: RunRequest, reporter: Reporter
-) -> Reproduced:
-    """Run what the record says, as `as_recorded` asks for it, and compare.
+def reproduce(found: LoadedRun, *, request: RunRequest, reporter: Reporter) -> Reproduced:
+    """Run what a record says, as `as_recorded` asks for it, and compare.
 
     Raises `UserError` for a record that is not of a finished run, and `RunFailed` where the run
     does not finish now.
     """
+    record = found.record
     if record.status != "done":
-        raise UserError(f"{path}: this run {record.status}; there is nothing to reproduce")
+        raise UserError(f"{found.path}: this run {record.status}; there is nothing to reproduce")
     if _has_ended(request):
         # What an attempt found is not found again, it is done again.
         shutil.rmtree(request.results)
     again = run(request, reporter=reporter)
     if again.status != "done":
         raise RunFailed(f"{record.spec.method} {again.status} this time: {again.error}")
-    return reproduced(record, again, path=str(path), folder=str(request.results))
+    rows = read_verdicts(verdicts_path(Results(request.results).record_of(again.spec)))
+    return reproduced(
+        record, again,
+        moved=moved(found.rows, rows), path=str(found.path), folder=str(request.results),
+    )  # fmt: skip
 
 
 def as_recorded(

@@ -22,10 +22,11 @@ from benchmark.core.store import check_writable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmark.tables.reproduced import Deviation, Reproduced
+    from benchmark.tables.reproduced import Deviation, Moved, Reproduced
 
 DISAGREES = 1
 MOST_SHOWN = 20
+SAME = "the same, every one"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,7 +66,7 @@ def reproduce(
     folder = where.root / "local" / "reproduced" / found.record.run_id
     own_suite = suite if suite != DEFAULT_SUITE else None
     request = as_recorded(found.record, folder=folder, device=device, suite=own_suite, model=model)
-    result = run_again(found.path, found.record, request=request, reporter=Reporter())
+    result = run_again(found, request=request, reporter=Reporter())
     report("reproduce", result, drawn(_print), as_json=as_json)
     return 0 if result.agrees else DISAGREES
 
@@ -79,9 +80,8 @@ def _print(console: Console, found: Reproduced) -> None:
                        style="bold"))  # fmt: skip
     console.print(Text(f"recorded: {found.record}\nagain:    {found.again}"), soft_wrap=True)
     console.print(Text(_verdict(found)))
-    same = {"answers": found.same_answers, "verdicts": found.same_verdicts}
-    for what, is_same in same.items():
-        console.print(f"{what}: {'the same, every one' if is_same else 'not all the same'}")
+    console.print(f"answers: {SAME if found.same_answers else 'not all the same'}")
+    console.print(f"verdicts: {SAME if found.same_verdicts else _moved(found.moved)}")
     for one in sorted(found.deviations, key=_how_far, reverse=True)[:MOST_SHOWN]:
         where = "" if one.within_interval else "  outside its interval"
         figures = f"{_share(one.recorded)} -> {_share(one.again)}"
@@ -95,6 +95,15 @@ def _print(console: Console, found: Reproduced) -> None:
         )
     for difference in found.differs:
         console.print(Text(f"not alike: {difference}"))
+
+
+def _moved(verdicts: Moved) -> str:
+    labels = f"{verdicts.n_labels} of {verdicts.n} labels differ"
+    if not verdicts.n_labels:
+        labels = f"all {verdicts.n} labels the same"
+    if not verdicts.n_scores:
+        return labels
+    return f"{labels}, {verdicts.n_scores} scores differ, by {verdicts.largest:.1e} at most"
 
 
 def _how_far(found: Deviation) -> float:

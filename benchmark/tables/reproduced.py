@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from benchmark.core.records import RunRecord, Score, Stored
+from benchmark.core.records import RunRecord, Score, Stored, VerdictRow
 
 
 class Deviation(Stored):
@@ -32,6 +32,16 @@ class Deviation(Stored):
         return self.low <= self.again <= self.high
 
 
+class Moved(Stored):
+    """Verdicts of two runs side by side: how many are there of either, how many have another label
+    or are in one of them alone, and how many scores of the others differ, at most by `largest`."""
+
+    n: int
+    n_labels: int
+    n_scores: int
+    largest: float
+
+
 class Reproduced(Stored):
     """A run beside its record. It agrees where every figure is the same or at least lies within
     the recorded one's 95 % interval. `differs` names what was not alike to begin with."""
@@ -44,6 +54,7 @@ class Reproduced(Stored):
     seed: int
     same_answers: bool
     same_verdicts: bool
+    moved: Moved
     n_figures: int
     n_equal: int
     deviations: list[Deviation]
@@ -54,7 +65,9 @@ class Reproduced(Stored):
     training_again_s: float | None
 
 
-def reproduced(record: RunRecord, again: RunRecord, *, path: str, folder: str) -> Reproduced:
+def reproduced(
+    record: RunRecord, again: RunRecord, *, moved: Moved, path: str, folder: str
+) -> Reproduced:
     """Every figure of the run at `path` beside that of the one done anew in `folder`."""
     deviations = list(_deviations(record, again))
     n_figures = len({score.metric_id for score in (*record.scores, *again.scores)})
@@ -67,6 +80,7 @@ def reproduced(record: RunRecord, again: RunRecord, *, path: str, folder: str) -
         seed=record.spec.seed,
         same_answers=_same(record, again, "answers"),
         same_verdicts=_same(record, again, "verdicts"),
+        moved=moved,
         n_figures=n_figures,
         n_equal=n_figures - len(deviations),
         deviations=deviations,
@@ -76,6 +90,21 @@ def reproduced(record: RunRecord, again: RunRecord, *, path: str, folder: str) -
         training_s=_training_s(record),
         training_again_s=_training_s(again),
     )
+
+
+def moved(recorded: Iterable[VerdictRow], again: Iterable[VerdictRow]) -> Moved:
+    """Verdicts on the same samples by the same judges, side by side."""
+    was, now = ({(row.judge, row.sample_id): row for row in rows} for rows in (recorded, again))
+    both = [(was[key], now[key]) for key in was.keys() & now.keys()]
+    alike = [(one, other) for one, other in both if _label(one) == _label(other)]
+    scores = [(one.score or 0.0, other.score or 0.0) for one, other in alike]
+    apart = [abs(one - other) for one, other in scores if one != other]
+    n = len(was.keys() | now.keys())
+    return Moved(n=n, n_labels=n - len(alike), n_scores=len(apart), largest=max(apart, default=0.0))
+
+
+def _label(row: VerdictRow) -> tuple[object, ...]:
+    return row.label, row.unscored, row.score is None
 
 
 def _same(record: RunRecord, again: RunRecord, what: str) -> bool:
