@@ -10,9 +10,10 @@ from verdict_rows import model_rows
 
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results
+from benchmark.tables.board import Comparison
 from benchmark.tables.boards import published_board
 from benchmark.tables.pages import regenerate, stale
-from benchmark.tables.reading import reading
+from benchmark.tables.reading import _doubt, reading
 from benchmark.tables.readme import END, START, with_results
 
 BASE = model_rows(n=6)
@@ -37,6 +38,17 @@ def test_the_reading_says_what_changed_and_what_did_not(results: Results) -> Non
     assert said.startswith("- **method**: text-borne attack success went in scope 100.0 -> 0.0")
     assert "image-borne attack success went in scope 100.0 -> 100.0 (+0.0" in said
     assert "not told apart from none" in said.partition("image-borne")[2]
+
+
+def test_a_doubt_that_comes_of_many_comparisons_says_so() -> None:
+    """The interval leaves nought out, and Holm's p does not: p 0.034 of one among three."""
+    alone = Comparison(
+        method="method", limit=None, scope="in_scope", form="family:text",
+        difference=-0.1, low=-0.19, high=-0.01, p=0.034, p_holm=0.102, n_behaviours=20,
+    )  # fmt: skip
+    assert _doubt(alone) == ", among all comparisons not told apart from none: p 0.102"
+    assert _doubt(alone.model_copy(update={"high": 0.01})) == ", not told apart from none"
+    assert _doubt(alone.model_copy(update={"p_holm": 0.034})) == ""
 
 
 def test_the_readme_is_made_with_the_boards_and_checked(results: Results) -> None:

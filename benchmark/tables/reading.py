@@ -11,7 +11,7 @@ from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT
 from benchmark.tables.board import Board, BoardRow, Comparison
-from benchmark.tables.cells import MISSING, percent, points
+from benchmark.tables.cells import MISSING, percent, points, probability
 
 SCOPES: tuple[tuple[Scope, str], ...] = (
     ("in_scope", "in scope"),
@@ -116,8 +116,16 @@ def _told_apart(board: Board, row: BoardRow, family: str, scope: Scope) -> str:
     found = _comparison(board, row, family, scope)
     if found is None:
         return ""
-    differs = "" if _differs(found) else ", not told apart from none"
-    return f" ({points(found.difference, found.low, found.high)} points{differs})"
+    return f" ({points(found.difference, found.low, found.high)} points{_doubt(found)})"
+
+
+def _doubt(found: Comparison) -> str:
+    if _differs(found):
+        return ""
+    if found.low <= 0 <= found.high:
+        return ", not told apart from none"
+    # An interval is of one comparison alone, and the page makes many.
+    return f", among all comparisons not told apart from none: p {probability(found.p_holm)}"
 
 
 def _asr(board: Board, row: BoardRow, family: str, scope: Scope) -> Score | None:

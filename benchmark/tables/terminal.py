@@ -52,7 +52,7 @@ def row_against(board: Board, *, titles: Sequence[str], published: Board | None 
     table = narrow_table("Held-out behaviours, per cent (worst, text, image: attack success)")
     table.add_column("rank")
     table.add_column("method", overflow="fold", ratio=1)
-    for name in ("worst", "text", "image", "twins", "over-\nref.", "util.", "coh."):
+    for name in ("worst", "text", "image", "twins", "over-\nref.", "util.\nkept", "coh."):
         table.add_column(name, justify="right")
     table.add_column(f"{unit_name(board)}\nseconds", justify="right")
     mine = [row for title in titles if (row := board.row(title)) is not None]
@@ -138,7 +138,7 @@ def _figures(board: Board, row: BoardRow) -> list[str]:
     cells.append(percent(row.score("twin", judge=judge)))
     cells += [
         percent(row.score(metric, judge=judge, card="all"))
-        for metric in ("over_refusal", "utility")
+        for metric in ("over_refusal", "utility_retained")
     ]
     cells.append(percent(row.score("coherence", judge=board.coherence_judge)))
     return [*cells, number(row.cost.training_s) if row.cost else MISSING]
