@@ -61,7 +61,7 @@ class Minimise(Protocol):
     `config.trains` names the roles of the model that move in this phase; `modules` are trained
     beside them, by name (`{}` and a frozen model: neither). `pools` stand in for the job's.
     `reference=False` says that the losses never ask the untouched model: full fine-tuning has to
-    ask it about every pool before step 0.
+    ask it about all that any step will draw, before step 0.
     """
 
     def __call__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -139,6 +140,18 @@ def test_where_one_dies_the_other_says_so_and_one_alone_goes_on(tmp_path: Path) 
     assert resumed.counted["n_tokens"] == alone.counted["n_tokens"]
     for name, weight in alone.weights.items():
         assert torch.equal(resumed.weights[name], weight), name
+
+
+def test_what_a_resumed_training_repeats_is_counted_whoever_does(tmp_path: Path) -> None:
+    """Before full fine-tuning the reference is asked everything, and again when it goes on."""
+    config = config_of(**DRAWING, trains={"language": "full"})
+    whole = train(config, tmp_path / "alone")
+    joined(lambda all_: train(config, tmp_path / "one", all_, method=EndsIn1))
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    one = train(config, tmp_path / "one")
+    two, _ = joined(lambda all_: train(config, tmp_path / "two", all_))
+    assert one.resumed_at == two.resumed_at == [2]
+    assert one.counted["flops"] == two.counted["flops"] > whole.counted["flops"]
 
 
 class FailsIn1(TextualUnlearning):

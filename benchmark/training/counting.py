@@ -39,12 +39,13 @@ class Counted:
         else:
             self.flops += other.flops
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Go on from the sums of a checkpoint."""
+    def restore(self, saved: Mapping[str, Any], *, repeated: float | None) -> None:
+        """Go on from the sums of a checkpoint, and what was `repeated` to come there."""
         self.n_tokens = saved["n_tokens"]
         self.n_answer_tokens = saved["n_answer_tokens"]
         self.n_image_tokens = saved["n_image_tokens"]
         self.flops = saved["flops"]
+        self.add(Counted(flops=repeated))
 
 
 class Counting:
@@ -64,6 +65,7 @@ class Counting:
         divided: bool = True,
     ) -> None:
         self.counted = counted
+        self._before = counted.flops
         self._processes = processes
         self._divided = divided
         # What this process alone has counted since all were added up.
@@ -149,6 +151,12 @@ class Counting:
         self._n_images += len(names)
         for name in names:
             self._looked_at(self._features.shown[str(name)], name)
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint of this phase, which has been prepared anew."""
+        now, before = self.counted.flops, self._before
+        repeated = None if now is None or before is None else now - before
+        self.counted.restore(saved, repeated=repeated)
 
     def settle(self) -> None:
         """Add up what all processes have counted since the last time."""

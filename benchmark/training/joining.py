@@ -11,7 +11,7 @@ import torch
 from benchmark.core.environment import n_processes
 from benchmark.core.errors import UserError
 from benchmark.training.processes import ALONE, Joined, Lost, Processes
-from benchmark.training.sharding import Sharded
+from benchmark.training.sharded import Sharded
 
 
 def join(device: str) -> Processes:
@@ -46,15 +46,12 @@ def check_strategy(told: Mapping[str, str]) -> None:
     or shards by FSDP's second version and nothing beside."""
     if _is_true(told, "ACCELERATE_USE_DEEPSPEED"):
         raise UserError(f"DeepSpeed is not offered: {SHARDS} does what its ZeRO stage 3 does")
-    if not _is_true(told, USES_FSDP):
-        return
-    if told.get("FSDP_VERSION") != "2":
+    if _is_true(told, USES_FSDP) and told.get("FSDP_VERSION") != "2":
         raise UserError(f"FSDP's first version is not offered: say {SHARDS}")
-    for setting, instead in _ELSEWHERE.items():
-        if _is_true(told, setting.upper()):
-            raise UserError(f"{setting} is not offered: {instead}")
-    if told.get(RESHARDS, "true").lower() not in ("true", "false"):
-        raise UserError(f"fsdp_reshard_after_forward: {told[RESHARDS]}: say true or false")
+    for variable, (setting, takes, instead) in _TAKEN.items():
+        asked = told.get(variable, takes[0]).lower()
+        if asked not in takes:
+            raise UserError(f"{setting} {asked}: {instead}; say {' or '.join(takes)}")
 
 
 def _as_asked(device: str) -> Joined:
@@ -74,8 +71,30 @@ def _is_true(told: Mapping[str, str], name: str, *, default: str = "") -> bool:
 USES_FSDP = "ACCELERATE_USE_FSDP"
 RESHARDS = "FSDP_RESHARD_AFTER_FORWARD"
 SHARDS = "distributed_type: FSDP with fsdp_version: 2"
-_ELSEWHERE = {
-    "fsdp_offload_params": "weights stay where they are computed with; say false",
-    "fsdp_activation_checkpointing": "say false, and --gradient-checkpointing",
-}
-"""What accelerate offers beside shards, and what takes its place."""
+_TAKEN: Mapping[str, tuple[str, tuple[str, ...], str]] = {
+    "ACCELERATE_MIXED_PRECISION": (
+        "mixed_precision", ("no",), "the precision is the preset's or the model's",
+    ),
+    "ACCELERATE_DYNAMO_BACKEND": ("dynamo_backend", ("no",), "nothing is compiled here"),
+    "ACCELERATE_USE_PARALLELISM_CONFIG": (
+        "parallelism_config", ("false",), "processes share batches and layers, nothing else",
+    ),
+    RESHARDS: ("fsdp_reshard_after_forward", ("true", "false"), "it is of FSDP's first version"),
+    "FSDP_SHARDING_STRATEGY": (
+        "fsdp_sharding_strategy", ("full_shard", "1"), "it is of FSDP's first version",
+    ),
+    "FSDP_OFFLOAD_PARAMS": (
+        "fsdp_offload_params", ("false",), "weights stay where they are computed with",
+    ),
+    "FSDP_IGNORED_MODULES": (
+        "fsdp_ignored_modules", ("", "none"), "shards are of the language model's layers, all",
+    ),
+    "FSDP_ACTIVATION_CHECKPOINTING": (
+        "fsdp_activation_checkpointing", ("false",), "--gradient-checkpointing does that",
+    ),
+    "FSDP_ACTIVATION_CHECKPOINTING_OFFLOAD": (
+        "fsdp_activation_checkpointing_offload", ("false",), "inputs stay where they are",
+    ),
+}  # fmt: skip
+"""What accelerate offers beside processes and shards: the variable, its name in a file, what is
+taken of it (the first where nothing is said), and why no more."""

@@ -97,7 +97,7 @@ class Loop:
         config, counting = phase.config, phase.counting
         parameters = phase.parts.trainable()
         optimiser = make_optimiser(parameters, config)
-        step = self._resume(phase.name, parameters=parameters, optimiser=optimiser)
+        step = self._resume(phase.name, parameters, optimiser, counting)
         log = self._log(phase.name, first_step=step)
         saved_at = time.monotonic()
         phase.parts.train()
@@ -169,28 +169,33 @@ class Loop:
         config: TrainingConfig,
         counting: Counting,
     ) -> Reference:
-        # Processes with shards compute a layer together or not at all, never one alone.
-        at_once = not self.model.can_switch_off or self.processes.shards
         reference = Reference(
-            self.model, length_of=self._length_of, on_forward=counting.asked, at_once=at_once
+            self.model,
+            length_of=self._length_of,
+            on_forward=counting.asked,
+            agreed=self.processes.agreed,
         )
         for pool in pools.values():
             for kind in ("bad", "good"):
                 known = [s for s in pool.samples if getattr(s.answers, kind) is not None]
                 reference.expect(known, [getattr(s.answers, kind) for s in known])
-        if at_once and config.steps:
+        if not self.model.can_switch_off and config.steps:
             self.model.hf.eval()
             reference.fill(sample for role in pools for sample in plans[role].drawn())
         return reference
 
     def _resume(
-        self, phase: str, *, parameters: Parameters, optimiser: torch.optim.Optimizer
+        self,
+        phase: str,
+        parameters: Parameters,
+        optimiser: torch.optim.Optimizer,
+        counting: Counting,
     ) -> int:
         path = checkpoint_path(self.folder, phase)
         if not path.exists():
             return 0
         step, counted = load_checkpoint(path, parameters=parameters, optimiser=optimiser)
-        self.counted.restore(counted)
+        counting.restore(counted)
         self.resumed_at.append(step)
         return step
 

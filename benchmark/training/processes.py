@@ -7,7 +7,7 @@ agree before each step is taken, so that an error of one is an error of all, tol
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -73,6 +73,11 @@ class Processes:
         """Around the steps of a phase, which trains the model and modules beside it: weights are in
         shards meanwhile, if they are shared, and parameters others than before and after."""
         yield
+
+    def agreed(self, mine: Collection[int]) -> list[int]:
+        """What this process computes now beside the losses: what it needs itself; with shards, what
+        any of them needs."""
+        return list(mine)
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Every gradient becomes the sum of those of all processes."""

@@ -6,7 +6,7 @@ states are kept (D numbers per answer token), not vocabulary logits (V).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
@@ -23,6 +23,8 @@ from benchmark.vlm.model import VisionLanguageModel
 # Samples whose reference states are computed together.
 GROUP = 64
 Pair = tuple[Asked, str]
+# Stands for what is not expected, where what is computed now is agreed upon.
+OUTSIDE = -1
 
 
 class OnForward(Protocol):
@@ -39,9 +41,9 @@ class Reference:
     """What the untouched model says of a view. Every tensor it returns is without gradient.
 
     `expect` tells which samples with which answers may be asked for. They are computed in fixed
-    groups (by length), on first need, or by `fill` where it is all to be done `at_once`: a state's
-    last digits depend on its neighbours in the batch, and an interrupted training must find the
-    same ones again.
+    groups (by length), on first need or by `fill`: a state's last digits depend on its neighbours
+    in the batch, and an interrupted training must find the same ones again. Which groups are
+    computed now is `agreed` upon where several processes must compute together.
     """
 
     def __init__(
@@ -50,13 +52,14 @@ class Reference:
         *,
         length_of: Callable[[Sample], int],
         on_forward: OnForward = _unheard,
-        at_once: bool = False,
+        agreed: Callable[[Collection[int]], Sequence[int]] = list,
     ) -> None:
         self.model = model
         self._on_forward = on_forward
-        self._at_once = at_once
+        self._agreed = agreed
         self._length_of = length_of
-        self._group_of: dict[Pair, list[tuple[Sample, str]]] = {}
+        self._groups: list[list[tuple[Sample, str]]] = []
+        self._group_of: dict[Pair, int] = {}
         self._states: dict[Pair, Tensor] = {}
 
     def expect(self, samples: Sequence[Sample], answers: Sequence[str]) -> None:
@@ -64,17 +67,15 @@ class Reference:
         pairs = {(asked(s), a): (s, a) for s, a in zip(samples, answers, strict=True)}
         ordered = sorted(pairs.values(), key=lambda p: (self._length_of(p[0]), p[0].id, p[1]))
         for start in range(0, len(ordered), GROUP):
-            group = ordered[start : start + GROUP]
-            for sample, answer in group:
-                self._group_of.setdefault((asked(sample), answer), group)
+            for sample, answer in ordered[start : start + GROUP]:
+                self._group_of.setdefault((asked(sample), answer), len(self._groups))
+            self._groups.append(ordered[start : start + GROUP])
 
     def fill(self, samples: Iterable[Sample]) -> None:
-        """Compute now all that is expected of these: before step 0 of a training after which there
-        is no untouched model."""
+        """Compute now all that is expected of these: before step 0 of full fine-tuning, after which
+        there is no untouched model."""
         wanted = {asked(sample) for sample in samples}
-        for pair, group in self._group_of.items():
-            if pair[0] in wanted and pair not in self._states:
-                self._compute(group)
+        self._compute([pair for pair in self._group_of if pair[0] in wanted])
 
     def answer_logits(self, view: View) -> Tensor:
         """`[A, V]`: the reference's logits for the view's answer tokens."""
@@ -100,22 +101,26 @@ class Reference:
         if view.answers is None:
             raise ValueError("a reference needs a view with answers")
         pairs = [(asked(s), a) for s, a in zip(view.samples, view.answers, strict=True)]
-        known: Container[Pair] = self._states if self._at_once else self._group_of
-        unknown = [pair for pair in pairs if pair not in known]
-        if unknown:
-            if self._at_once:
-                raise RunFailed(
-                    f"reference of '{unknown[0][0][0]}' with an answer outside the pools: full "
-                    "fine-tuning, and shards of a model, leave no untouched one to ask"
-                )
+        unknown = [pair for pair in pairs if pair not in self._group_of]
+        if unknown and not self.model.can_switch_off:
+            raise RunFailed(
+                f"reference of '{unknown[0][0][0]}' with an answer outside the pools: "
+                "full fine-tuning has no untouched model left to ask"
+            )
+        # Nobody asks on the spot while others look up what they know: all do, or none.
+        if self._agreed([OUTSIDE] if unknown else []):
             return self._untouched(view)
-        for pair in pairs:
-            if pair not in self._states:
-                self._compute(self._group_of[pair])
+        self._compute(pairs)
         return torch.cat([self._states[pair] for pair in pairs])
 
+    def _compute(self, pairs: Sequence[Pair]) -> None:
+        """Every group of which one of these is missing."""
+        missing = {self._group_of[pair] for pair in pairs if pair not in self._states}
+        for index in self._agreed(sorted(missing)):
+            self._compute_group(self._groups[index])
+
     @torch.no_grad()
-    def _compute(self, group: list[tuple[Sample, str]]) -> None:
+    def _compute_group(self, group: Sequence[tuple[Sample, str]]) -> None:
         view = self.model.view([s for s, _ in group], [a for _, a in group])
         states_AD = self._untouched(view, kept=True)
         counts = view.answer_mask_BT.sum(1).tolist()

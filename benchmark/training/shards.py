@@ -29,6 +29,8 @@ def in_shards(layers: nn.ModuleList, *, mesh: DeviceMesh, reshard: bool) -> Iter
     own = list(layers)
     for index, layer in enumerate(own):
         layers[index] = _sharded(layer, mesh=mesh, reshard=reshard)
+    # Before FSDP's own: it looks there whether gradients will pass.
+    layers[0].register_forward_pre_hook(_let_gradients_pass, prepend=True, with_kwargs=True)
     yield
     for index, layer in enumerate(own):
         _take_back(layer, layers[index])
@@ -47,6 +49,15 @@ def _sharded(layer: nn.Module, *, mesh: DeviceMesh, reshard: bool) -> nn.Module:
     return double
 
 
+def _let_gradients_pass(_layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Back to what the first layer is given, in every process: there gradients are added up when
+    they have passed through a layer. Of words that nobody trains they would not pass, beside an
+    image whose projector is trained they would, and another process may have that one alone."""
+    given: Tensor = args[0] if args else kwargs["hidden_states"]
+    if torch.is_grad_enabled() and not given.requires_grad:
+        given.requires_grad_(True)
+
+
 def _double(layer: nn.Module) -> nn.Module:
     """With the same parameters and the same configuration, which layers share, until it is
     sharded."""
@@ -57,9 +68,15 @@ def _double(layer: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def _take_back(layer: nn.Module, double: nn.Module) -> None:
+    """Whole weights, and the hooks by which transformers records states from the first time on that
+    somebody asks a model for them."""
     shards = dict(double.named_parameters())
     for name, parameter in layer.named_parameters():
         parameter.data = whole(shards[name].detach())
+    for own, others in zip(layer.modules(), double.modules(), strict=True):
+        for key, hook in others._forward_hooks.items():
+            if key not in own._forward_hooks and hook.__module__.startswith("transformers."):
+                own.register_forward_hook(hook)
 
 
 def is_shard(tensor: Tensor) -> bool:

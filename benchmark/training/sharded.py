@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -43,9 +43,14 @@ class Sharded(Joined):
             try:
                 yield
             except RuntimeError as error:
-                if _is_of_connections(error):
-                    self.exchange(None)
-                raise
+                if not _is_of_connections(error):
+                    raise
+                self.exchange(None)
+                # No process has a reason.
+                raise RunFailed(
+                    "processes with shards (FSDP) waited for one another in vain: their losses do "
+                    f"not ask the model for the same layers as often ({_first_line(error)})"
+                ) from error
 
     @contextmanager
     def divided(
@@ -53,7 +58,7 @@ class Sharded(Joined):
     ) -> Iterator[None]:
         """The same. Raises `UserError` for what shards do not go with, `RunFailed` where one failed
         amid a step before: what the others sent it then would be taken for what is sent now."""
-        _check(model, beside)
+        check_shardable(model, beside)
         if any(self.exchange(self._out_of_step)):
             raise RunFailed(
                 "a process failed amid a step of an earlier training, after which processes with "
@@ -69,12 +74,17 @@ class Sharded(Joined):
             self._out_of_step = True
             raise
 
+    def agreed(self, mine: Collection[int]) -> list[int]:
+        """The same."""
+        return sorted({one for each in self.exchange(list(mine)) for one in each})
+
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """The same; those of shards are added up where they are made."""
         super().add_gradients(p for p in parameters if not is_shard(p))
 
 
-def _check(model: VisionLanguageModel, beside: Mapping[str, nn.Module]) -> None:
+def check_shardable(model: VisionLanguageModel, beside: Mapping[str, nn.Module]) -> None:
+    """Raise `UserError` for a model, or modules trained beside it, that shards do not go with."""
     if beside:
         raise UserError(
             "shards (FSDP) are of the model's own layers, and beside them this method trains "
@@ -93,6 +103,10 @@ def _check(model: VisionLanguageModel, beside: Mapping[str, nn.Module]) -> None:
             "without an image passes over, and shards (FSDP) want all to compute the same: give "
             "each process a whole copy (distributed_type MULTI_GPU)"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _is_of_connections(error: RuntimeError) -> bool:
