@@ -19,10 +19,10 @@ from multiprocessing.context import ForkProcess
 import torch
 
 from benchmark import runner
-from benchmark.core.environment import usable_cores
+from benchmark.core.environment import die_with_parent, usable_cores
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.engines.engine import LOCAL
-from benchmark.engines.workers import can_fork, die_with_parent
+from benchmark.engines.workers import can_fork
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest, Shared
 from benchmark.stages.resolve import device_of

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +24,7 @@ from benchmark.core.store import REPOSITORY
 if TYPE_CHECKING:
     from faults.product import Product, Running
 
+DEADLINE_S = 120.0
 # A part for each of two processes: added up in the same order as by one that takes both.
 SETTINGS = ("batch_size=2", "micro_batch=1", "learning_rate=0.01", "steps=4", "lora_dropout=0.1")
 ACCELERATE = """
@@ -182,6 +188,60 @@ def test_they_hold_shards_where_it_says_fsdp(
             assert same == step and close == pytest.approx(value, rel=1e-4)
 
 
+def members(group: int) -> list[int]:
+    """Processes of a group that are not over."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(its_group) == group and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A long training in two processes that were started by the command, in a group of its own, as
+    a terminal has it; it has begun."""
+    settings = (*(one for one in SETTINGS if one != "steps=4"), "steps=100000")
+    command = train("--results", str(tmp_path), "--processes", "2", settings=settings)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "benchmark", *command], cwd=REPOSITORY, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+        # As from a terminal, whatever this test was started from.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + DEADLINE_S
+        while not any(file.stat().st_size for file in tmp_path.rglob("train.losses.jsonl")):
+            assert running.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        yield running
+    finally:
+        for one in members(running.pid):
+            os.kill(one, signal.SIGKILL)
+        running.communicate()
+
+
+def test_ctrl_c_ends_all_and_says_how_to_go_on(group: subprocess.Popen[str]) -> None:
+    os.killpg(group.pid, signal.SIGINT)
+    _, said = group.communicate(timeout=DEADLINE_S)
+    assert group.returncode == 130
+    assert "interrupted" in said and "Traceback" not in said
+
+
+def test_where_the_command_is_killed_its_processes_go_too(group: subprocess.Popen[str]) -> None:
+    assert len(members(group.pid)) == 3
+    group.kill()
+    until = time.monotonic() + DEADLINE_S
+    while members(group.pid):
+        assert time.monotonic() < until
+        group.poll()
+        time.sleep(0.1)
+
+
 # -- what cannot be ------------------------------------------------------------------------------
 
 
@@ -220,7 +280,23 @@ def test_a_batch_that_two_cannot_share_is_one_line(
         (("use_cpu: true", "use_cpu: false"), "use_cpu is false: --device cpu wants use_cpu: true"),
         (("num_processes: 2", "num_processes: ["), "not valid YAML"),
         ((ACCELERATE, ""), "expected 'key: value' lines at the top, got nothing"),
-        ((ACCELERATE, "a_word: 1"), "A `distributed_type` must be specified"),
+        ((ACCELERATE, "num_processes: 2"), "A `distributed_type` must be specified"),
+        (("num_processes: 2", ""), "it does not say how many: num_processes is missing"),
+        (
+            ("use_cpu: true", "use_cpu: true\ndynamo_config: {dynamo_backend: INDUCTOR}"),
+            "dynamo_backend inductor: nothing is compiled here; say no",
+        ),
+        (
+            (ACCELERATE, FSDP.replace("num_processes: 2", "num_processes: 1")),
+            "num_processes: 1: shards want two processes at least",
+        ),
+        (
+            (
+                ACCELERATE,
+                FSDP.replace("fsdp_version: 2", "fsdp_version: 2\n  fsdp_ofload_params: true"),
+            ),
+            "unknown setting 'fsdp_ofload_params', did you mean 'fsdp_offload_params'?",
+        ),
     ],
 )
 def test_a_file_of_accelerate_that_is_not_for_here_is_one_line(

@@ -12,13 +12,15 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmark.commands.accelerated import read_accelerate
 from benchmark.commands.output import say
-from benchmark.core.config import read_yaml
+from benchmark.core.environment import die_with_parent
 from benchmark.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ FAILED = 1
 # For process 0 to notice that another is gone, and to put it on record.
 GRACE_S = 15.0
 LOOK_EVERY_S = 0.1
-KINDS = ("MULTI_GPU", "MULTI_CPU", "FSDP")
 
 ProcessesOption = Annotated[
     int | None,
@@ -114,7 +115,8 @@ def read_processes(n: int | None, file: Path | None, *, device: str) -> Start | 
             raise UserError(f"--processes {n}, but {_n_started()} were started")
         return None
     if file is not None:
-        return _by_accelerate(file, device=device)
+        wanted, variables = read_accelerate(file, device=device)
+        return Start(n=wanted, variables=variables)
     return Start(n=n) if n is not None and n > 1 else None
 
 
@@ -124,7 +126,8 @@ def start(how: Start) -> int:
     variables = os.environ | _threads(how.n) | dict(how.variables)
     variables |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     variables |= {"WORLD_SIZE": str(how.n), "LOCAL_WORLD_SIZE": str(how.n)}
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches them too, and the first answers it. To ignore it would be handed on to them.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     started = [_started(index, variables) for index in range(how.n)]
     signal.signal(signal.SIGTERM, lambda *_: _end_all(started))
     try:
@@ -137,12 +140,13 @@ def start(how: Start) -> int:
 
 
 def _started(index: int, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """One of them. What it is told does not depend on who ignores Ctrl-C here."""
+    """One of them, which does not outlive this process."""
     quiet = subprocess.DEVNULL if index else None
     return subprocess.Popen(
         [sys.executable, "-m", "benchmark", *sys.argv[1:]],
         env={**variables, "RANK": str(index), "LOCAL_RANK": str(index)},
-        stdin=quiet, stdout=quiet, restore_signals=True,
+        stdin=quiet, stdout=quiet,
+        preexec_fn=partial(die_with_parent, os.getpid(), hears_ctrl_c=True),
     )  # fmt: skip
 
 
@@ -198,48 +202,3 @@ def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
-
-
-def _by_accelerate(file: Path, *, device: str) -> Start:
-    """What accelerate makes of its own file, as far as it is about processes on this machine."""
-    # Of a file that is not there or no mapping accelerate speaks in its own words, or breaks.
-    read_yaml(file)
-    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-    from accelerate.utils import prepare_multi_gpu_env
-
-    from benchmark.training.joining import check_strategy
-
-    try:
-        asked = ["--config_file", str(file), "--main_process_port", "0", "--module", "benchmark"]
-        read, config, _ = _validate_launch_command(launch_command_parser().parse_args(asked))
-        told = prepare_multi_gpu_env(read)
-    # It answers a wrong file with whatever comes to it.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"--accelerate {file}: {reason}") from None
-    kind = config.distributed_type.value
-    if kind not in KINDS:
-        known = ", ".join(KINDS)
-        raise UserError(
-            f"--accelerate {file}: distributed_type {kind} is not offered, only {known}; FSDP with "
-            "fsdp_version 2 shards as DeepSpeed's ZeRO stage 3 does"
-        )
-    if read.num_machines > 1:
-        raise UserError(
-            f"--accelerate {file}: {read.num_machines} machines: start each by `accelerate launch "
-            f"--config_file {file} -m benchmark ...`"
-        )
-    if read.mixed_precision != "no":
-        raise UserError(
-            f"--accelerate {file}: mixed_precision {read.mixed_precision}: the precision is the "
-            "preset's or the model's; say no here"
-        )
-    if read.use_cpu != (device == "cpu"):
-        hint = "add --device cpu" if read.use_cpu else "--device cpu wants use_cpu: true"
-        raise UserError(f"--accelerate {file}: use_cpu is {str(read.use_cpu).lower()}: {hint}")
-    try:
-        check_strategy(told)
-    except UserError as error:
-        raise UserError(f"--accelerate {file}: {error}") from None
-    own = {name: text for name, text in told.items() if os.environ.get(name) != text}
-    return Start(n=read.num_processes, variables=own)

@@ -7,10 +7,8 @@ not depend on the number of cores.
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,11 +16,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from benchmark.core.environment import usable_cores
+from benchmark.core.environment import die_with_parent, usable_cores
 from benchmark.vlm.loading import is_small
 from benchmark.vlm.model import VisionLanguageModel
 
-PR_SET_PDEATHSIG = 1
 # Fewer batches than this are done before workers have started.
 MIN_BATCHES = 3
 
@@ -62,15 +59,6 @@ def can_fork(model: VisionLanguageModel) -> bool:
         and torch.get_num_threads() == 1
         and multiprocessing.parent_process() is None
     )
-
-
-def die_with_parent(parent: int) -> None:
-    """A killed run leaves no workers behind; Ctrl-C is the parent's to handle."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        # It died before it could be watched.
-        os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _do(batch: Any) -> Any:

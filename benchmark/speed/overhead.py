@@ -24,6 +24,7 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from benchmark.api import LossMethod
+from benchmark.core.environment import die_with_parent
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import Response, StepLog
 from benchmark.core.samples import Sample
@@ -33,7 +34,6 @@ from benchmark.cost.timeline import Span, Timeline
 from benchmark.data.pools import Pool
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.priming import prime_images
-from benchmark.engines.workers import die_with_parent
 from benchmark.progress import Advance, Reporter
 from benchmark.runner import RunRequest, Shared
 from benchmark.speed.bare import BARE, Turns, generate_bare, train_bare
