@@ -16,6 +16,7 @@ from transformers import LlavaNextProcessor, LlavaOnevisionProcessor
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from benchmark.core.roles import computed_in
 from benchmark.cost import memory
 from benchmark.cost.flops import image_flops
 from benchmark.cost.parameters import parts_of
@@ -24,6 +25,7 @@ from benchmark.models import load_card
 from benchmark.planning.checkpoint import described
 from benchmark.planning.sizes import ByRule
 from benchmark.planning.work import Model
+from benchmark.vlm import loading
 
 SHAPE = described(untrained_checkpoint()).shape()
 PARTS = parts_of("llava", SHAPE)
@@ -77,7 +79,7 @@ def test_what_autograd_keeps_is_as_reckoned(precision, tuning, dropout):
     batch = memory.Batch(n_sequences=n_sequences, n_tokens=n_tokens, n_predicted=0)
     reckoned = memory.kept_for_backward(
         SHAPE.language, [batch], tuning=tuning, rank=RANK, precision=precision,
-        mask_bytes=4 if dropout else 0,
+        computed=computed_in(precision, "cpu"), mask_bytes=4 if dropout else 0,
     )  # fmt: skip
     # The last norm, and inputs of the first layer that need no gradient, are a part in forty here.
     assert reckoned == pytest.approx(_saved(model, view), rel=0.04)
@@ -97,12 +99,40 @@ def test_what_gradient_checkpointing_keeps_is_as_reckoned(precision, tuning):
     n_sequences, n_tokens = view.input_ids_BT.shape
     batch = memory.Batch(n_sequences=n_sequences, n_tokens=n_tokens, n_predicted=0)
     how = {"tuning": tuning, "rank": RANK, "precision": precision}
+    how["computed"] = computed_in(precision, "cpu")
     reckoned = memory.kept_for_backward(SHAPE.language, [batch], recomputed=True, **how)
     one = SHAPE.language.model_copy(update={"layers": 1})
     reckoned -= memory.kept_for_backward(one, [batch], **how)
     # The last norm is no layer's: its states in fp32, one number of each, and normed ones.
     last = 4 * one.hidden + 4 + (4 * one.hidden if tuning == "full" else 0)
     assert reckoned + n_sequences * n_tokens * last == pytest.approx(_saved(model, view), rel=0.04)
+
+
+@pytest.mark.parametrize(("precision", "tuning"), [("nf4", "qlora"), ("int8", "lora_int8")])
+def test_over_rounded_weights_a_gpu_computes_in_bf16(precision, tuning, monkeypatch):
+    """Loaded as for a GPU, which is not here: on a CPU it is fp32."""
+    assert {computed_in(precision, device) for device in ("cuda", "cuda:1")} == {"bf16"}
+    assert computed_in(precision, "cpu") == "fp32"
+    monkeypatch.setattr(loading, "computed_in", lambda precision, _: computed_in(precision, "cuda"))
+    model = untrained(precision)
+    seeing = [
+        p for role in ("vision", "projector") for _, p in model.roles.parameters(model.hf, role)
+    ]
+    assert {p.dtype for p in [*seeing, model.roles.head.weight]} == {torch.bfloat16}
+    view = model.view([sample("zerupa"), sample("ditupu")], ["sorry, i can not help."] * 2)
+    n_sequences, n_tokens = view.input_ids_BT.shape
+    with torch.no_grad():
+        cached = model.hf(**model.inputs(view), use_cache=True).past_key_values
+    held = sum(t.nbytes for layer in cached.layers for t in (layer.keys, layer.values))
+    size: dict[str, Any] = {"n_sequences": n_sequences, "n_tokens": n_tokens}
+    assert memory.cache_bytes(SHAPE.language, computed="bf16", **size) == held
+    model.prepare({"language": tuning}, rank=RANK, alpha=8.0, dropout=0.0)
+    model.hf.train()
+    reckoned = memory.kept_for_backward(
+        SHAPE.language, [memory.Batch(n_predicted=0, **size)],
+        tuning=tuning, rank=RANK, precision=precision, computed="bf16",
+    )  # fmt: skip
+    assert reckoned == pytest.approx(_saved(model, view), rel=0.04)
 
 
 def test_what_is_trained_is_as_reckoned():
@@ -124,7 +154,7 @@ def test_what_is_trained_is_as_reckoned():
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_weights_take_what_is_reckoned(precision):
     held = sum(p.nbytes for p in untrained(precision).hf.parameters())
-    assert memory.weight_bytes(PARTS, precision) == held
+    assert memory.weight_bytes(PARTS, precision, computed=precision) == held
 
 
 @pytest.mark.parametrize("precision", ["int8", "nf4"])
@@ -137,7 +167,7 @@ def test_a_language_model_in_few_bits_takes_what_is_reckoned(precision):
         held += state.absmax.nbytes + state.state2.absmax.nbytes if state is not None else 0
         held += scales.nbytes if scales is not None else 0
     seeing = PARTS.vision.parameters + PARTS.projector.parameters
-    reckoned = memory.weight_bytes(PARTS, precision) - memory.UNQUANTISED_BYTES * seeing
+    reckoned = memory.weight_bytes(PARTS, precision, computed="fp32") - 4 * seeing
     # Blocks that are not full take as much as full ones.
     assert reckoned == pytest.approx(held, rel=0.002)
 
@@ -149,11 +179,11 @@ def test_memory_by_hand():
         memory.Batch(n_sequences=1, n_tokens=8, n_predicted=5, with_reference=True),
     ]
     # Kept: (3 x 4 + 5 x 8) x 10; made on the way for the larger one: 5 x (2 + 4) x 10.
-    assert memory.logits_bytes(10, views, "bf16") == 520 + 300
+    assert memory.logits_bytes(10, views, computed="bf16") == 520 + 300
     # Keys and values: 2 x layers x heads x size x 2 bytes, for 6 x 7 tokens.
     shape = SHAPE.language
     a_token = 2 * shape.layers * shape.kv_heads * shape.head_size * 2
-    held = memory.cache_bytes(shape, n_sequences=6, n_tokens=7, precision="bf16")
+    held = memory.cache_bytes(shape, n_sequences=6, n_tokens=7, computed="bf16")
     assert held == 42 * a_token
 
 

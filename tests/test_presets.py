@@ -15,6 +15,7 @@ from benchmark.core import registry
 from benchmark.core.config import build
 from benchmark.core.errors import UserError
 from benchmark.core.records import RunRecord
+from benchmark.core.roles import computed_in
 from benchmark.core.store import digest
 from benchmark.cost import memory
 from benchmark.cost.devices import gpu_named
@@ -22,7 +23,7 @@ from benchmark.cost.parameters import parts_of
 from benchmark.models import load_card
 from benchmark.presets import load_preset
 from benchmark.reproduce import as_recorded
-from benchmark.stages.resolve import RunRequest, resolve
+from benchmark.stages.resolve import RunRequest, resolve, settle
 
 PRESETS = sorted(registry.entries("preset"))
 SUITE = str(Path(__file__).parent / "suites" / "small-safety.yaml")
@@ -40,15 +41,20 @@ def _step_bytes(name: str, model: str, *, times: int) -> float:
     )  # fmt: skip
     views = [one, one, replace(one, with_reference=True)]
     how = {"tuning": preset.tuning, "rank": settings.lora_rank, "precision": preset.precision}
+    computed = computed_in(preset.precision, "cuda")
     own, gradients = memory.trained_bytes(parts, **how)
     return (
-        memory.weight_bytes(parts, preset.precision)
+        memory.weight_bytes(parts, preset.precision, computed=computed)
         + own
         + (1 + memory.N_MOMENTS) * gradients
         + memory.kept_for_backward(
-            shape.language, views, recomputed=preset.gradient_checkpointing, **how
+            shape.language,
+            views,
+            recomputed=preset.gradient_checkpointing,
+            computed=computed,
+            **how,
         )
-        + memory.logits_bytes(shape.language.vocabulary, views, preset.precision)
+        + memory.logits_bytes(shape.language.vocabulary, views, computed=computed)
     )
 
 
@@ -96,6 +102,15 @@ def test_a_run_without_a_preset_keeps_the_name_that_it_had_before_there_were_any
     assert run.run_id == digest(asked)[:16]
     other = resolve(replace(run.request, preset="safety-mirage", overrides=run.spec.config))
     assert other.run_id != run.run_id
+
+
+def test_what_a_gpu_computes_in_over_rounded_weights_is_on_record():
+    asked = RunRequest(method="npo", model="testbed-llava", preset="qlora-24gb", device="cuda")
+    assert settle(asked).spec.computed_in == "bf16"
+    there = settle(replace(asked, device="cpu")).spec
+    assert there.precision == "nf4" and "computed_in" not in there.model_dump(mode="json")
+    unrounded = settle(replace(asked, preset="lora-24gb")).spec
+    assert "computed_in" not in unrounded.model_dump(mode="json")
 
 
 def test_the_record_names_it_and_the_base_is_run_in_the_same_precision(tmp_path, capsys):

@@ -92,9 +92,10 @@ class Endpoint(Stored):
 
 class RunSpec(Stored):
     """All that a run was asked to do, defaults filled in. With an endpoint, `model` is the one that
-    it serves, and `precision` that of the local model which coherence is measured by. `remote_code`
-    names the classes in code of a checkpoint's own that were trusted to run, of its processor and
-    tokenizer too, the model's first."""
+    it serves, and `precision` that of the local model which coherence is measured by. `computed_in`
+    is what flows through rounded weights where that is not fp32. `remote_code` names the classes in
+    code of a checkpoint's own that were trusted to run, of its processor and tokenizer too, the
+    model's first."""
 
     method: str
     config: dict[str, JsonValue]
@@ -110,6 +111,7 @@ class RunSpec(Stored):
     # Left out where there is none, so that a run without them is called what it always was.
     preset: str | None = Field(default=None, exclude_if=lambda preset: preset is None)
     gradient_checkpointing: bool = Field(default=False, exclude_if=lambda on: not on)
+    computed_in: str | None = Field(default=None, exclude_if=lambda numbers: numbers is None)
     remote_code: str | None = Field(default=None, exclude_if=lambda code: code is None)
     endpoint: Endpoint | None = Field(default=None, exclude_if=lambda endpoint: endpoint is None)
 

@@ -17,3 +17,12 @@ ADAPTED_OVER: Mapping[Tuning, Precision] = {"lora_int8": "int8", "qlora": "nf4"}
 Start = Literal["target", "before_vision"]
 """Which checkpoint a method starts from: the target itself, or the one that it was made of before
 it learnt to look at pictures (safe in text, under a fresh projector)."""
+
+
+def computed_in(precision: str, device: str) -> str:
+    """What flows through a model of this precision, and the weights in it that are not rounded:
+    over rounded ones bf16, as QLoRA computes (Dettmers et al. 2023, arXiv:2305.14314, section 3);
+    fp32 on a CPU, where bf16 is slow."""
+    if precision not in ADAPTED_OVER.values():
+        return precision
+    return "fp32" if device == "cpu" else "bf16"

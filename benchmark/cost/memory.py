@@ -3,7 +3,8 @@
 What autograd keeps was derived from the layers as transformers and PEFT write them, one tensor
 after another, and equals what a hook on saved tensors counts on a small model
 (`tests/test_cost_formulas.py`). Not counted: what a backward pass needs for a moment, the
-allocator's fragments, the CUDA context.
+allocator's fragments, the CUDA context. `precision` is of the weights, `computed` of what flows
+through the model and of weights that are not rounded (`benchmark.core.roles.computed_in`).
 Letters: h hidden, q all queries of a layer, f feed-forward, r rank, e bytes of an activation.
 """
 
@@ -16,8 +17,6 @@ from benchmark.cost.parameters import Part, Parts
 from benchmark.models.shape import LanguageShape
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-# Our loader keeps in fp32 what it does not quantise (benchmark/vlm/loading.py).
-UNQUANTISED_BYTES = 4
 ADAPTER_BYTES = 4  # PEFT keeps adapters in fp32 (`autocast_adapter_dtype`).
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 """Double quantisation, Dettmers et al. 2023 (arXiv:2305.14314, section 3): one byte a block of 64
@@ -43,12 +42,7 @@ class Batch:
     with_reference: bool = False
 
 
-def activation_bytes(precision: str) -> int:
-    """Of one number that flows from layer to layer."""
-    return BYTES.get(precision, UNQUANTISED_BYTES)
-
-
-def weight_bytes(parts: Parts, precision: str) -> float:
+def weight_bytes(parts: Parts, precision: str, *, computed: str) -> float:
     """Of all parameters: the maps of the language layers have eight bits in int8 and four in nf4,
     nothing else."""
     if precision in BYTES:
@@ -58,7 +52,7 @@ def weight_bytes(parts: Parts, precision: str) -> float:
         rounded = float(sum(one.weights + one.outputs * one.n * INT8_SCALE_BYTES for one in maps))
     else:
         rounded = parts.layers.weights * NF4_BITS / 8
-    return rounded + (parts.parameters - parts.layers.weights) * UNQUANTISED_BYTES
+    return rounded + (parts.parameters - parts.layers.weights) * BYTES[computed]
 
 
 def adapter_parameters(layers: Part, rank: int) -> int:
@@ -82,6 +76,7 @@ def kept_for_backward(
     *,
     tuning: str,
     precision: str,
+    computed: str,
     rank: int = 0,
     mask_bytes: int = 0,
     recomputed: bool = False,
@@ -90,14 +85,14 @@ def kept_for_backward(
     added up before the one backward pass. Where adapters drop out inputs, `mask_bytes` is what
     remembers one of them: 1 on a GPU, 4 on a CPU; 0 where none is dropped. `recomputed` layers keep
     their inputs, and one of them everything, for the view that takes most."""
-    size = activation_bytes(precision)
+    size = BYTES[computed]
     a_token = _kept_by_a_token(shape, size=size)
     if tuning == "full":
         a_token += _kept_by_full(shape, size=size)
     else:
         a_token += _kept_by_adapters(shape, rank=rank, size=size, mask_bytes=mask_bytes)
-    if precision == "int8" and mask_bytes:
-        # Without dropout adapters have the same ones; attention's output is kept anyhow.
+    if precision == "int8" and (mask_bytes or size != ADAPTER_BYTES):
+        # Adapters that drop nothing of fp32 have the same ones; attention's output is kept anyhow.
         a_token += size * (_inputs_of_maps(shape) - shape.heads * shape.head_size)
     rows = [one.n_sequences * one.n_tokens for one in batches]
     # The mask is widened for every layer: one number a pair of places.
@@ -144,15 +139,15 @@ def _kept_by_adapters(shape: LanguageShape, *, rank: int, size: int, mask_bytes:
     return kept + size * q + ADAPTER_BYTES * inputs
 
 
-def logits_bytes(vocabulary: int, batches: Sequence[Batch], precision: str) -> float:
+def logits_bytes(vocabulary: int, batches: Sequence[Batch], *, computed: str) -> float:
     """Log-probabilities kept in fp32 for every predicted place, of the reference too; and of the
     largest view the logits that they are made from, as they are and in fp32."""
     kept = sum(one.n_predicted * (8 if one.with_reference else 4) for one in batches)
     largest = max((one.n_predicted for one in batches), default=0)
-    return float(vocabulary * (kept + largest * (activation_bytes(precision) + 4)))
+    return float(vocabulary * (kept + largest * (BYTES[computed] + 4)))
 
 
-def cache_bytes(shape: LanguageShape, *, n_sequences: int, n_tokens: int, precision: str) -> float:
+def cache_bytes(shape: LanguageShape, *, n_sequences: int, n_tokens: int, computed: str) -> float:
     """Keys and values of a batch that is being answered."""
-    a_token = 2 * shape.layers * shape.kv_heads * shape.head_size * activation_bytes(precision)
+    a_token = 2 * shape.layers * shape.kv_heads * shape.head_size * BYTES[computed]
     return float(n_sequences * n_tokens * a_token)

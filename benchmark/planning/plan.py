@@ -10,6 +10,7 @@ from benchmark.api import Method, TrainingConfig
 from benchmark.core import registry
 from benchmark.core.errors import UserError
 from benchmark.core.records import RunSpec
+from benchmark.core.roles import computed_in
 from benchmark.core.rows import BASE, split_row
 from benchmark.core.samples import Sample
 from benchmark.cost import memory
@@ -63,11 +64,11 @@ def plan(request: PlanRequest) -> Planned:
     asked = _asked(run, samples, model)
     judged = _judged(run, samples, model)
     n_runs = 1 if run.method.deterministic else len(request.seeds)
-    clock = request.clock.reading(run, weight_bytes=memory.weight_bytes(parts, run.spec.precision))
+    clock = request.clock.reading(run, weight_bytes=_weights(parts, run.spec))
     stages = _stages(trained, asked, judged, clock, n_runs=n_runs, base=run.entry.name == BASE)
     known = [stage.device_h for stage in stages if stage.device_h is not None]
     training_memory = _training_memory(phases, trained, shape, parts, spec=run.spec)
-    answering_memory = _answering_memory(asked, shape, parts, run.spec.precision)
+    answering_memory = _answering_memory(asked, shape, parts, run.spec)
     return Planned(
         method=run.spec.method,
         model=run.spec.model,
@@ -102,7 +103,7 @@ def _model(run: Run, shape: Shape, here: Described | None, request: PlanRequest)
     return Model(
         sizes=sizes,
         pictures=pictures,
-        bytes_a_number=memory.activation_bytes(run.spec.precision),
+        bytes_a_number=memory.BYTES[_computed(run.spec)],
         recomputes=run.spec.gradient_checkpointing,
     )
 
@@ -143,6 +144,14 @@ def _stages(
 # -- what it takes up ---------------------------------------------------------------------------
 
 
+def _computed(spec: RunSpec) -> str:
+    return computed_in(spec.precision, spec.device)
+
+
+def _weights(parts: Parts, spec: RunSpec) -> float:
+    return memory.weight_bytes(parts, spec.precision, computed=_computed(spec))
+
+
 def _language(phases: Sequence[PhaseAsked]) -> TrainingConfig | None:
     """The settings of the phase that trains the language model."""
     return next((one.config for one in phases if "language" in one.config.trains), None)
@@ -164,31 +173,34 @@ def _training_memory(
     own, gradients = memory.trained_bytes(parts, tuning=tuning, rank=rank, precision=precision)
     kept = memory.kept_for_backward(
         shape.language, trained.heaviest, tuning=tuning, rank=rank, precision=precision,
+        computed=_computed(spec),
         mask_bytes=0 if not config.lora_dropout else 4 if spec.device == "cpu" else 1,
         recomputed=spec.gradient_checkpointing,
     )  # fmt: skip
     states = trained.n_reference_states * shape.language.hidden
     return {
-        "weights": memory.weight_bytes(parts, precision),
+        "weights": _weights(parts, spec),
         "head as it was" if tuning == "full" else "adapter": own,
         "gradients": gradients,
         "optimiser states": memory.N_MOMENTS * gradients,
         "activations": kept,
-        "logits": memory.logits_bytes(shape.language.vocabulary, trained.heaviest, precision),
-        "states of the reference": float(states * memory.activation_bytes(precision)),
+        "logits": memory.logits_bytes(
+            shape.language.vocabulary, trained.heaviest, computed=_computed(spec)
+        ),
+        "states of the reference": float(states * memory.BYTES[_computed(spec)]),
     }
 
 
-def _answering_memory(asked: Work, shape: Shape, parts: Parts, precision: str) -> dict[str, float]:
+def _answering_memory(asked: Work, shape: Shape, parts: Parts, spec: RunSpec) -> dict[str, float]:
     (batch,) = asked.heaviest or (memory.Batch(n_sequences=0, n_tokens=0, n_predicted=0),)
     said = replace(batch, n_predicted=batch.n_sequences)
     return {
-        "weights": memory.weight_bytes(parts, precision),
+        "weights": _weights(parts, spec),
         "keys and values": memory.cache_bytes(
             shape.language,
-            n_sequences=batch.n_sequences, n_tokens=batch.n_tokens, precision=precision,
+            n_sequences=batch.n_sequences, n_tokens=batch.n_tokens, computed=_computed(spec),
         ),
-        "logits": memory.logits_bytes(shape.language.vocabulary, [said], precision),
+        "logits": memory.logits_bytes(shape.language.vocabulary, [said], computed=_computed(spec)),
     }  # fmt: skip
 
 

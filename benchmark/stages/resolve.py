@@ -17,7 +17,7 @@ from benchmark.core.config import build, merge, to_json
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import Endpoint, RunSpec, Selection
 from benchmark.core.registry import Entry
-from benchmark.core.roles import ADAPTED_OVER
+from benchmark.core.roles import ADAPTED_OVER, computed_in
 from benchmark.core.rows import DEFAULTS, marked, row_name, split_row
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
 from benchmark.data.images import ImageStore
@@ -157,7 +157,7 @@ def settle(request: RunRequest) -> Run:
     selection = _selection(chosen, request, row=row, entry=entry, model=model_card)
     return Run(
         request=request,
-        spec=spec,
+        spec=_noting_computed(spec),
         entry=entry,
         method=_construct(method_type, config, entry),
         suite=suite,
@@ -280,3 +280,11 @@ def precision_of(config: object, device: str, card: ModelCard) -> str:
         if tuning in ADAPTED_OVER:
             return ADAPTED_OVER[tuning]
     return "fp32" if device == "cpu" or card.model_organism else "bf16"
+
+
+def _noting_computed(spec: RunSpec) -> RunSpec:
+    """With what flows through rounded weights, where that is not fp32."""
+    computed = computed_in(spec.precision, spec.device)
+    if computed in (spec.precision, "fp32"):
+        return spec
+    return spec.model_copy(update={"computed_in": computed})

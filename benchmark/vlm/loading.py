@@ -15,6 +15,7 @@ from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from benchmark.core.errors import MissingError, UserError
+from benchmark.core.roles import computed_in
 from benchmark.core.store import digest_file
 from benchmark.cost.allocator import keep_freed_memory
 from benchmark.models.own_code import own_classes
@@ -25,7 +26,6 @@ from benchmark.vlm.processors import encoder_of
 from benchmark.vlm.roles import PATHS
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-QUANTISED = ("int8", "nf4")
 # Of any family: what a checkpoint lacks is not looked for.
 NOT_QUANTISED = [path for role in ("vision", "projector", "head") for path in PATHS[role]]
 # The commands that can be told so; searches, studies and pictures never run such code.
@@ -57,9 +57,10 @@ def _weights(folder: Path, *, precision: str, device: str, own_code: bool) -> An
     if (folder / ADAPTER_CONFIG).exists():
         # The library would put it over the weights without a word.
         raise UserError(f"an adapter lies beside its weights ({ADAPTER_CONFIG}): take it away")
-    options: dict = {"dtype": DTYPES.get(precision, torch.float32)}
-    if precision in QUANTISED:
-        options["quantization_config"] = _rounding(precision, device=device)
+    dtype = DTYPES[computed_in(precision, device)]
+    options: dict = {"dtype": dtype}
+    if precision not in DTYPES:
+        options["quantization_config"] = _rounding(precision, dtype=dtype)
     hf, found = AutoModelForImageTextToText.from_pretrained(
         folder, local_files_only=True, trust_remote_code=own_code, device_map={"": device},
         output_loading_info=True, ignore_mismatched_sizes=True, **options,
@@ -80,7 +81,7 @@ def takes_own_code(folder: Path, *, trusted: bool) -> bool:
     return bool(needed)
 
 
-def _rounding(precision: str, *, device: str) -> BitsAndBytesConfig:
+def _rounding(precision: str, *, dtype: torch.dtype) -> BitsAndBytesConfig:
     """How the language model's layers are rounded: LLM.int8 (Dettmers et al. 2022,
     arXiv:2208.07339) with its own threshold for outliers, or NF4 with double quantisation."""
     if precision == "int8":
@@ -91,7 +92,7 @@ def _rounding(precision: str, *, device: str) -> BitsAndBytesConfig:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.float32 if device == "cpu" else torch.bfloat16,
+        bnb_4bit_compute_dtype=dtype,
         llm_int8_skip_modules=NOT_QUANTISED,
     )
 
@@ -124,8 +125,8 @@ def load_model(
     """Load model and processor from a checkpoint folder, in evaluation mode, nothing trainable.
 
     `precision` is fp32, bf16, fp16, int8 or nf4 (in the last two only the layers of the language
-    model have 8 or 4 bits). What was encoded and projected with these very weights before is taken
-    from `perceptions`, which is added to.
+    model have 8 or 4 bits; `computed_in` says what the rest has). What was encoded and projected
+    with these very weights before is taken from `perceptions`, which is added to.
 
     Raises `MissingError` when the folder is not there and `UserError` when it is no
     vision-language checkpoint, or takes code of its own that is not trusted.
