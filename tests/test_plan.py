@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from live_models import untrained_checkpoint
+import torch
+from live_models import sample, untrained_checkpoint
 from tiny_families import checkpoint_of
 
 from benchmark.cli import main
-from benchmark.core.records import RunRecord
+from benchmark.core.records import Response, RunRecord
+from benchmark.core.samples import Sample
+from benchmark.engines.plan import plan_batches
+from benchmark.planning.answers import Asking
+from benchmark.planning.room import room
+from benchmark.planning.work import Model
+from benchmark.stages.answers import Answers
 
 SUITE = str(Path(__file__).parent / "suites" / "small-safety.yaml")
 KINDS = ("text", "image", "answer")
@@ -131,13 +140,120 @@ def test_a_preset_brings_its_gpu_and_a_method_may_train_nothing(capsys):
     assert any("one pass each" in note for note in planned["notes"])
 
 
-def test_words_fit_80_columns(capsys, monkeypatch):
+def test_answering_falls_back_to_what_fits_and_training_says_what_takes_less(capsys):
+    here = ["--model", "llava-1.5-7b", "--preset", "lora-24gb", "--method", "multimodal_unlearning"]
+    planned = _planned(capsys, *here, "--set", "micro_batch=16 steps=2")
+    asked, has = planned["answering"], planned["device"]["memory_bytes"]
+    assert asked["batch_size"] == 64 and asked["whole_bytes"] > has
+    assert asked["falls_back_to"] == 16
+    assert (
+        sum(one["size"] * one["n"] for one in asked["batches"])
+        == (_stage(planned, "original: generate")["n_samples"])
+    )
+    assert planned["answering_room"]["verdict"] == "fits"
+    assert planned["answering_room"]["needed_bytes"] == sum(planned["answering_memory"].values())
+    assert planned["training_room"]["verdict"] == "does not fit" and planned["fits"] is False
+    assert planned["remedies"] == [
+        "a micro_batch of fewer samples than 16",
+        "adapters over rounded weights (trains.language=lora_int8 or qlora)",
+    ], "gradients are checkpointed already"
+    (reserve,) = (line for line in planned["assumptions"] if "in reserve" in line)
+    assert "1.4 GiB for driver and CUDA context" in reserve
+
+
+class _Crowded:
+    """An engine whose memory holds only so many tokens at once."""
+
+    def __init__(self, *, n_tokens: int) -> None:
+        self.n_tokens = n_tokens
+
+    def plan(self, samples: Sequence[Sample], *, batch_size: int) -> list[list[Sample]]:
+        return plan_batches(samples, batch_size=batch_size, length_of=_length)
+
+    def prime(self, samples: Sequence[Sample]) -> None:
+        pass
+
+    def answers(self, batches: Sequence[Sequence[Sample]]) -> Iterator[list[Response]]:
+        for batch in batches:
+            if len(batch) * max(map(_length, batch)) > self.n_tokens:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            yield [
+                Response(sample_id=one.id, text="", n_prompt_tokens=1, n_answer_tokens=0)
+                for one in batch
+            ]
+
+
+def _length(sample: Sample) -> int:
+    return len(sample.prompt)
+
+
+def test_batches_are_halved_in_the_plan_as_in_a_run(tmp_path):
+    samples = [sample("z" * n) for n in range(1, 60)]
+    engine: Any = _Crowded(n_tokens=300)
+    asked = Answers(tmp_path).ask(
+        engine, samples, batch_size=16, stored=lambda: None, note=lambda _: None
+    )
+    asking = Asking(
+        batch_size=16,
+        max_new_tokens=0,
+        takes=lambda batch: batch.n_sequences * batch.n_tokens,
+        room=lambda needed: needed <= 300,
+    )
+    planned, size = asking.batches(samples, cast(Model, SimpleNamespace(prompt=_length)))
+    assert planned == asked and len({len(batch) for batch in planned}) > 2
+    assert size == 4
+
+
+@pytest.mark.parametrize(
+    ("needed", "verdict"),
+    [(21.5, "fits"), (21.6, "tight"), (23.9, "tight"), (24.1, "does not fit")],
+)
+def test_a_reserve_is_kept_of_what_a_gpu_has(needed, verdict):
+    """Of 24 GiB: 1.05 x 21.5 + 1.4 = 23.975."""
+    found = room(needed * 2**30, 24 * 2**30)
+    assert found is not None and found.verdict == verdict
+    assert found.spare_bytes == pytest.approx((24 - needed) * 2**30)
+    assert room(needed, None) is None
+
+
+def test_what_pictures_come_to_is_said_where_their_size_matters(capsys):
+    """64 pixels make 2 x 2 tokens of 28, and 336 make 12 x 12."""
+    here = ["--preset", "lora-24gb", "--method", "textual_sft+steps=1", "--limit", "4"]
+    said = {
+        model: [
+            line
+            for line in _planned(capsys, "--model", model, *here)["assumptions"]
+            if "pixels" in line
+        ]
+        for model in ("qwen2.5-vl-7b", "llava-1.5-7b")
+    }
+    assert said["qwen2.5-vl-7b"] == [
+        "the suite's pictures have 64 x 64 pixels, 4 visual tokens each; one of 336 x 336 takes 144"
+    ]
+    assert said["llava-1.5-7b"] == []
+
+
+def test_words_fit_80_columns_and_say_what_two_plans_are_compared_by(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    asked = ["--suite", SUITE, "--model", "qwen3-vl-8b", "--method", "textual_sft"]
+    asked = ["--suite", SUITE, "--model", "qwen3-vl-8b", "--method", "multimodal_sft"]
     assert main(["plan", *asked, "--preset", "lora-80gb", "--set", "steps=2 batch_size=8"]) == 0
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 80
-    assert "memory of a training step" in said and "GPU-hours" in said
+    words = " ".join(said.split())
+    for part in (
+        "memory training, a step answering", "GPU-hours", "FLOP",
+        "training: 2 steps of 8 samples of each pool, 2 at a time (micro-batch); ", " epochs)",
+        " image + ", " % image and ", " times its words alone",
+        "A100 has 80.00 GiB", "training: fits, ", "answering, batches of ", ": fits, ",
+    ):  # fmt: skip
+        assert part in words, part
+
+
+def test_what_is_not_known_is_said_before_anything_is_reckoned(capsys):
+    for option in (["--gpu", "a100"], ["--model", "llava-1.5-8b"], ["--suite", "safty"]):
+        assert main(["plan", "--method", "npo", *option]) == 2
+        said = capsys.readouterr().err
+        assert "reckoning" not in said and said.startswith("error: unknown "), said
 
 
 def test_mistakes_are_one_line(refused):

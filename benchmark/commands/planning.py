@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -33,12 +33,6 @@ from benchmark.commands.running import (
 from benchmark.core.errors import UserError
 from benchmark.core.store import check_writable
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
-    from benchmark.planning.planned import Planned, PlannedStage
-
-WIDTH = 80
 GpuOption = Annotated[
     str | None,
     typer.Option(
@@ -98,8 +92,8 @@ def plan(
     numbers, overrides = read_seeds(seeds), read_overrides(settings, config)
     check_preset(preset, names)
     _check_numbers(peak_tflops=peak_tflops, characters=characters_per_token, mfu=mfu)
-    gpu = gpu or _gpu_of(preset)
-    target = read_model(model, suite=suite)
+    target, gpu = read_model(model, suite=suite), gpu or _gpu_of(preset)
+    _check_known(suite=suite, model=target, gpu=gpu)
     root = results_at(results).root
     check_writable(root)
     say(f"{names[0]} on {target}, suite {suite}; reckoning ...")
@@ -108,6 +102,7 @@ def plan(
     from benchmark.planning.hours import Clock
     from benchmark.planning.plan import CHARACTERS_PER_TOKEN, PlanRequest
     from benchmark.planning.plan import plan as planned
+    from benchmark.planning.words import draw
     from benchmark.stages.resolve import RunRequest, device_of
 
     where = "cuda" if gpu is not None else device_of(device)
@@ -116,16 +111,12 @@ def plan(
         overrides=overrides, preset=preset, tuned=not defaults, device=where, results=root,
         gradient_checkpointing=gradient_checkpointing,
     )  # fmt: skip
-    peak = 1e12 * peak_tflops if peak_tflops is not None else None
+    clock = Clock(device=where, gpu=gpu, peak_flops=peak_tflops and 1e12 * peak_tflops, mfu=mfu)
+    characters = characters_per_token or CHARACTERS_PER_TOKEN
     found = planned(
-        PlanRequest(
-            run=run,
-            seeds=numbers,
-            clock=Clock(device=where, gpu=gpu, peak_flops=peak, mfu=mfu),
-            characters_per_token=characters_per_token or CHARACTERS_PER_TOKEN,
-        )
+        PlanRequest(run=run, seeds=numbers, clock=clock, characters_per_token=characters)
     )
-    report("plan", found, drawn(_print), as_json=as_json)
+    report("plan", found, drawn(draw), as_json=as_json)
     return 0
 
 
@@ -141,106 +132,19 @@ def _check_numbers(
         raise UserError(f"--mfu '{mfu:g}': expected a share, above 0 and at most 1")
 
 
+def _check_known(*, suite: str, model: str, gpu: str | None) -> None:
+    """Before anything slow is imported: is it all there?"""
+    from benchmark.cost.devices import gpu_named
+    from benchmark.models import load_card
+    from benchmark.suites import load_suite
+
+    load_suite(suite)
+    load_card(model)
+    if gpu is not None:
+        gpu_named(gpu)
+
+
 def _gpu_of(preset: str | None) -> str | None:
     from benchmark.presets import load_preset
 
     return load_preset(preset).gpu if preset is not None else None
-
-
-# -- in words -----------------------------------------------------------------------------------
-
-
-def _print(console: Console, found: Planned) -> None:
-    from rich.text import Text
-
-    preset = f", preset {found.preset}" if found.preset else ""
-    console.print(Text(f"{found.method} on {found.model}, suite {found.suite}{preset}"))
-    tuning = ", ".join(f"{role} {how}" for role, how in found.tuning.items()) or "nothing"
-    seeds = "1 seed" if found.n_seeds == 1 else f"{found.n_seeds} seeds"
-    how = ", gradient checkpointing" if found.gradient_checkpointing else ""
-    console.print(Text(f"weights in {found.precision}; trained: {tuning}{how}; {seeds}"))
-    counted = (f"{name} {_number(n)}" for name, n in found.parameters.items())
-    console.print(Text(f"parameters: {', '.join(counted)}"))
-    for title, parts in (
-        ("memory of a training step", found.training_memory),
-        ("memory of answering", found.answering_memory),
-        ("disk", found.disk),
-    ):
-        if parts:
-            console.print(Text(f"\n{title}: {_bytes(sum(parts.values()))}"))
-            console.print(_parts(parts))
-    console.print(_room(found))
-    console.print(_stages(found))
-    _tell(console, "assumed", found.assumptions)
-    _tell(console, "note", found.notes)
-
-
-def _parts(parts: dict[str, float]) -> RenderableType:
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
-    table.add_column(width=28)
-    table.add_column(justify="right", width=12)
-    for name, n_bytes in parts.items():
-        table.add_row(name, _bytes(n_bytes))
-    return table
-
-
-def _room(found: Planned) -> RenderableType:
-    from rich.text import Text
-
-    if found.fits is None or found.device.memory_bytes is None:
-        return Text("")
-    has = _bytes(found.device.memory_bytes)
-    fits = "fits" if found.fits else "DOES NOT FIT"
-    return Text(f"{fits} on {found.device.name}, which has {has}\n")
-
-
-def _stages(found: Planned) -> RenderableType:
-    from rich.table import Table
-
-    hours = "GPU-hours" if found.device.unit == "gpu" else "core-hours"
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), width=WIDTH)
-    table.add_column("stage", ratio=1)
-    for title in ("steps", "samples", "text", "image", "answer", "FLOP", hours):
-        table.add_column(title, justify="right", no_wrap=True)
-    for stage in found.stages:
-        table.add_row(
-            stage.name,
-            *(_number(n) for n in (stage.n_steps, stage.n_samples)),
-            *(_number(n) for n in (stage.n_text_tokens, stage.n_image_tokens)),
-            *(_number(n) for n in (stage.n_answer_tokens, stage.flops)),
-            _hours(stage),
-        )
-    total = f"{found.device_h:.2g}" if found.device_h is not None else "n/a"
-    table.add_row("all", *[""] * 6, total)
-    return table
-
-
-def _tell(console: Console, title: str, lines: list[str]) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
-    for line in lines:
-        console.print(Padding(Text(f"{title}: {line}"), (0, 0)), width=WIDTH)
-
-
-def _hours(stage: PlannedStage) -> str:
-    if stage.device_h is None:
-        return "n/a"
-    mark = "*" if stage.how == "measured" else ""
-    return f"{stage.device_h:.2g}{mark}"
-
-
-def _number(value: float | None) -> str:
-    """Three digits and a letter."""
-    if value is None:
-        return "-"
-    for size, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
-
-
-def _bytes(value: float) -> str:
-    return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.2f} MiB"

@@ -1,6 +1,8 @@
 """Devices that a plan can be made for without having one, by their makers' data sheets.
 
 Peaks are of dense bf16 products that add up in fp32: what the data sheets call without sparsity.
+Memory is what the driver calls the total (nvidia-smi), in MiB, not the round figure of the sheet,
+which is in GB for one GPU and in GiB for the other.
 """
 
 from __future__ import annotations
@@ -21,26 +23,26 @@ class Gpu:
     source: str
 
 
-_GIB = 2**30
+_MIB = 2**20
 GPUS: dict[str, Gpu] = {
     "rtx-3090": Gpu(
-        peak_flops=71e12, bytes_a_second=936e9, memory_bytes=24 * _GIB, known_as="RTX 3090",
+        peak_flops=71e12, bytes_a_second=936e9, memory_bytes=24576 * _MIB, known_as="RTX 3090",
         source="NVIDIA Ampere GA102 whitepaper, table 9",
     ),
     "rtx-4090": Gpu(
-        peak_flops=165.2e12, bytes_a_second=1008e9, memory_bytes=24 * _GIB, known_as="RTX 4090",
+        peak_flops=165.2e12, bytes_a_second=1008e9, memory_bytes=24564 * _MIB, known_as="RTX 4090",
         source="NVIDIA Ada whitepaper, table 2",
     ),
     "a100-80gb": Gpu(
-        peak_flops=312e12, bytes_a_second=2039e9, memory_bytes=80 * _GIB, known_as="A100",
+        peak_flops=312e12, bytes_a_second=2039e9, memory_bytes=81920 * _MIB, known_as="A100",
         source="NVIDIA A100 data sheet, 80 GB SXM",
     ),
     "h100-80gb": Gpu(
-        peak_flops=989.4e12, bytes_a_second=3350e9, memory_bytes=80 * _GIB, known_as="H100",
+        peak_flops=989.4e12, bytes_a_second=3350e9, memory_bytes=81559 * _MIB, known_as="H100",
         source="NVIDIA H100 data sheet, SXM",
     ),
     "h200": Gpu(
-        peak_flops=989.4e12, bytes_a_second=4800e9, memory_bytes=141 * 10**9, known_as="H200",
+        peak_flops=989.4e12, bytes_a_second=4800e9, memory_bytes=143771 * _MIB, known_as="H200",
         source="NVIDIA H200 data sheet, SXM",
     ),
 }  # fmt: skip

@@ -151,3 +151,10 @@ def cache_bytes(shape: LanguageShape, *, n_sequences: int, n_tokens: int, comput
     """Keys and values of a batch that is being answered."""
     a_token = 2 * shape.layers * shape.kv_heads * shape.head_size * BYTES[computed]
     return float(n_sequences * n_tokens * a_token)
+
+
+def reading_bytes(shape: LanguageShape, *, n_sequences: int, n_tokens: int, computed: str) -> float:
+    """What a layer holds at once while it reads the prompts of a batch: states and normed ones, and
+    of its feed-forward the gate, what goes through it, and their product."""
+    a_token = (2 * shape.hidden + 3 * shape.feed_forward) * BYTES[computed]
+    return float(n_sequences * n_tokens * a_token)

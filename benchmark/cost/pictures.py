@@ -7,6 +7,7 @@ a test asks the whole processors.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,9 @@ from benchmark.models.shape import Family, Shape, VisionShape
 PADDED_TO = 8
 """Places of a tile, of which Llama 3.2's tower makes a multiple of this
 (transformers, `MllamaVisionModel.forward`)."""
+
+NATURAL = 336
+"""Pixels of a side, for comparison: what LLaVA-1.5 scales any picture to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,7 @@ class Pictures:
     family: Family
     shape: Shape
     _known: dict[str, Seen] = field(default_factory=dict)
+    _sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def seen(self, image: ImageFile) -> Seen:
         """One of them, read once; `UserError` where it cannot be."""
@@ -69,7 +74,31 @@ class Pictures:
                 width, height = picture.size
         except OSError as error:
             raise UserError(f"image {image.path} cannot be read: {error}") from None
+        self._sizes[image.sha256] = width, height
+        return self.of_size(width, height)
+
+    def of_size(self, width: int, height: int) -> Seen:
+        """What becomes of any picture of so many pixels."""
         return seen(self.family, self.shape.vision, width=width, height=height)
+
+    def depending_on_size(self, images: Iterable[ImageFile]) -> list[str]:
+        """In words, what most of these pictures come to and what a natural one would; nothing where
+        the two are the same."""
+        seen_at: Counter[tuple[int, int]] = Counter()
+        for image in images:
+            self.seen(image)
+            seen_at[self._sizes[image.sha256]] += 1
+        if not seen_at:
+            return []
+        (width, height), n = seen_at.most_common(1)[0]
+        here, natural = self.of_size(width, height).visual, self.of_size(NATURAL, NATURAL).visual
+        if here == natural:
+            return []
+        most = "" if n == seen_at.total() else "most of "
+        return [
+            f"{most}the suite's pictures have {width} x {height} pixels, {here} visual tokens "
+            f"each; one of {NATURAL} x {NATURAL} takes {natural}"
+        ]
 
 
 def seen(family: Family, vision: VisionShape, *, width: int, height: int) -> Seen:

@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from benchmark.core.samples import Sample
 from benchmark.cost.flops import words_flops
 from benchmark.cost.memory import Batch
-from benchmark.engines.plan import plan_batches
-from benchmark.planning.work import Model, Work, forward, weight
+from benchmark.engines.plan import halved, plan_batches
+from benchmark.planning.work import Model, Work, forward
 
 
-def answering(
-    samples: Sequence[Sample], model: Model, *, batch_size: int, max_new_tokens: int
-) -> Work:
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How a model is asked: `takes` are the bytes of a batch, beside which there is `room` enough
+    for more (None where the device's memory is not known)."""
+
+    batch_size: int
+    max_new_tokens: int
+    takes: Callable[[Batch], float]
+    room: Callable[[float], bool] | None = None
+
+    def batches(self, samples: Sequence[Sample], model: Model) -> tuple[list[list[Sample]], int]:
+        """The engine's plan and the size of its last whole batches: from the first that does not
+        fit on in halves, as often as it takes, as a stage goes on where memory runs out
+        (`benchmark/stages/answers.py`). A single sample is asked anyhow."""
+        plan = plan_batches(samples, batch_size=self.batch_size, length_of=model.prompt)
+        size = self.batch_size
+        while (after := self._first_too_large(plan, model)) is not None:
+            plan, size = halved(plan, after=after), (size + 1) // 2
+        return plan, size
+
+    def size(self, batch: Sequence[Sample], model: Model) -> Batch:
+        """Padded to its longest, with all that is said."""
+        n_tokens = max(map(model.prompt, batch)) + self.max_new_tokens
+        return Batch(n_sequences=len(batch), n_tokens=n_tokens, n_predicted=len(batch))
+
+    def whole_bytes(self, samples: Sequence[Sample], model: Model) -> float:
+        """Of the largest batch, were there room for any."""
+        plan = plan_batches(samples, batch_size=self.batch_size, length_of=model.prompt)
+        return max((self.takes(self.size(batch, model)) for batch in plan), default=0.0)
+
+    def _first_too_large(self, plan: Sequence[Sequence[Sample]], model: Model) -> int | None:
+        if self.room is None:
+            return None
+        for index, batch in enumerate(plan):
+            if not self.room(self.takes(self.size(batch, model))):
+                return index if len(batch) > 1 else None
+        return None
+
+
+def answering(samples: Sequence[Sample], model: Model, asking: Asking) -> Work:
     """Every sample asked once, each answer as long as the limit lets it be."""
-    done = Work(n_samples=len(samples))
-    for batch in plan_batches(samples, batch_size=batch_size, length_of=model.prompt):
+    done, max_new_tokens = Work(n_samples=len(samples)), asking.max_new_tokens
+    plan, done.falls_back_to = asking.batches(samples, model)
+    for batch in plan:
         rows = [model.prompt(sample) for sample in batch]
-        size = Batch(n_sequences=len(rows), n_tokens=max(rows) + max_new_tokens, n_predicted=0)
-        done.heaviest = max(done.heaviest, (size,), key=weight)
+        size = asking.size(batch, model)
+        done.heaviest = max(done.heaviest, (size,), key=lambda some: sum(map(asking.takes, some)))
+        done.batches[len(batch)] += 1
         done.n_steps += max_new_tokens
         done.n_tokens += sum(rows)
         done.n_image_tokens += sum(map(model.image_tokens, batch))

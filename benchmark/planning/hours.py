@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from benchmark.core.environment import processor_name
 from benchmark.cost.clock import DeviceUnit, device_unit
-from benchmark.cost.devices import gpu_called, gpu_named
+from benchmark.cost.devices import Gpu, gpu_called, gpu_named
 from benchmark.planning.measured import Rates, rates_of
 from benchmark.planning.planned import How, PlannedDevice, PlannedStage
+from benchmark.planning.room import reserve_in_words
 from benchmark.planning.work import Work
 from benchmark.stages.resolve import Run
 
@@ -46,7 +47,7 @@ class Clock:
             name=name,
             peak_flops=self.peak_flops or (sheet.peak_flops if sheet else None),
             bytes_a_second=sheet.bytes_a_second if sheet else None,
-            memory_bytes=sheet.memory_bytes if sheet else None,
+            memory_bytes=self._memory_bytes(unit, sheet),
             mfu=self.mfu or MFU,
             n_records=rates.n_records,
         )
@@ -55,6 +56,14 @@ class Clock:
             device=device, rates=rates, weight_bytes=weight_bytes, peak_source=source,
             mfu_source="given" if self.mfu else MFU_SOURCE,
         )  # fmt: skip
+
+    def _memory_bytes(self, unit: DeviceUnit, sheet: Gpu | None) -> int | None:
+        """Of a GPU by name as it is known of the kind, of one that is here as it is."""
+        if unit == "cpu-core" or self.gpu is not None:
+            return sheet.memory_bytes if sheet else None
+        import torch
+
+        return int(torch.cuda.get_device_properties(self.device).total_memory)
 
     def _name(self, unit: DeviceUnit) -> str:
         if self.gpu is not None:
@@ -78,11 +87,11 @@ class Hours:
 
     @property
     def assumptions(self) -> list[str]:
-        """What hours rest on, in words."""
-        found = []
+        """What verdicts and hours rest on, in words."""
+        found = [] if self.device.memory_bytes is None else [reserve_in_words()]
         if self.rates.n_records:
             found.append(
-                f"measured: medians over {self.rates.n_records} runs of this model on "
+                f"measured (*): medians over {self.rates.n_records} runs of this model on "
                 f"{self.device.name}"
             )
         if self.device.peak_flops is None:
@@ -101,12 +110,6 @@ class Hours:
                 f"{self.device.bytes_a_second / 1e9:g} GB/s, if that takes longer"
             )
         return found
-
-    def fits(self, n_bytes: float) -> bool | None:
-        """In the device's memory, if that is known."""
-        if self.device.memory_bytes is None:
-            return None
-        return n_bytes <= self.device.memory_bytes
 
     def train(self, work: Work, *, n_runs: int) -> PlannedStage:
         """By operations, else by tokens."""

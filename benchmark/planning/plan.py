@@ -9,26 +9,30 @@ from typing import Any
 from benchmark.api import Method, TrainingConfig
 from benchmark.core import registry
 from benchmark.core.errors import UserError
-from benchmark.core.records import RunSpec
+from benchmark.core.records import BatchCount
 from benchmark.core.roles import computed_in
 from benchmark.core.rows import BASE, split_row
 from benchmark.core.samples import Sample
-from benchmark.cost import memory
-from benchmark.cost.parameters import Parts, parts_of
+from benchmark.cost.memory import BYTES, Batch
+from benchmark.cost.parameters import parts_of
 from benchmark.cost.pictures import Pictures
 from benchmark.data.pools import Pool, load_pool
 from benchmark.models.shape import Shape
-from benchmark.planning.answers import answering, reading
+from benchmark.planning.answers import Asking, answering, reading
 from benchmark.planning.checkpoint import Described, described, shape_of_card
 from benchmark.planning.hours import Clock, Hours
-from benchmark.planning.planned import Planned, PlannedStage
-from benchmark.planning.rehearsed import PhaseAsked, rehearse
+from benchmark.planning.planned import Planned, PlannedAnswering, PlannedRoom, PlannedStage
+from benchmark.planning.rehearsed import rehearse
+from benchmark.planning.room import room
 from benchmark.planning.sizes import ByProcessor, ByRule
-from benchmark.planning.work import Model, Work, training
+from benchmark.planning.storage import Storage
+from benchmark.planning.training import training
+from benchmark.planning.work import Model, Work
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, settle
 from benchmark.stages.samples import evaluation_samples
+from benchmark.stages.shortage import remedies
 from benchmark.suites import check_fits
 
 CHARACTERS_PER_TOKEN = 4.0
@@ -56,19 +60,23 @@ def plan(request: PlanRequest) -> Planned:
     shape = here.shape() if here is not None else shape_of_card(card)
     parts = parts_of(card.known_family, shape)
     model = _model(run, shape, here, request)
-    pools = load_pools(run)
     plugin, _ = split_row(request.run.method)
     phases = rehearse(plugin, run.method.config)
-    trained = training(phases, pools, model, seed=run.effective_seed)
+    trained = training(phases, load_pools(run), model, seed=run.effective_seed)
+    storage = Storage(phases=phases, shape=shape, parts=parts, spec=run.spec)
+    clock = request.clock.reading(run, weight_bytes=storage.weights)
+    asking = _asking(run, storage, clock.device.memory_bytes)
     samples = evaluation_samples(run.evaluation, images=run.images, limit=run.spec.limit)
-    asked = _asked(run, samples, model)
-    judged = _judged(run, samples, model)
+    asked = answering(samples, model, asking)
+    judged = _judged(run, samples, model, asking)
     n_runs = 1 if run.method.deterministic else len(request.seeds)
-    clock = request.clock.reading(run, weight_bytes=_weights(parts, run.spec))
     stages = _stages(trained, asked, judged, clock, n_runs=n_runs, base=run.entry.name == BASE)
     known = [stage.device_h for stage in stages if stage.device_h is not None]
-    training_memory = _training_memory(phases, trained, shape, parts, spec=run.spec)
-    answering_memory = _answering_memory(asked, shape, parts, run.spec)
+    training_memory, answering_memory = storage.training(trained), _answering(asked, storage)
+    rooms = [
+        room(sum(memory.values()), clock.device.memory_bytes) if memory else None
+        for memory in (training_memory, answering_memory)
+    ]
     return Planned(
         method=run.spec.method,
         model=run.spec.model,
@@ -77,19 +85,30 @@ def plan(request: PlanRequest) -> Planned:
         n_seeds=n_runs,
         modality=_training_config(run, "modality"),
         precision=run.spec.precision,
+        computed_in=storage.computed,
         gradient_checkpointing=run.spec.gradient_checkpointing,
         tuning=_tuning(run),
-        parameters=_parameters(phases, parts),
+        parameters=storage.parameters(),
         device=clock.device,
+        training=trained.phases,
         training_memory=training_memory,
+        training_room=rooms[0],
+        remedies=list(remedies(run.spec)) if training_memory else [],
+        answering=_in_batches(asked, asking, samples, model),
         answering_memory=answering_memory,
-        fits=clock.fits(max(sum(training_memory.values()), sum(answering_memory.values()))),
-        disk=_disk(phases, parts, run, n_runs=n_runs),
+        answering_room=rooms[1],
+        fits=_all_fit(rooms),
+        disk=storage.disk(card, n_runs=n_runs),
         stages=stages,
         device_h=sum(known) if len(known) == len(stages) else None,
-        assumptions=[*_size_assumptions(run, request), *clock.assumptions],
-        notes=_notes(run, phases, trained),
+        assumptions=[*_size_assumptions(run, request, samples, model), *clock.assumptions],
+        notes=_notes(run, trained),
     )
+
+
+def _all_fit(rooms: Sequence[PlannedRoom | None]) -> bool | None:
+    known = [one.verdict for one in rooms if one is not None]
+    return "does not fit" not in known if known else None
 
 
 # -- what goes through the model ----------------------------------------------------------------
@@ -103,25 +122,51 @@ def _model(run: Run, shape: Shape, here: Described | None, request: PlanRequest)
     return Model(
         sizes=sizes,
         pictures=pictures,
-        bytes_a_number=memory.BYTES[_computed(run.spec)],
+        bytes_a_number=BYTES[computed_in(run.spec.precision, run.spec.device)],
         recomputes=run.spec.gradient_checkpointing,
     )
 
 
-def _asked(run: Run, samples: Sequence[Sample], model: Model) -> Work:
-    return answering(
-        samples, model, batch_size=run.spec.batch_size, max_new_tokens=run.spec.max_new_tokens
+def _asking(run: Run, storage: Storage, memory_bytes: int | None) -> Asking:
+    """As the run asks, in batches that the device can hold where its memory is known."""
+
+    def fits(needed: float) -> bool:
+        found = room(needed, memory_bytes)
+        return found is None or found.verdict == "fits"
+
+    return Asking(
+        batch_size=run.spec.batch_size,
+        max_new_tokens=run.spec.max_new_tokens,
+        takes=lambda batch: sum(storage.answering(batch).values()),
+        room=fits if memory_bytes is not None else None,
     )
 
 
-def _judged(run: Run, samples: Sequence[Sample], model: Model) -> Work:
+def _in_batches(
+    asked: Work, asking: Asking, samples: Sequence[Sample], model: Model
+) -> PlannedAnswering:
+    sizes = sorted(asked.batches.items(), reverse=True)
+    return PlannedAnswering(
+        batch_size=asking.batch_size,
+        falls_back_to=asked.falls_back_to,
+        whole_bytes=asking.whole_bytes(samples, model),
+        batches=[BatchCount(size=size, n=n) for size, n in sizes],
+    )
+
+
+def _answering(asked: Work, storage: Storage) -> dict[str, float]:
+    (batch,) = asked.heaviest or (Batch(n_sequences=0, n_tokens=0, n_predicted=0),)
+    return storage.answering(batch)
+
+
+def _judged(run: Run, samples: Sequence[Sample], model: Model, asking: Asking) -> Work:
     """Coherence: perplexities of answers to harmless prompts, and the bar, for which the untouched
     model answers the validation pool and reads its own answers. Each run is charged for it."""
     pool: Pool = load_pool(run.suite, "validation", "keep", "both", images=run.images)
     limit = run.spec.max_new_tokens
     purposes = registry.load("judge", COHERENCE).purposes
     harmless = [sample for sample in samples if sample.purpose in purposes]
-    bar = _asked(run, pool.samples, model)
+    bar = answering(pool.samples, model, asking)
     works = [bar, *(reading(one, model, n_answer=limit) for one in (harmless, pool.samples))]
     done = replace(bar, n_samples=len(samples), heaviest=())
     for name in ("n_tokens", "n_image_tokens", "n_answer_tokens", "flops"):
@@ -141,100 +186,6 @@ def _stages(
     return stages
 
 
-# -- what it takes up ---------------------------------------------------------------------------
-
-
-def _computed(spec: RunSpec) -> str:
-    return computed_in(spec.precision, spec.device)
-
-
-def _weights(parts: Parts, spec: RunSpec) -> float:
-    return memory.weight_bytes(parts, spec.precision, computed=_computed(spec))
-
-
-def _language(phases: Sequence[PhaseAsked]) -> TrainingConfig | None:
-    """The settings of the phase that trains the language model."""
-    return next((one.config for one in phases if "language" in one.config.trains), None)
-
-
-def _training_memory(
-    phases: Sequence[PhaseAsked],
-    trained: Work,
-    shape: Shape,
-    parts: Parts,
-    *,
-    spec: RunSpec,
-) -> dict[str, float]:
-    """By part, for the step that takes most; empty where nothing is trained."""
-    config = _language(phases)
-    if config is None or not trained.n_steps:
-        return {}
-    tuning, rank, precision = config.trains["language"], config.lora_rank, spec.precision
-    own, gradients = memory.trained_bytes(parts, tuning=tuning, rank=rank, precision=precision)
-    kept = memory.kept_for_backward(
-        shape.language, trained.heaviest, tuning=tuning, rank=rank, precision=precision,
-        computed=_computed(spec),
-        mask_bytes=0 if not config.lora_dropout else 4 if spec.device == "cpu" else 1,
-        recomputed=spec.gradient_checkpointing,
-    )  # fmt: skip
-    states = trained.n_reference_states * shape.language.hidden
-    return {
-        "weights": _weights(parts, spec),
-        "head as it was" if tuning == "full" else "adapter": own,
-        "gradients": gradients,
-        "optimiser states": memory.N_MOMENTS * gradients,
-        "activations": kept,
-        "logits": memory.logits_bytes(
-            shape.language.vocabulary, trained.heaviest, computed=_computed(spec)
-        ),
-        "states of the reference": float(states * memory.BYTES[_computed(spec)]),
-    }
-
-
-def _answering_memory(asked: Work, shape: Shape, parts: Parts, spec: RunSpec) -> dict[str, float]:
-    (batch,) = asked.heaviest or (memory.Batch(n_sequences=0, n_tokens=0, n_predicted=0),)
-    said = replace(batch, n_predicted=batch.n_sequences)
-    return {
-        "weights": _weights(parts, spec),
-        "keys and values": memory.cache_bytes(
-            shape.language,
-            n_sequences=batch.n_sequences, n_tokens=batch.n_tokens, computed=_computed(spec),
-        ),
-        "logits": memory.logits_bytes(shape.language.vocabulary, [said], computed=_computed(spec)),
-    }  # fmt: skip
-
-
-def _disk(phases: Sequence[PhaseAsked], parts: Parts, run: Run, *, n_runs: int) -> dict[str, float]:
-    """The checkpoint, half precision as they are published or as it lies here; what each run leaves
-    behind; and, while one trains, its moments beside that."""
-    folder = run.model_card.found()
-    there = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
-    disk = {"checkpoint": float(there or parts.parameters * memory.BYTES["bf16"])}
-    config = _language(phases)
-    if config is not None and config.steps:
-        _, trained = memory.trained_bytes(
-            parts, tuning=config.trains["language"], rank=config.lora_rank,
-            precision=run.spec.precision,
-        )  # fmt: skip
-        disk["artifacts"] = n_runs * trained
-        disk["checkpoint of a training"] = (1 + memory.N_MOMENTS) * trained
-    return disk
-
-
-def _parameters(phases: Sequence[PhaseAsked], parts: Parts) -> dict[str, int]:
-    config = _language(phases)
-    found = {
-        "vision": parts.vision.parameters,
-        "projector": parts.projector.parameters,
-        "language": parts.language,
-    }
-    if config is not None:
-        full = config.trains["language"] == "full"
-        adapter = memory.adapter_parameters(parts.layers, config.lora_rank)
-        found["trained, of the language model"] = parts.language if full else adapter
-    return found
-
-
 # -- what is to be said of it -------------------------------------------------------------------
 
 
@@ -248,28 +199,26 @@ def _tuning(run: Run) -> dict[str, str]:
     return {str(role): str(how) for role, how in trains.items()}
 
 
-def _size_assumptions(run: Run, request: PlanRequest) -> list[str]:
-    if run.model_card.found() is not None:
-        return [f"answers are as long as the suite lets them be: {run.spec.max_new_tokens} tokens"]
-    return [
-        f"{request.characters_per_token:g} characters a token, as in English text (OpenAI's rule): "
-        "the tokenizer is not here; what a chat template adds is not counted",
-        f"answers are as long as the suite lets them be: {run.spec.max_new_tokens} tokens",
-    ]
+def _size_assumptions(
+    run: Run, request: PlanRequest, samples: Sequence[Sample], model: Model
+) -> list[str]:
+    found = []
+    if run.model_card.found() is None:
+        found.append(
+            f"{request.characters_per_token:g} characters a token, as in English text (OpenAI's "
+            "rule): the tokenizer is not here; what a chat template adds is not counted"
+        )
+    found.append(f"answers are as long as the suite lets them be: {run.spec.max_new_tokens} tokens")
+    images = {image.sha256: image for sample in samples for image in sample.images}
+    return found + model.pictures.depending_on_size(images.values())
 
 
-def _notes(run: Run, phases: Sequence[PhaseAsked], trained: Work) -> list[str]:
+def _notes(run: Run, trained: Work) -> list[str]:
     notes = []
     try:
         check_fits(run.suite, run.model_card)
     except UserError as error:
         notes.append(f"a run of this is refused: {error}")
-    micro_batch, batch_size = (_training_config(run, f) for f in ("micro_batch", "batch_size"))
-    if micro_batch is not None:
-        notes.append(
-            f"batches of {batch_size} are computed {micro_batch} samples of each pool at a time, "
-            "here in one process"
-        )
     if trained.flops is None:
         notes.append(
             "operations are known where the language model alone is trained: not here, so that "

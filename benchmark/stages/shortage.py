@@ -32,13 +32,13 @@ def out_of_memory(
     problem = f"out of memory: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
     if stage != "train" or spec is None:
         return problem
-    remedies = ", ".join(_remedies(spec, recomputing=recomputing))
-    less = f"; what takes less, and begins anew: {remedies}" if remedies else ""
+    less = ", ".join(remedies(spec, recomputing=recomputing))
+    less = f"; what takes less, and begins anew: {less}" if less else ""
     return f"{problem}{less}; nothing that was stored is lost: the same command goes on from there"
 
 
-def _remedies(spec: RunSpec, *, recomputing: bool) -> Iterator[str]:
-    """Most memory for least harm first."""
+def remedies(spec: RunSpec, *, recomputing: bool = True) -> Iterator[str]:
+    """What a training can take that it does not take yet: most memory for least harm first."""
     trains = spec.config.get("trains")
     tunings = trains if isinstance(trains, dict) else {}
     if recomputing and tunings and not spec.gradient_checkpointing:
