@@ -21,6 +21,7 @@ from benchmark.cost import memory
 from benchmark.cost.devices import gpu_named
 from benchmark.cost.parameters import parts_of
 from benchmark.models import load_card
+from benchmark.planning.room import room
 from benchmark.presets import load_preset
 from benchmark.reproduce import as_recorded
 from benchmark.stages.resolve import RunRequest, resolve, settle
@@ -62,10 +63,15 @@ def _step_bytes(name: str, model: str, *, times: int) -> float:
 def test_a_step_fits_the_hardware_and_twice_as_much_does_not(name):
     preset = load_preset(name)
     assert preset.gpu and preset.models
-    room = gpu_named(preset.gpu).memory_bytes
-    for model in preset.models:
-        assert _step_bytes(name, model, times=1) < room
-    assert any(_step_bytes(name, model, times=2) > room for model in preset.models)
+    has = gpu_named(preset.gpu).memory_bytes
+
+    def verdict(model: str, *, times: int) -> str:
+        there = room(_step_bytes(name, model, times=times), has)
+        assert there is not None
+        return there.verdict
+
+    assert {verdict(model, times=1) for model in preset.models} == {"fits"}
+    assert any(verdict(model, times=2) != "fits" for model in preset.models)
 
 
 @pytest.mark.parametrize("name", PRESETS)
