@@ -15,7 +15,7 @@ from functools import cache
 
 from benchmark.api import TrainingConfig
 from benchmark.core import environment
-from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.errors import NothingRun, RunFailed, UserError
 from benchmark.core.records import Git, RunRecord, Status
 from benchmark.core.roles import SEEING, PoolModality, PoolRole, Role
 from benchmark.core.rows import BASE
@@ -65,7 +65,7 @@ def run(
     except KeyboardInterrupt:
         _finish(known, "interrupted", "interrupted by the user", reporter)
         raise
-    except StorageError:
+    except (StorageError, NothingRun):
         raise
     except UserError as error:
         if known.run is not None:

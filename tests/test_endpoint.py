@@ -22,7 +22,8 @@ from benchmark.api import Hook, Respond, RewriteRequest, RewriteVisualTokens
 from benchmark.cli import main
 from benchmark.commands.engines import read_endpoint
 from benchmark.commands.output import adapter_of
-from benchmark.core.errors import MissingError, RunFailed, UserError
+from benchmark.core.errors import MissingError, NothingRun, RunFailed, UserError
+from benchmark.core.paths import file_name
 from benchmark.core.records import Endpoint, Response, RunRecord
 from benchmark.core.samples import Sample
 from benchmark.engines.endpoint import AT_ONCE, EndpointEngine, messages_of
@@ -62,7 +63,8 @@ def test_a_run_at_our_own_server_has_the_answers_of_a_run_here(
     assert there.digests["answers"] == here.digests["answers"]
     assert there.digests["verdicts"] == here.digests["verdicts"]
     assert (there.spec.engine, there.spec.endpoint) == ("openai", endpoint)
-    assert (there.spec.model, there.model_sha256) == (f"{NAME}@endpoint", None)
+    at = url.removeprefix("http://").removesuffix("/v1")
+    assert (there.spec.model, there.model_sha256) == (f"{NAME}@{at}", None)
     assert "model weights without a digest" in there.unrankable_reasons
     assert any("what its answers cost are not known" in note for note in there.notes)
     assert "endpoint" not in here.spec.model_dump() and here.run_id != there.run_id
@@ -280,13 +282,70 @@ def test_an_answer_of_no_words_is_one_and_a_cut_one_says_so() -> None:
     [
         (200, answer_of(model="another"), "answered as 'another', and 'm' was asked for"),
         (200, answer_of(usage=None), "does not say how many tokens"),
-        (401, {"error": {"message": "who?"}}, "its key is read from VLM_BENCH_API_KEY"),
-        (404, {"error": {"message": "no such model"}}, "no such model"),
     ],
 )
 def test_what_holds_for_every_request_stops_the_run(status: int, body: Say, names: str) -> None:
     with endpoint_saying((status, body)) as url, pytest.raises(RunFailed, match=names):
         asked_at(url)
+
+
+WHO = (401, {"error": {"message": "who?"}})
+NO_PATH = (404, {"error": {"message": "Not Found"}})
+KEY = "VLM_BENCH_API_KEY"
+
+
+@pytest.mark.parametrize("said", [WHO, NO_PATH])
+def test_what_the_first_request_fails_with_was_typed_and_a_later_one_stops_the_run(
+    said: tuple[int, Say],
+) -> None:
+    with endpoint_saying(said) as url:
+        with pytest.raises(NothingRun) as first:
+            asked_at(url)
+        assert (KEY in str(first.value)) == (said == WHO) and "ends in /v1" not in str(first.value)
+        root = url.removesuffix("/v1")
+        with pytest.raises(NothingRun) as elsewhere:
+            asked_at(root)
+        assert str(elsewhere.value).endswith(f"ends in /v1: {url}") == (said == NO_PATH)
+    with endpoint_saying((200, answer_of()), said) as url:
+        there = EndpointEngine(Endpoint(url=url, model="m"), max_new_tokens=4)
+        there.answer([sample(PROMPT)])
+        with pytest.raises(RunFailed, match=str(said[0])):
+            there.answer([sample(PROMPT)])
+
+
+def test_an_address_or_a_name_that_leads_nowhere_leaves_no_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--suite", SUITE, "--model", "testbed-llava", "--device", "cpu", "--limit", "1"]
+    kept = ["--results", str(tmp_path)]
+    with serving() as url:
+        for address, model, says in (
+            (url, "wrong", f"does not serve 'wrong'; it serves {NAME}"),
+            (url.removesuffix("/v1"), NAME, f"mostly ends in /v1: {url}"),
+        ):
+            there = ["--engine", "openai", "--endpoint", address, "--served-model", model]
+            assert main(["run", "--method", "self_reminder", *where, *there, *kept]) == 2
+            assert says in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "local" / "records").exists()
+
+
+def test_one_name_at_two_addresses_is_two_rows(tmp_path: Path) -> None:
+    names = {
+        "http://127.0.0.1:8001/v1": "a/b@127.0.0.1:8001",
+        "http://127.0.0.1:8002/v1": "a/b@127.0.0.1:8002",
+        "http://127.0.0.1:8002": "a/b@127.0.0.1:8002/",
+        "http://127.0.0.1:8002/x/v1": "a/b@127.0.0.1:8002/x/v1",
+        "https://api.here.org/v1": "a/b@api.here.org:443",
+        "http://api.here.org/v1": "a/b@api.here.org:80",
+        "http://[::1]:8000/v1": "a/b@[::1]:8000",
+    }
+    for url, name in names.items():
+        assert Endpoint(url=url, model="a/b").name == name
+    folders = [file_name(name) for name in names.values()]
+    assert len(set(folders)) == len(names)
+    assert folders[0].startswith("b_127.0.0.1_8001-") and folders[3].startswith(
+        "b_127.0.0.1_8002_x"
+    )
 
 
 def test_an_endpoint_that_goes_away_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

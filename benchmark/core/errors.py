@@ -11,6 +11,11 @@ class UserError(Exception):
     """A mistake of the user's: one line, no traceback, exit code 2."""
 
 
+class NothingRun(UserError):
+    """What was typed leads nowhere, which showed at the first request: no run came of it, and none
+    is put on record."""
+
+
 class MissingError(UserError):
     """Something is not there (a data set, a package, weights): exit code 3 in `doctor`."""
 

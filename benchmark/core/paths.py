@@ -13,6 +13,9 @@ ANSWERS = "answers.jsonl"
 """What a model said, in the folder of the stage that asked it."""
 # File systems take 255 bytes, and endings and the marks of unfinished files come on top.
 LONGEST_NAME = 200
+# A model and the host and port where it is asked, as `Endpoint.name` gives it: the dots of an
+# address begin no ending.
+ASKED_AT = re.compile(r"[^/]*@[^/@]+:\d+.*")
 
 
 def typed_path(text: str | Path) -> Path:
@@ -28,6 +31,8 @@ def file_name(name: str) -> str:
     that two stay two."""
     if len(name) <= LONGEST_NAME and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]*", name):
         return name
-    last = re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).stem)[: LONGEST_NAME // 2] or "unnamed"
+    asked_at = ASKED_AT.search(name)
+    last = asked_at[0] if asked_at else Path(name).stem
+    last = re.sub(r"[^A-Za-z0-9._-]", "_", last)[: LONGEST_NAME // 2] or "unnamed"
     # A name that is no valid text has bytes all the same.
     return f"{last}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue
 
@@ -89,13 +90,23 @@ class Endpoint(Stored):
     url: str
     model: str
 
+    @property
+    def name(self) -> str:
+        """What a row's model is called that is asked there: `llava@127.0.0.1:8000`. Two addresses
+        have two names, and `/v1` is left out, which nearly all end in."""
+        parts = urlsplit(self.url)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        path = {"/v1": "", "": "/"}.get(parts.path, parts.path)
+        return f"{self.model}@{host}:{port}{path}"
+
 
 class RunSpec(Stored):
     """All that a run was asked to do, defaults filled in. With an endpoint, `model` is the one that
-    it serves, and `precision` that of the local model which coherence is measured by. `computed_in`
-    is what flows through rounded weights where that is not fp32. `remote_code` names the classes in
-    code of a checkpoint's own that were trusted to run, of its processor and tokenizer too, the
-    model's first."""
+    it serves and where, and `precision` that of the local model which coherence is measured by.
+    `computed_in` is what flows through rounded weights where that is not fp32. `remote_code` names
+    the classes in code of a checkpoint's own that were trusted to run, of its processor and
+    tokenizer too, the model's first."""
 
     method: str
     config: dict[str, JsonValue]

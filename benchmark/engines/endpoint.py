@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Hook
-from benchmark.core.errors import MissingError, RunFailed, UserError
+from benchmark.core.errors import MissingError, NothingRun, RunFailed
 from benchmark.core.records import Endpoint, Response
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.lending import Lending
@@ -18,7 +18,7 @@ from benchmark.engines.hooked import Hooked, parted
 from benchmark.engines.plan import plan_batches
 
 if TYPE_CHECKING:
-    from openai import OpenAI, OpenAIError
+    from openai import APIStatusError, OpenAI, OpenAIError
     from openai.types.chat import ChatCompletion
 
 KEY_VARIABLE = "VLM_BENCH_API_KEY"
@@ -31,6 +31,8 @@ AT_ONCE = 8
 RETRIES = 5
 # The library's own bound on one attempt.
 TIMEOUT_S = 600.0
+DENIED = (401, 403)
+NOT_FOUND = 404
 
 Note = Callable[[str], None]
 
@@ -42,9 +44,9 @@ def silent(_line: str) -> None:
 class EndpointEngine:
     """A model that others serve, behind the hooks of a method that work on words.
 
-    Raises `MissingError` without the client's library, `UserError` for an address or a model that
-    is not there, `RunFailed` for a hook that needs the model itself. `note` is told once of each
-    way in which a request had no answer.
+    Raises `MissingError` without the client's library, `NothingRun` for an address, a model or a
+    key that the first request fails with, `RunFailed` for a hook that needs the model itself.
+    `note` is told once of each way in which a request had no answer.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class EndpointEngine:
         self._client = client_of(endpoint)
         self._note = note
         self._noted: set[str] = set()
+        self._has_answered = False
 
     @property
     def lendings(self) -> tuple[Lending, ...]:
@@ -120,6 +123,7 @@ class EndpointEngine:
         return self._read(sample, said)
 
     def _read(self, sample: Sample, said: ChatCompletion) -> Response:
+        self._has_answered = True
         if said.model and said.model != self.endpoint.model:
             raise RunFailed(
                 f"{self.endpoint.url} answered as '{said.model}', and '{self.endpoint.model}' was "
@@ -141,7 +145,8 @@ class EndpointEngine:
         )
 
     def _reason(self, error: OpenAIError) -> str:
-        """Why one request has no answer. Raises `RunFailed` where none will have one."""
+        """Why one request has no answer. Raises where none will have one: `NothingRun` if none
+        had, `RunFailed` once there were some."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         if isinstance(error, APITimeoutError):
@@ -151,8 +156,8 @@ class EndpointEngine:
                 f"{_unreachable(self.endpoint, error)}; what it answered is kept, and the same "
                 "command goes on from there"
             ) from None
-        if isinstance(error, APIStatusError) and error.status_code in (401, 403, 404):
-            raise RunFailed(_denied(self.endpoint, error)) from None
+        if isinstance(error, APIStatusError) and (why := _denied(self.endpoint, error)) is not None:
+            raise (RunFailed if self._has_answered else NothingRun)(why) from None
         return f"the endpoint failed: {_first_line(error)}"
 
     def _unanswered(self, sample: Sample, reason: str) -> Response:
@@ -182,20 +187,20 @@ def client_of(endpoint: Endpoint) -> OpenAI:
 
 
 def check_served(client: OpenAI, endpoint: Endpoint) -> None:
-    """Raise `UserError` where the endpoint cannot be reached, wants another key, or lists other
+    """Raise `NothingRun` where the endpoint cannot be reached, wants another key, or lists other
     models; one that lists none is taken by its word."""
     from openai import APIConnectionError, APIStatusError
 
     try:
         served = [model.id for model in client.with_options(max_retries=0).models.list()]
     except APIConnectionError as error:
-        raise UserError(_unreachable(endpoint, error)) from None
+        raise NothingRun(_unreachable(endpoint, error)) from None
     except APIStatusError as error:
-        if error.status_code in (401, 403):
-            raise UserError(_denied(endpoint, error)) from None
+        if error.status_code in DENIED:
+            raise NothingRun(_denied(endpoint, error)) from None
         return
     if served and endpoint.model not in served:
-        raise UserError(
+        raise NothingRun(
             f"{endpoint.url} does not serve '{endpoint.model}'; it serves {', '.join(served[:5])}"
         )
 
@@ -226,11 +231,19 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> str:
     return f"endpoint {endpoint.url} cannot be reached: {error.__cause__ or error}"
 
 
-def _denied(endpoint: Endpoint, error: Exception) -> str:
-    return (
-        f"endpoint {endpoint.url} refuses '{endpoint.model}': {_first_line(error)}; its key is "
-        f"read from {KEY_VARIABLE}"
-    )
+def _denied(endpoint: Endpoint, error: APIStatusError) -> str | None:
+    """In words, why no request at all has an answer there; None where another may have one."""
+    said = _first_line(error)
+    if error.status_code in DENIED:
+        return (
+            f"endpoint {endpoint.url} refuses '{endpoint.model}': {said}; its key is read from "
+            f"{KEY_VARIABLE}"
+        )
+    if error.status_code != NOT_FOUND:
+        return None
+    ends_well = endpoint.url.endswith("/v1")
+    hint = "" if ends_well else f"; such an address mostly ends in /v1: {endpoint.url}/v1"
+    return f"endpoint {endpoint.url} has nothing to ask for '{endpoint.model}': {said}{hint}"
 
 
 def _first_line(error: Exception) -> str:

@@ -32,8 +32,6 @@ from benchmark.vlm.loading import digest_checkpoint
 
 AUTO = "auto"
 """The engine that a run is to choose by itself."""
-THERE = "@endpoint"
-"""How names of models end that are asked elsewhere."""
 # What a trained artifact and an answer depend on besides plugins, data and weights.
 TRAINING_CODE = ("benchmark/training", "benchmark/vlm")
 ANSWERING_CODE = ("benchmark/engines", "benchmark/vlm")
@@ -139,7 +137,7 @@ def settle(request: RunRequest) -> Run:
     spec = RunSpec(
         method=row,
         config=to_json(config),
-        model=model_card.name if request.endpoint is None else f"{request.endpoint.model}{THERE}",
+        model=model_card.name if request.endpoint is None else request.endpoint.name,
         suite=suite.name,
         seed=request.seed,
         limit=request.limit,
