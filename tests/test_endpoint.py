@@ -270,6 +270,25 @@ def test_what_has_no_answer_is_unscored_and_said_once(kind: str) -> None:
         assert len(noted) == 1 and reason in noted[0] and "not scored" in noted[0]
 
 
+def test_missing_answers_are_counted_until_they_are_asked_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmark.engines.endpoint.RETRIES", 0)
+    busy: list[tuple[int, Say]] = [(503, {}), (200, answer_of())]
+    with endpoint_saying(lambda: busy.pop(0) if len(busy) > 1 else busy[0]) as url:
+        asked = request("original", tmp_path, Endpoint(url=url, model="m"))
+        said = []
+        for force in (False, False, True):
+            record = run(replace(asked, force=force, upto="generate"), reporter=Reporter())
+            assert record.status == "done", record.error
+            lines = capsys.readouterr().err.splitlines()
+            said.append([line for line in lines if "are missing" in line])
+    (line,) = said[0]
+    assert line.startswith("1 of ") and "answers of 'original' are missing" in line
+    assert "target_error" in line and "`run --method original --force`" in line
+    assert said == [[line], [line], []]
+
+
 def test_an_answer_of_no_words_is_one_and_a_cut_one_says_so() -> None:
     with endpoint_saying((200, answer_of(""))) as url:
         assert [r.text for r in asked_at(url)[0]] == [""]

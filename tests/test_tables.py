@@ -324,6 +324,24 @@ def test_unscored_answers_show_in_the_cell() -> None:
     assert cells.percent_interval(score).endswith("; 3 unscored: 0.0-0.6")
 
 
+def test_a_star_in_the_terminal_is_explained_where_there_is_one(full: Board) -> None:
+    rows = [
+        row.model_copy(update={"label": None, "unscored": "target_error"})
+        if (row.form, row.behaviour) == ("icon", "test0") else row
+        for row in SAFE
+    ]  # fmt: skip
+    for shown, title, explained in (
+        (full, "hasty", False), (board(runs("method", rows)), "method", True),
+    ):  # fmt: skip
+        console = Console(width=80, file=io.StringIO(), color_system=None)
+        print_rows(console, shown, titles=[title])
+        assert (
+            ("\n* some of these answers could not be judged;" in console.file.getvalue())
+            == ("*" in console.file.getvalue())
+            == explained
+        )
+
+
 def test_tables_leave_torch_alone() -> None:
     code = (
         "import sys; import benchmark.tables.boards, benchmark.tables.terminal, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,16 +63,32 @@ def answer(
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is asking these very questions")):
         if again:
             stage.clear()
-        if stage.is_done():
-            if budget is not None:
-                budget.found(stage.path / LEDGER)
-            return _answered(stage, samples, from_cache=True)
-        begun(stage.path)
-        _ask(
-            run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label,
-            budget=budget, base=base,
-        )  # fmt: skip
-        return _answered(stage, samples, from_cache=False)
+        from_cache = stage.is_done()
+        if from_cache and budget is not None:
+            budget.found(stage.path / LEDGER)
+        if not from_cache:
+            begun(stage.path)
+            _ask(
+                run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label,
+                budget=budget, base=base,
+            )  # fmt: skip
+        answered = _answered(stage, samples, from_cache=from_cache)
+    if (words := _not_given(run, answered.responses.values())) is not None:
+        reporter.note(words)
+    return answered
+
+
+def _not_given(run: Run, responses: Collection[Response]) -> str | None:
+    """In words, how many answers the endpoint never gave, and how they are asked for again: they
+    are as much on disk as others, so that a second run finds them done."""
+    n_missing = sum(response.error == "target_error" for response in responses)
+    if not n_missing:
+        return None
+    return (
+        f"{n_missing} of {len(responses)} answers of '{run.spec.method}' are missing, since the "
+        f"endpoint gave none (target_error): they are not scored, and `run --method "
+        f"{run.spec.method} --force` asks all of them anew"
+    )
 
 
 def _key(run: Run, artifact: Artifact, samples: Sequence[Sample]) -> str:

@@ -21,6 +21,7 @@ from benchmark.tables.markdown import stands
 
 # More rows than this are read on the board, not form by form in a terminal.
 MOST_FORM_TABLES = 4
+UNSCORED_LEGEND = "* some of these answers could not be judged; the board says how many"
 
 
 def print_rows(
@@ -28,19 +29,23 @@ def print_rows(
 ) -> None:
     """Print the rows of `titles` with the base model's, form by form and beside published rows.
 
-    Fits 80 columns. Says in words why a row is not ranked.
+    Fits 80 columns. Says in words why a row is not ranked, and what a star is where there is one.
     """
     for notice in board.notices:
         console.print(Text(notice, style="dim"))
     for warning in board.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
-    console.print(row_against(board, titles=titles, published=published))
-    for title in titles:
-        row = board.row(title)
-        if row is None:
-            continue
-        if row.scores and len(titles) <= MOST_FORM_TABLES:
-            console.print(form_table(board, row))
+    rows = [row for title in titles if (row := board.row(title)) is not None]
+    tables = {row.name: form_table(board, row) for row in rows if row.scores}
+    if len(titles) > MOST_FORM_TABLES:
+        tables.clear()
+    against = row_against(board, titles=titles, published=published)
+    console.print(against)
+    if any(map(_has_star, [against, *tables.values()])):
+        console.print(Text(UNSCORED_LEGEND))
+    for row in rows:
+        if row.name in tables:
+            console.print(tables[row.name])
         if row.reasons:
             console.print(Text(f"{row.name} is not ranked:"))
         for reason in row.reasons:
@@ -109,6 +114,11 @@ def narrow_table(title: str) -> Table:
         title=title, title_justify="left", padding=(0, 1, 0, 0), box=None, width=80,
         pad_edge=False,
     )  # fmt: skip
+
+
+def _has_star(table: Table) -> bool:
+    """No name of a row, a form or a scope has one."""
+    return any("*" in str(cell) for column in table.columns for cell in column.cells)
 
 
 def _folded(name: str) -> str:
