@@ -99,7 +99,22 @@ def test_what_is_typed_goes_above_and_what_was_chosen_below():
     assert config["steps"] == chosen.spec.config["steps"]
     assert with_preset.spec.method == "npo+lora_rank=4@safety-mirage"
     assert with_preset.selection is None, "they were not chosen for this row"
-    assert "chosen for 'npo'" in str(with_preset.borrowed)
+    assert with_preset.borrowed == (
+        "settings are those typed and the preset's, and those chosen for 'npo' where they say "
+        "nothing: steps=50"
+    )
+    untyped = resolve(replace(asked, preset="qlora-24gb"))
+    assert untyped.borrowed == (
+        "settings are the preset's, and those chosen for 'npo' where they say nothing: steps=50"
+    )
+    typed = resolve(replace(asked, preset="qlora-24gb", overrides={"steps": 5}))
+    assert typed.borrowed == (
+        "settings are those typed and the preset's, which leave none of those chosen for 'npo'"
+    )
+    other = resolve(replace(asked, overrides={"learning_rate": 1e-3}))
+    assert str(other.borrowed).endswith("'npo' where they say nothing: steps=50")
+    beside = resolve(replace(asked, overrides={"beta": 0.2}))
+    assert beside.borrowed == "settings are those chosen for 'npo'"
 
 
 def test_a_run_without_a_preset_keeps_the_name_that_it_had_before_there_were_any():

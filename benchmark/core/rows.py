@@ -43,7 +43,7 @@ def split_row(name: str) -> tuple[str, dict[str, JsonValue]]:
 
 def row_name(method: str, overrides: Mapping[str, JsonValue]) -> str:
     """The method's name with what is set, in the order of its keys."""
-    return "+".join([method, *sorted(f"{key}={_plain(v)}" for key, v in flat(overrides).items())])
+    return "+".join([method, *sorted(f"{key}={as_typed(v)}" for key, v in flat(overrides).items())])
 
 
 def flat(settings: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
@@ -57,7 +57,8 @@ def flat(settings: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonV
     return found
 
 
-def _plain(value: JsonValue) -> str:
+def as_typed(value: JsonValue) -> str:
+    """A setting's value as one types it: `null`, `true`, `0.25`."""
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -25,7 +25,7 @@ from benchmark.engines.engine import LOCAL, OPENAI
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 from benchmark.presets import Preset, load_preset
-from benchmark.stages.settings import ChosenSettings, chosen_settings
+from benchmark.stages.settings import ChosenSettings, chosen_settings, settings_words
 from benchmark.stages.trusted import trusted_code
 from benchmark.suites import Evaluation, Suite, check_fits, load_suite
 from benchmark.vlm.loading import digest_checkpoint
@@ -162,7 +162,7 @@ def settle(request: RunRequest) -> Run:
         model_card=model_card,
         cautions=_cautions(model_card, request.endpoint),
         selection=selection,
-        borrowed=_borrowed(chosen, selection, request, row=row),
+        borrowed=_borrowed(chosen, selection, request, row=row, preset=by_preset, typed=overrides),
         results=results,
         images=ImageStore(results.images),
     )
@@ -235,15 +235,20 @@ def _cautions(card: ModelCard, endpoint: Endpoint | None) -> tuple[str, ...]:
 
 
 def _borrowed(
-    chosen: ChosenSettings | None, selection: Selection | None, request: RunRequest, *, row: str
+    chosen: ChosenSettings | None,
+    selection: Selection | None,
+    request: RunRequest,
+    *,
+    row: str,
+    preset: Mapping[str, JsonValue],
+    typed: Mapping[str, JsonValue],
 ) -> str | None:
     """In words, where settings come from that were not chosen for this very row as it is now."""
     if chosen is None or selection is not None or not request.tuned:
         return None
-    if request.endpoint is not None:
-        return f"settings are those chosen for '{chosen.row}' on the local model"
-    if chosen.row != row:
-        return f"settings are those chosen for '{chosen.row}'"
+    if request.endpoint is not None or chosen.row != row:
+        where = "" if request.endpoint is None else " on the local model"
+        return settings_words(chosen, preset=preset, typed=typed) + where
     return (
         f"settings were chosen for '{row}' before its file or the model's weights changed; "
         f"`make search METHOD={row}` chooses anew"

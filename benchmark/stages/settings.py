@@ -5,6 +5,7 @@ They lie with the suite, one file per model and method, and hold every trial wit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -13,6 +14,7 @@ from benchmark.core.config import error_lines
 from benchmark.core.errors import UserError
 from benchmark.core.paths import file_name
 from benchmark.core.records import Selection, Stored
+from benchmark.core.rows import as_typed, flat
 from benchmark.core.store import REPOSITORY, write_atomic
 
 FOLDER = REPOSITORY / "benchmark" / "suites" / "chosen"
@@ -43,6 +45,25 @@ class ChosenSettings(Stored):
     selection: Selection
     budget: int | None = None
     trials: list[Trial]
+
+
+def settings_words(
+    chosen: ChosenSettings, *, preset: Mapping[str, JsonValue], typed: Mapping[str, JsonValue]
+) -> str:
+    """In words, which of the settings chosen for another row are left under those of a preset and
+    those that were typed."""
+    above, all_chosen = {**flat(preset), **flat(typed)}, flat(chosen.settings)
+    left = {key: value for key, value in all_chosen.items() if key not in above}
+    if len(left) == len(all_chosen) and not preset:
+        return f"settings are those chosen for '{chosen.row}'"
+    sources = ["those typed"] if typed else []
+    told = " and ".join([*sources, "the preset's"] if preset else sources)
+    if not left:
+        return f"settings are {told}, which leave none of those chosen for '{chosen.row}'"
+    named = ", ".join(f"{key}={as_typed(value)}" for key, value in sorted(left.items()))
+    return (
+        f"settings are {told}, and those chosen for '{chosen.row}' where they say nothing: {named}"
+    )
 
 
 def settings_path(*, suite: str, model: str, method: str) -> Path:
