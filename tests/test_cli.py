@@ -43,6 +43,12 @@ def _only_line(capsys: pytest.CaptureFixture[str]) -> str:
         ("run --metod x", "unknown option '--metod': did you mean '--method'?"),
         ("run --method textual_sfd", "unknown method 'textual_sfd': did you mean 'textual_sft'?"),
         ("run --method original --model tesbed-lava", "unknown model 'tesbed-lava': did you mean"),
+        (
+            "run --method original --model some-org/repo",
+            "model 'some-org/repo': there is no such "
+            "folder, and an id of the hub is not taken by itself: a card names it",
+        ),
+        ("doctor --model ../nowhere", "model '../nowhere': there is no such folder"),
         ("doctor --model tesbed-lava", "unknown model 'tesbed-lava': did you mean 'testbed-llava'"),
         ("run --method original --suite safety", "unknown suite 'safety': did you mean"),
         (

@@ -48,10 +48,8 @@ def test_a_training_that_ran_out_of_memory_goes_on_from_its_last_step(
     assert trained(tmp_path / "short") == 1
     (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("error: ")]
     assert "failed while train: out of memory: CUDA out of memory. Tried to allocate" in line
-    assert (
-        "--gradient-checkpointing, a micro_batch of fewer samples than 2, adapters over rounded"
-        in line
-    )
+    smaller = "a smaller micro-batch (--set micro_batch=1)"
+    assert f"--gradient-checkpointing, {smaller}, adapters over rounded" in line
     assert "what takes less, and begins anew: --gradient" in line
     assert line.endswith("nothing that was stored is lost: the same command goes on from there")
     (path,) = tmp_path.glob("short/local/records/*/*/*/0.failed.json")
@@ -69,22 +67,27 @@ def test_a_training_that_ran_out_of_memory_goes_on_from_its_last_step(
 @pytest.mark.parametrize(
     ("overrides", "recomputes", "told", "not_told"),
     [
-        ({}, True, "lora_int8 or qlora", "--gradient-checkpointing"),
+        ({}, True, "(--set trains.language=lora_int8, or qlora)", "--gradient-checkpointing"),
         ({"batch_size": 1}, False, "--gradient-checkpointing, adapters", "micro_batch"),
         (
             {"batch_size": 8, "micro_batch": 2},
             False,
-            "a micro_batch of fewer samples than 2",
+            "a smaller micro-batch (--set micro_batch=1)",
             "than 8",
         ),
         ({"batch_size": 8, "micro_batch": 1}, False, "--gradient-checkpointing, adapt", "micro_b"),
         (
             {"trains": {"language": "lora_int8"}},
             False,
-            "fewer bits (trains.language=qlora)",
+            "fewer bits (--set trains.language=qlora)",
             "int8",
         ),
-        ({"trains": {"language": "qlora"}}, False, "a micro_batch of fewer samples than", "qlora"),
+        (
+            {"trains": {"language": "qlora"}},
+            False,
+            "a smaller micro-batch (--set micro_batch=",
+            "qlora",
+        ),
     ],
 )
 def test_what_is_done_already_is_no_remedy(
@@ -105,9 +108,12 @@ def test_what_is_done_already_is_no_remedy(
     ("method", "remedies"),
     [
         # Its networks are trained beside a frozen model.
-        ("cagul", "; what takes less, and begins anew: a micro_batch of fewer samples than 32;"),
+        (
+            "cagul",
+            "; what takes less, and begins anew: a smaller micro-batch (--set micro_batch=16);",
+        ),
         # The projector is trained too, which no rounded weights go with.
-        ("tga", "; what takes less, and begins anew: --gradient-checkpointing, a micro_batch"),
+        ("tga", "; what takes less, and begins anew: --gradient-checkpointing, a smaller"),
     ],
 )
 def test_a_remedy_is_one_that_the_method_has(method: str, remedies: str) -> None:
@@ -135,4 +141,6 @@ def test_a_command_that_trains_on_its_way_says_it_in_one_line(
     assert code == 1 and "Traceback" not in said
     assert "failed while train: out of memory: CUDA out of memory" in line
     # That is an option of `run` alone.
-    assert "anew: a micro_batch of fewer samples than 2, adapters over rounded weights" in line
+    assert (
+        "anew: a smaller micro-batch (--set micro_batch=1), adapters over rounded weights" in line
+    )

@@ -255,7 +255,7 @@ def error_of(capsys: pytest.CaptureFixture[str], code: int) -> str:
     ("settings", "words"),
     [
         (("batch_size=4",), "2 processes share a batch of 4 in micro-batches: say how large these "
-         "are, such as micro_batch=2"),
+         "are, by --set micro_batch=2 (with make: SET=\"micro_batch=2\")"),
         (("batch_size=6", "micro_batch=2"), "micro-batches of 2 in 2 processes take 4 samples at "
          "once, and a batch of 6 is no multiple of that"),
     ],

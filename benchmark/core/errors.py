@@ -38,6 +38,11 @@ class NonFiniteLoss(RunFailed):
         self.step = step
 
 
+def to_set(setting: str) -> str:
+    """How a setting is typed, for the end of an error line."""
+    return f'--set {setting} (with make: SET="{setting}")'
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error line: the nearest known name, or all of them when none is near."""
     names = sorted(known)

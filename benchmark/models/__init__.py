@@ -177,6 +177,12 @@ def load_card(name_or_path: str) -> ModelCard:
     """The card of a model by name, of a YAML card by path, or of a local checkpoint folder."""
     if _is_folder(name_or_path):
         return _card_of_folder(typed_path(name_or_path))
+    if "/" in name_or_path and not name_or_path.endswith(".yaml"):
+        raise UserError(
+            f"model '{name_or_path}': there is no such folder, and an id of the hub is not taken "
+            "by itself: a card names it (CONTRIBUTING.md says how), or download it and give its "
+            "folder"
+        )
     found = registry.entry("model", name_or_path)
     card = read_described(found.path, ModelCard)
     if card.name != found.name:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.api import TrainingConfig
-from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.errors import RunFailed, UserError, to_set
 from benchmark.data.pools import Pools
 from benchmark.stages.attempt import unlearn
 from benchmark.stages.loaded import Loaded
@@ -42,10 +42,11 @@ def check_shared(run: Run, processes: Processes) -> None:
         return
     if processes.n > 1 and config.micro_batch is None:
         size, rest = divmod(config.batch_size, processes.n)
-        hint = f", such as micro_batch={size}" if size and not rest else ""
+        # Where no size goes, none is named; what does go is said once there is one.
+        hint = to_set(f"micro_batch={size}" if size and not rest else "micro_batch=SAMPLES")
         raise UserError(
             f"{processes.n} processes share a batch of {config.batch_size} in micro-batches: say "
-            f"how large these are{hint}"
+            f"how large these are, by {hint}"
         )
     Division.of(config, "train", index=processes.index, n_processes=processes.n)
 

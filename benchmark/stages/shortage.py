@@ -44,12 +44,14 @@ def remedies(spec: RunSpec, *, recomputing: bool = True) -> Iterator[str]:
     if recomputing and tunings and not spec.gradient_checkpointing:
         yield "--gradient-checkpointing"
     together = spec.config.get("micro_batch") or spec.config.get("batch_size")
-    if together is not None and together != 1:
-        yield f"a micro_batch of fewer samples than {together}"
+    if isinstance(together, int) and together > 1:
+        # A divisor, so that a batch stays a multiple of it, in several processes too.
+        fewer = next(n for n in range(together - 1, 0, -1) if together % n == 0)
+        yield f"a smaller micro-batch (--set micro_batch={fewer})"
     # Rounded weights are trained over by adapters of the language model alone.
     if set(tunings) != {"language"}:
         return
     if tunings["language"] not in ADAPTED_OVER:
-        yield "adapters over rounded weights (trains.language=lora_int8 or qlora)"
+        yield "adapters over rounded weights (--set trains.language=lora_int8, or qlora)"
     elif tunings["language"] != "qlora":
-        yield "weights of fewer bits (trains.language=qlora)"
+        yield "weights of fewer bits (--set trains.language=qlora)"

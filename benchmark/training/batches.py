@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, to_set
 from benchmark.core.samples import Sample
 from benchmark.data.pools import Pool
 from benchmark.training.division import WHOLE, Part
@@ -97,7 +97,8 @@ class BatchPlan:
         if n_samples < n_parts:
             raise UserError(
                 f"pool '{pool.role}' has {n_samples} samples, fewer than the {n_parts} "
-                f"micro-batches of a batch of {batch_size}: set a smaller batch_size"
+                f"micro-batches of a batch of {batch_size}: choose a smaller batch, by "
+                f"{to_set('batch_size=SAMPLES')}"
             )
         self.pool = pool
         self.batches: list[list[int]] = []

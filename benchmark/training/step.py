@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.api import Ramp, TrainingConfig, weight_at
-from benchmark.core.errors import NonFiniteLoss, RunFailed, UserError, nearest
+from benchmark.core.errors import NonFiniteLoss, RunFailed, UserError, nearest, to_set
 from benchmark.training.shards import clip_gradients, is_shard
 
 
@@ -20,7 +20,8 @@ def make_optimiser(
     """AdamW over the trainable parameters. Raises `UserError` if there are none."""
     if not parameters:
         raise UserError(
-            "nothing is trainable: set trains.language to one of lora, lora_int8, qlora, full"
+            "nothing is trainable: choose how the language model is trained, by "
+            f"{to_set('trains.language=lora')}, or lora_int8, qlora, full"
         )
     return torch.optim.AdamW(
         list(parameters.values()),
