@@ -114,6 +114,33 @@ def test_list_shows_every_name(capsys, kind):
     assert [line.split()[0] for line in shown] == names
 
 
+def test_models_are_listed_with_family_size_and_licence_or_what_is_wrong_with_their_card(
+    capsys, tmp_path, monkeypatch
+):
+    assert main(["list", "models"]) == 0
+    shown = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert shown["llava-1.5-7b"].split()[1:5] == ["llava", "7.1", "B", "Llama"]
+    assert shown["testbed-qwen"].split()[1:5] == ["qwen2_5_vl", "2.0", "M", "Apache-2.0"]
+    card = (ROOT / "benchmark" / "models" / "llava-1.5-7b.yaml").read_text()
+    broken = {
+        "no_licence": (card.replace("licence:", "# "), "licence: missing"),
+        "family": (card.replace("family: llava", "family: lava"), 'family = "lava": should be'),
+        "field": (card.replace("gated:", "gatd:"), "gatd: unknown field, did you mean 'gated'?"),
+        "copied": (card, "name is 'llava-1.5-7b' but the file says 'copied'"),
+    }
+    for name, (text, _) in broken.items():
+        renamed = text if name == "copied" else text.replace("name: llava-1.5-7b", f"name: {name}")
+        (tmp_path / f"{name}.yaml").write_text(renamed)
+    (tmp_path / "llava-1.5-7b.yaml").write_text(card)
+    monkeypatch.setitem(registry.FOLDERS, "model", str(tmp_path))
+    for load, code in (([], 0), (["--load"], 2)):
+        assert main(["list", "models", *load]) == code
+        lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+        assert set(lines) == {*broken, "llava-1.5-7b"}
+        for name, (_, problem) in broken.items():
+            assert f"broken: {tmp_path / name}.yaml: {problem}" in lines[name]
+
+
 def test_list_load_shows_what_is_broken_and_why(capsys, tmp_path, monkeypatch):
     (tmp_path / "fine.yaml").write_text(
         "name: fine\ntitle: Fine\nroles: [keep]\nlicence: MIT\n"
@@ -129,7 +156,9 @@ def test_list_load_shows_what_is_broken_and_why(capsys, tmp_path, monkeypatch):
     (site.parent / "other_lab_judge.py").write_text('"""Bad."""\nraise OSError("no")\n')
     monkeypatch.syspath_prepend(str(site.parent))
     monkeypatch.setenv("PYTHONPATH", str(site.parent))
-    assert main(["list", "judges", "--load"]) == 0
+    assert main(["list", "judges"]) == 0
+    capsys.readouterr()
+    assert main(["list", "judges", "--load"]) == 2
     shown = capsys.readouterr().out
     assert "bad_judge" in shown
     assert "broken: judge 'bad_judge' cannot be imported: OSError: no" in shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,12 +12,22 @@ from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
 from transformers.initialization import no_init_weights
 
 from benchmark.core import registry
+from benchmark.core.errors import UserError
 from benchmark.cost.parameters import parts_of
 from benchmark.cost.shapes import shape_of
 from benchmark.models import ModelCard, load_card
 from benchmark.models.shape import FAMILIES, Family, Shape
 
-CARDS = [card for name in registry.entries("model") if (card := load_card(name)).shape is not None]
+
+def readable() -> Iterator[ModelCard]:
+    """A card that cannot be read fails a test of its own, and not the collection of them all."""
+    for name in NAMES:
+        with suppress(UserError):
+            yield load_card(name)
+
+
+NAMES = sorted(registry.entries("model"))
+CARDS = [card for card in readable() if card.shape is not None]
 TEXT = {
     "llava": "llama", "llava_next": "mistral", "llava_onevision": "qwen2", "internvl": "qwen2",
     "idefics3": "llama", "smolvlm": "llama", "paligemma": "gemma2",
@@ -102,6 +114,17 @@ def built(config: Any) -> torch.nn.Module:
         model = AutoModelForImageTextToText.from_config(config)
     model.tie_weights()
     return model
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_card_can_be_read(name: str):
+    try:
+        load_card(name)
+        problem = None
+    except UserError as error:
+        problem = str(error)
+    if problem is not None:
+        pytest.fail(problem, pytrace=False)
 
 
 def test_every_family_has_a_card():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.commands.ended import USER_ERROR
 from benchmark.commands.output import JsonOption, report, say
 from benchmark.core import registry
 from benchmark.core.registry import Entry, Kind
@@ -51,32 +53,45 @@ def add_to(app: typer.Typer) -> None:
 def list_entries(
     kind: Annotated[Listed, typer.Argument(help="What to list.", metavar="KIND")],
     load: Annotated[
-        bool, typer.Option("--load", help="Import each in a process of its own and say what fails.")
+        bool,
+        typer.Option(
+            "--load",
+            help="Import each in a process of its own and say what fails: exit code 2 if any does.",
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """List methods, attacks, judges, datasets, models, suites, studies, presets; why one is
     broken."""
     found = list(registry.entries(kind.kind).values())
+    if kind is Listed.MODELS:
+        from benchmark.commands.models_listed import with_card
+
+        found = [with_card(entry) for entry in found]
     if load:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             found = list(pool.map(_tried, found))
     report("list", found, partial(_as_text, kind=kind), as_json=as_json)
-    return 0
+    return USER_ERROR if load and any(entry.problem for entry in found) else 0
 
 
 def _as_text(found: list[Entry], kind: Listed) -> str:
     if not found:
         return f"no {kind.value}"
     width = max(len(entry.name) for entry in found)
-    return "\n".join(line for entry in found for line in _lines(entry, width))
+    names = list(dict.fromkeys(name for entry in found for name in entry.facts))
+    columns = {name: max(len(entry.facts.get(name, "")) for entry in found) for name in names}
+    return "\n".join(line for entry in found for line in _lines(entry, width, columns))
 
 
-def _lines(entry: Entry, width: int) -> list[str]:
+def _lines(entry: Entry, width: int, columns: Mapping[str, int]) -> list[str]:
     origin = "" if entry.origin == registry.BUILT_IN else f" [{entry.origin}]"
-    lines = [f"{entry.name:{width}}  {entry.summary}{origin}".rstrip()]
     if entry.problem:
-        lines.append(f"{'':{width}}  broken: {entry.problem}")
+        said = f"broken: {entry.problem}"
+    else:
+        facts = [f"{entry.facts.get(name, ''):{width}}" for name, width in columns.items()]
+        said = "  ".join([*facts, entry.summary])
+    lines = [f"{entry.name:{width}}  {said}{origin}".rstrip()]
     if entry.note:
         lines.append(f"{'':{width}}  note: {entry.note}")
     return lines

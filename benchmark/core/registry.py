@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +46,7 @@ _SOURCES: dict[str, str] = {}
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One name. `source_sha256` is of its code or card, `problem` says why it cannot be used,
-    `note` what else laid claim to it."""
+    `note` what else laid claim to it, `facts` what a listing of models says of its card."""
 
     name: str
     kind: Kind
@@ -57,6 +57,7 @@ class Entry:
     module: str | None = None
     problem: str | None = None
     note: str | None = None
+    facts: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
