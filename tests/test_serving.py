@@ -201,7 +201,23 @@ BAD: dict[str, tuple[bytes, str]] = {
     "two system turns": (asking(**turns("system", "system", "user")), "messages.1: a turn of"),
     "a sound": (asking([{"type": "input_audio"}]), "input_audio"),
     "a field of nobody": (asking(tols=[]), "tols: unknown field"),
-    "tools": (asking(tools=[{}]), "tools: unknown field"),
+    "tools": (
+        asking(tools=[{}]),
+        "tools: unknown field, known: frequency_penalty, max_completion_tokens, max_tokens, "
+        "messages, model, n, presence_penalty, seed, stream, stream_options, temperature, top_p, "
+        "user",
+    ),
+    "a field of a turn": (
+        asking(messages=[{"role": "user", "content": "a", "tool_calls": []}]),
+        "messages.0.tool_calls: unknown field, known: content, name, role",
+    ),
+    "a field of a part": (
+        asking([{"type": "text", "text": "a", "url": "b"}]), "url: unknown field, known: text, type"
+    ),
+    "a field of an address": (
+        asking([{"type": "image_url", "image_url": {"url": "a", "detial": "low"}}]),
+        "detial: unknown field, did you mean 'detail'?",
+    ),
     "a temperature": (asking(temperature=0.7), "temperature = 0.7: only 0"),
     "two answers": (asking(n=2), "n = 2: only 1"),
     "no tokens": (asking(max_tokens=0), "max_tokens = 0"),
@@ -218,7 +234,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a page": (asking(**shown("data:text/html;base64,aGk=")), "never fetched"),
     "no base64": (asking(**shown("data:image/png;base64,a")), "not base64"),
     "no base64 letter": (asking(**shown("data:image/png;base64,\u0141")), "not base64"),
-    "a picture of text": (asking(**shown(data_url(b"hello"))), "cannot be read"),
+    "a picture of text": (
+        asking(**shown(data_url(b"hello"))),
+        "messages.0.content.0.image_url.url: the picture is no image that can be read; it is none "
+        "of PNG, JPEG, WEBP, GIF",
+    ),
     "half a picture": (asking(**shown(data_url(png(64, 64)[:60]))), "cannot be read"),
     "a long picture": (asking(**shown(data_url(png(1, 201)))), "1 x 201 pixels"),
     "words between pictures": (

@@ -108,21 +108,39 @@ def to_json(config: object) -> dict[str, Json]:
 
 
 def error_lines(error: ValidationError, model: type[BaseModel] | None = None) -> list[str]:
-    """One short phrase per wrong field, with the nearest of the model's fields for unknown ones."""
-    known = _field_names(model) if model else set()
-    return [_phrase(each, known) for each in error.errors(include_url=False)]
+    """One short phrase per wrong field; for an unknown one with the nearest of the fields that the
+    model, or the one inside it, has in that place."""
+    return [_phrase(each, model) for each in error.errors(include_url=False)]
 
 
-def _field_names(annotation: Any) -> set[str]:
-    """The names of all fields of a model and of the models inside it."""
-    if not hasattr(annotation, "model_fields"):
-        inner = (_field_names(argument) for argument in typing.get_args(annotation))
-        return set().union(*inner)
-    fields = annotation.model_fields
-    return set(fields).union(*(_field_names(field.annotation) for field in fields.values()))
+def _fields_at(model: type[BaseModel], place: Iterable[int | str]) -> set[str]:
+    """The names of the fields that may stand in a place: `messages`, 0, `content`."""
+    here = [model]
+    for part in place:
+        # A number in a list and a key that one chooses lead no further.
+        tagged = [one for one in here if _is_tagged(one, part)] if len(here) > 1 else []
+        fields = [one.model_fields[part] for one in here if part in one.model_fields]
+        inner = [found for field in fields for found in _models_in(field.annotation)]
+        here = tagged or inner or here
+    return {name for one in here for name in one.model_fields}
 
 
-def _phrase(each: Mapping[str, Any], known: set[str]) -> str:
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if hasattr(annotation, "model_fields"):
+        return [annotation]
+    return [one for argument in typing.get_args(annotation) for one in _models_in(argument)]
+
+
+def _is_tagged(model: type[BaseModel], part: int | str) -> bool:
+    """Is it the one of several that a word like `type: text` chooses?"""
+    literals = (field.annotation for field in model.model_fields.values())
+    return any(
+        typing.get_origin(one) is typing.Literal and part in typing.get_args(one)
+        for one in literals
+    )
+
+
+def _phrase(each: Mapping[str, Any], model: type[BaseModel] | None) -> str:
     field = ".".join(str(part) for part in each["loc"]) or "value"
     kind, given = each["type"], each["input"]
     if kind == "json_invalid":
@@ -130,7 +148,8 @@ def _phrase(each: Mapping[str, Any], known: set[str]) -> str:
     if kind in {"missing", "missing_argument"}:
         return f"{field}: missing"
     if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
-        near = f", {nearest(str(each['loc'][-1]), known)}" if known else ""
+        *above, last = each["loc"]
+        near = f", {nearest(str(last), _fields_at(model, above))}" if model else ""
         return f"{field}: unknown field{near}"
     allowed = each["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if kind == "value_error" and isinstance(given, dict):

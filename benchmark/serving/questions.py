@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from benchmark.core.errors import nearest
 from benchmark.core.samples import ImageFile, Sample
@@ -197,6 +197,11 @@ def _opened(url: str, *, place: str, room: int, max_aspect: float) -> np.ndarray
         with Image.open(BytesIO(octets), formats=FORMATS) as image:
             _check_size(image.size, place=place, room=room, max_aspect=max_aspect)
             return np.asarray(image.convert("RGB"))
+    except UnidentifiedImageError:
+        known = ", ".join(FORMATS)
+        raise Refused(
+            f"{place}: the picture is no image that can be read; it is none of {known}", param=place
+        ) from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise Refused(f"{place}: the picture cannot be read: {error}", param=place) from None
 
