@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from benchmark.cli import main
+from benchmark.core.errors import UserError
 from benchmark.export import write
 from benchmark.models import load_card
 from benchmark.probes.asking import Conversation
@@ -37,6 +38,8 @@ def base() -> str:
 def test_an_adapter_and_a_checkpoint_of_the_same_run_say_the_same(tmp_path, capsys):
     method = f"textual_unlearning+{QUICK}"
     assert exported(tmp_path / "adapter", method, "--as", "adapter") == 0
+    with pytest.raises(UserError, match="it is an adapter, .* --to FOLDER --as checkpoint`"):
+        load_card(str(tmp_path / "adapter"))
     assert exported(tmp_path / "whole", method) == 0
     assert "answers 20 of 20 prompts" in " ".join(capsys.readouterr().out.split())
     bare = AutoModelForImageTextToText.from_pretrained(base(), dtype=torch.float32)

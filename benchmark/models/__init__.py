@@ -222,7 +222,10 @@ def _card_of_folder(folder: Path) -> ModelCard:
         config = _Config.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         adapter = (folder / _ADAPTER).is_file()
-        why = "; it is an adapter, and the checkpoint that it was made for is needed"
+        why = (
+            "; it is an adapter, and the checkpoint that it was made for is needed; one of a run "
+            "here is written with it by `export --method NAME --to FOLDER --as checkpoint`"
+        )
         raise UserError(
             f"model folder {folder} has no config.json{why if adapter else ''}"
         ) from None
