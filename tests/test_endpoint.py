@@ -285,7 +285,7 @@ def test_missing_answers_are_counted_until_they_are_asked_for_anew(
             said.append([line for line in lines if "are missing" in line])
     (line,) = said[0]
     assert line.startswith("1 of ") and "answers of 'original' are missing" in line
-    assert "target_error" in line and "`run --method original --force`" in line
+    assert "target_error" in line and "`--method original --force`" in line
     assert said == [[line], [line], []]
 
 

@@ -84,10 +84,12 @@ def _not_given(run: Run, responses: Collection[Response]) -> str | None:
     n_missing = sum(response.error == "target_error" for response in responses)
     if not n_missing:
         return None
+    # What stands behind an @ is not typed.
+    row = run.spec.method.partition("@")[0]
     return (
         f"{n_missing} of {len(responses)} answers of '{run.spec.method}' are missing, since the "
-        f"endpoint gave none (target_error): they are not scored, and `run --method "
-        f"{run.spec.method} --force` asks all of them anew"
+        f"endpoint gave none (target_error): they are not scored, and `--method {row} --force` "
+        "asks all of them anew"
     )
 
 

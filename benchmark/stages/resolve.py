@@ -247,8 +247,7 @@ def _borrowed(
     if chosen is None or selection is not None or not request.tuned:
         return None
     if request.endpoint is not None or chosen.row != row:
-        where = "" if request.endpoint is None else " on the local model"
-        return settings_words(chosen, preset=preset, typed=typed) + where
+        return settings_words(chosen, preset=preset, typed=typed, here=request.endpoint is None)
     return (
         f"settings were chosen for '{row}' before its file or the model's weights changed; "
         f"`make search METHOD={row}` chooses anew"

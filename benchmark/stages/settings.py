@@ -48,22 +48,25 @@ class ChosenSettings(Stored):
 
 
 def settings_words(
-    chosen: ChosenSettings, *, preset: Mapping[str, JsonValue], typed: Mapping[str, JsonValue]
+    chosen: ChosenSettings,
+    *,
+    preset: Mapping[str, JsonValue],
+    typed: Mapping[str, JsonValue],
+    here: bool,
 ) -> str:
     """In words, which of the settings chosen for another row are left under those of a preset and
-    those that were typed."""
+    those that were typed. `here`: it is the model here that answers, for which they were chosen."""
+    source = f"those chosen for '{chosen.row}'" + ("" if here else " on the local model")
     above, all_chosen = {**flat(preset), **flat(typed)}, flat(chosen.settings)
     left = {key: value for key, value in all_chosen.items() if key not in above}
     if len(left) == len(all_chosen) and not preset:
-        return f"settings are those chosen for '{chosen.row}'"
+        return f"settings are {source}"
     sources = ["those typed"] if typed else []
     told = " and ".join([*sources, "the preset's"] if preset else sources)
     if not left:
-        return f"settings are {told}, which leave none of those chosen for '{chosen.row}'"
+        return f"settings are {told}, which leave none of {source}"
     named = ", ".join(f"{key}={as_typed(value)}" for key, value in sorted(left.items()))
-    return (
-        f"settings are {told}, and those chosen for '{chosen.row}' where they say nothing: {named}"
-    )
+    return f"settings are {told}, and {source} where they say nothing: {named}"
 
 
 def settings_path(*, suite: str, model: str, method: str) -> Path:
