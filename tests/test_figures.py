@@ -43,7 +43,7 @@ def test_the_same_data_are_the_same_bytes_in_another_process() -> None:
         "print(*(hashlib.sha256(picture_bytes(one)).hexdigest() for one in (MAP, DOTS, CURVES)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent
     )
     assert done.returncode == 0, done.stderr
     drawn = [hashlib.sha256(picture_bytes(one)).hexdigest() for one in (MAP, DOTS, CURVES)]

@@ -154,8 +154,8 @@ def test_answering_falls_back_to_what_fits_and_training_says_what_takes_less(cap
     assert planned["answering_room"]["needed_bytes"] == sum(planned["answering_memory"].values())
     assert planned["training_room"]["verdict"] == "does not fit" and planned["fits"] is False
     assert planned["remedies"] == [
-        "a micro_batch of fewer samples than 16",
-        "adapters over rounded weights (trains.language=lora_int8 or qlora)",
+        "a smaller micro-batch (--set micro_batch=8)",
+        "adapters over rounded weights (--set trains.language=lora_int8, or qlora)",
     ], "gradients are checkpointed already"
     (reserve,) = (line for line in planned["assumptions"] if "in reserve" in line)
     assert "1.4 GiB for driver and CUDA context" in reserve
