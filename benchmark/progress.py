@@ -55,7 +55,7 @@ class _Lines:
         """What there is to say of this advance; None within a minute of the last line."""
         now = self._clock()
         total = total or self._total
-        if self._first is None or done < self._done:
+        if self._first is None or done <= self._done:
             # The first advance, or that of another phase, which is counted anew.
             self._first = (done, now)
         self._done = done

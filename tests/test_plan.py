@@ -129,6 +129,17 @@ def test_a_model_that_is_not_here_is_planned_for_from_its_card(capsys):
     assert any("4 characters a token" in line for line in text["assumptions"])
 
 
+def test_a_training_that_is_not_reckoned_is_not_said_to_fit(capsys):
+    """CAGUL trains what stands beside the model."""
+    options = ["--suite", SUITE, "--model", "llava-1.5-7b", "--method", "cagul", "--gpu", "h200"]
+    planned = _planned(capsys, *options)
+    assert planned["training_memory"] == {} and planned["fits"] is None
+    assert main(["plan", *options]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "trained: what stands beside the model" in said
+    assert "training: its memory is not reckoned" in said
+
+
 def test_a_preset_brings_its_gpu_and_a_method_may_train_nothing(capsys):
     planned = _planned(
         capsys, "--suite", SUITE, "--model", "llava-1.5-7b", "--method", "ecso",

@@ -134,6 +134,19 @@ def test_what_a_gpu_computes_in_over_rounded_weights_is_on_record():
     assert "computed_in" not in unrounded.model_dump(mode="json")
 
 
+def test_a_tuning_that_is_typed_brings_its_precision() -> None:
+    asked = {"model": "llava-1.5-7b", "suite": "testbed-safety", "seed": 0, "device": "cuda"}
+    typed = RunRequest(
+        method="textual_unlearning", preset="lora-24gb",
+        overrides={"trains": {"language": "qlora"}}, **asked,
+    )  # fmt: skip
+    spec = settle(typed).spec
+    assert (spec.precision, spec.computed_in) == ("nf4", "bf16")
+    wrong = replace(typed, preset="qlora-24gb", overrides={"trains": {"language": "full"}})
+    with pytest.raises(UserError, match="over nf4 weights only qlora is trained"):
+        settle(wrong)
+
+
 def test_the_record_names_it_and_the_base_is_run_in_the_same_precision(tmp_path, capsys):
     mine = tmp_path / "mine.yaml"
     mine.write_text(

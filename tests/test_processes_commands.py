@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from faults.product import Product, Running
 
 DEADLINE_S = 120.0
+# Made before anything that a command prints is looked at.
+CHECKPOINT = untrained_checkpoint()
 # A part for each of two processes: added up in the same order as by one that takes both.
 SETTINGS = ("batch_size=2", "micro_batch=1", "learning_rate=0.01", "steps=4", "lora_dropout=0.1")
 ACCELERATE = """
@@ -55,7 +57,7 @@ def train(*more: str, settings: tuple[str, ...] = SETTINGS) -> list[str]:
     """A training of a second."""
     return [
         "train", "--method", "textual_unlearning", "--set", " ".join(settings), "--suite",
-        str(SUITE), "--model", str(untrained_checkpoint()), "--device", "cpu",
+        str(SUITE), "--model", str(CHECKPOINT), "--device", "cpu",
         "--checkpoint-every", "0", *more,
     ]  # fmt: skip
 
@@ -229,7 +231,7 @@ def test_ctrl_c_ends_all_and_says_how_to_go_on(group: subprocess.Popen[str]) -> 
     os.killpg(group.pid, signal.SIGINT)
     _, said = group.communicate(timeout=DEADLINE_S)
     assert group.returncode == 130
-    assert "interrupted" in said and "Traceback" not in said
+    assert "interrupted; run the same command again" in said and "Traceback" not in said
 
 
 def test_where_the_command_is_killed_its_processes_go_too(group: subprocess.Popen[str]) -> None:
@@ -281,6 +283,7 @@ def test_a_batch_that_two_cannot_share_is_one_line(
         (("num_processes: 2", "num_processes: ["), "not valid YAML"),
         ((ACCELERATE, ""), "expected 'key: value' lines at the top, got nothing"),
         ((ACCELERATE, "num_processes: 2"), "A `distributed_type` must be specified"),
+        (("num_processes: 2", "num_processes: 0"), "num_processes is missing, or no such number"),
         (("num_processes: 2", ""), "it does not say how many: num_processes is missing"),
         (
             ("use_cpu: true", "use_cpu: true\ndynamo_config: {dynamo_backend: INDUCTOR}"),

@@ -10,6 +10,7 @@ from benchmark.core.errors import UserError
 from benchmark.core.records import RunRecord, Score, VerdictRow
 from benchmark.reproduce import as_recorded
 from benchmark.scoring.plan import Plan
+from benchmark.scoring.rankability import row_reasons
 from benchmark.scoring.run import score_run
 from benchmark.tables.reproduced import Moved, Reproduced, moved, reproduced
 
@@ -86,6 +87,16 @@ def test_what_was_not_alike_is_named():
     found = beside(run(packages={"torch": "1"}), other)
     assert found.agrees
     assert found.differs == ["torch 1 there, 2 here", "commit c0ffeec0ff there, bbbbbbbbbb here"]
+
+
+def test_rounded_weights_that_are_computed_with_otherwise_are_another_precision():
+    made = [run(), run(), run()]
+    other = made[1].spec.model_copy(update={"seed": 1, "computed_in": "bf16"})
+    changed = made[1].model_copy(update={"spec": other})
+    assert beside(made[0], changed).differs == ["computed in float32 there, bf16 here"]
+    assert "its seeds were run in different precisions" in row_reasons(
+        [made[0], changed], {}, plan=Plan(max_new_tokens=32)
+    )
 
 
 def test_a_record_asks_for_its_own_settings(tmp_path):

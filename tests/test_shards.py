@@ -3,6 +3,7 @@ be."""
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import nn
 
 from benchmark.api import TrainingConfig
 from benchmark.core.config import build
-from benchmark.core.errors import UserError
+from benchmark.core.errors import RunFailed, UserError
 from benchmark.training import sharded
 from benchmark.training.joining import join
 from benchmark.training.processes import Processes
@@ -70,16 +71,54 @@ def with_captions(folder: Path) -> dict[str, Any]:
     return pools(folder, images=True) | {"captioned": pool("captioned", captioned(folder))}
 
 
+@pytest.mark.parametrize("recomputes", [False, True])
 def test_gradients_to_what_is_seen_pass_in_all_processes_or_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recomputes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside frozen words the first layer has a gradient to pass on where there is an image, which
     one process may have alone."""
     monkeypatch.setattr(sharded, "PATIENCE", timedelta(seconds=20))
     trains = {"language": "lora", "projector": "full"}
     config = config_of(batch_size=2, micro_batch=1, steps=6, trains=trains)
-    alone = train(config, tmp_path / "alone")
-    agree(alone, joined(lambda all_: train(config, tmp_path / "two", all_), told=FSDP), within=1e-4)
+    alone = train(config, tmp_path / "alone", recomputes=recomputes)
+
+    def shared(processes: Processes) -> Trained:
+        return train(config, tmp_path / "two", processes, recomputes=recomputes)
+
+    agree(alone, joined(shared, told=FSDP), within=1e-4)
+
+
+class AsksIn1(TextualUnlearning):
+    """Whose second process asks the untouched model once more than the first."""
+
+    def losses(self, model, batch, reference):
+        if os.environ.get("RANK") == "1":
+            reference.answer_logprob(batch["keep"].answering("good"))
+        return super().losses(model, batch, reference)
+
+
+def test_who_asks_the_reference_where_others_do_not_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharded, "PATIENCE", timedelta(seconds=3))
+    config = config_of(**DRAWING)
+    first, second = joined(
+        lambda all_: train(config, tmp_path / "two", all_, method=AsksIn1), told=FSDP
+    )
+    assert "waited for one another in vain: their losses do not ask the model" in str(first)
+    assert "losses ask the reference in one of them where they do not in another" in str(second)
+
+
+def test_a_loss_without_gradient_is_named_as_in_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The projector alone, and a part of the batch without an image."""
+    monkeypatch.setattr(sharded, "PATIENCE", timedelta(seconds=3))
+    config = config_of(batch_size=2, micro_batch=1, steps=6, trains={"projector": "full"})
+    with pytest.raises(RunFailed, match="carries no gradient"):
+        train(config, tmp_path / "alone")
+    said = joined(lambda all_: train(config, tmp_path / "two", all_), told=FSDP)
+    assert all("carries no gradient" in str(one) for one in said)
 
 
 FEW = {"steps": 2, "batch_size": 4, "micro_batch": 2}

@@ -32,7 +32,7 @@ from benchmark.models import ModelCard
 from benchmark.stages.artifact import read_state, save
 from benchmark.stages.attempt import Before, unlearn
 from benchmark.stages.loaded import Loaded
-from benchmark.stages.resolve import precision_of
+from benchmark.stages.precision import precision_of
 from benchmark.stages.surroundings import restored
 from benchmark.training.loop import Report
 from benchmark.vlm.artifacts import DELTA, WeightsDelta

@@ -31,8 +31,9 @@ class _NotHere(Exception):
 def _read(file: Path, *, device: str) -> tuple[int, dict[str, str]]:
     # Of a file that is not there or no mapping accelerate speaks in its own words, or breaks.
     asked = read_yaml(file)
-    if not isinstance(asked.get("num_processes"), int):
-        raise _NotHere("it does not say how many: num_processes is missing, or no number")
+    n = asked.get("num_processes")
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise _NotHere("it does not say how many: num_processes is missing, or no such number")
     known, read, kind, told = _as_accelerate_does(file)
     if kind not in KINDS:
         raise _NotHere(

@@ -47,14 +47,16 @@ def n_parameters(card: ModelCard) -> int | None:
 
 def in_words(n: int) -> str:
     """`7.1 B`, `3.2 M`."""
-    return f"{n / 1e9:.1f} B" if n >= 1e9 else f"{n / 1e6:.1f} M"
+    return f"{n / 1e9:.1f} B" if n >= 0.99995e9 else f"{n / 1e6:.1f} M"
 
 
 def _n_stored(path: Path) -> int:
     """Read off the file's header alone; 0 for one that has none, which loading it will say."""
     try:
         with path.open("rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(_LENGTH_BYTES), "little")))
+            length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+            # A damaged file may say any length.
+            header = json.loads(stream.read(min(length, path.stat().st_size)))
         return sum(prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, MemoryError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return 0

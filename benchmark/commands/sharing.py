@@ -26,7 +26,7 @@ from benchmark.core.errors import UserError
 if TYPE_CHECKING:
     from benchmark.training.processes import Processes
 
-FAILED = 1
+FAILED, INTERRUPTED = 1, 130
 # For process 0 to notice that another is gone, and to put it on record.
 GRACE_S = 15.0
 LOOK_EVERY_S = 0.1
@@ -163,6 +163,9 @@ def _ended(started: Sequence[subprocess.Popen[bytes]]) -> int:
             first.wait()
             return _said(failed[0], others[failed[0] - 1].returncode, len(started))
         time.sleep(LOOK_EVERY_S)
+    if first.returncode == -signal.SIGINT:
+        # Before it could answer Ctrl-C in words.
+        return INTERRUPTED
     if first.returncode < 0:
         return _said(0, first.returncode, len(started))
     _let_go(others)

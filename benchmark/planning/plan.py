@@ -97,7 +97,7 @@ def plan(request: PlanRequest) -> Planned:
         answering=_in_batches(asked, asking, samples, model),
         answering_memory=answering_memory,
         answering_room=rooms[1],
-        fits=_all_fit(rooms),
+        fits=_all_fit(rooms, whole=bool(training_memory) or not trained.n_steps),
         disk=storage.disk(card, n_runs=n_runs),
         stages=stages,
         device_h=sum(known) if len(known) == len(stages) else None,
@@ -106,9 +106,12 @@ def plan(request: PlanRequest) -> Planned:
     )
 
 
-def _all_fit(rooms: Sequence[PlannedRoom | None]) -> bool | None:
+def _all_fit(rooms: Sequence[PlannedRoom | None], *, whole: bool) -> bool | None:
+    """What is not reckoned `whole` may not fit, and does not where a part of it does not."""
     known = [one.verdict for one in rooms if one is not None]
-    return "does not fit" not in known if known else None
+    if "does not fit" in known:
+        return False
+    return True if known and whole else None
 
 
 # -- what goes through the model ----------------------------------------------------------------

@@ -46,7 +46,8 @@ def _head(found: Planned) -> Iterator[str]:
     preset = found.preset
     named = f", preset {preset}" if preset and f"@{preset}" not in found.method else ""
     yield f"{found.method} on {found.model}, suite {found.suite}{named}"
-    tuning = ", ".join(f"{role} {how}" for role, how in found.tuning.items()) or "nothing"
+    beside = "what stands beside the model" if any(one.n_steps for one in found.training) else ""
+    tuning = ", ".join(f"{role} {how}" for role, how in found.tuning.items()) or beside or "nothing"
     seeds = "1 seed" if found.n_seeds == 1 else f"{found.n_seeds} seeds"
     how = ", gradient checkpointing" if found.gradient_checkpointing else ""
     computed = f", computed in {found.computed_in}" * (found.computed_in != found.precision)
@@ -118,6 +119,8 @@ def _rooms(found: Planned) -> Iterator[str]:
         if found.training_room.verdict != "fits":
             less = f"; what takes less: {', '.join(found.remedies) or 'nothing that is offered'}"
         yield f"training: {_verdict(found.training_room)}{less}"
+    elif any(one.n_steps for one in found.training) and not found.training_memory:
+        yield "training: its memory is not reckoned, since more than the language model is trained"
     yield f"answering, {_answering(found)}"
 
 
@@ -130,7 +133,10 @@ def _answering(found: Planned) -> str:
     whole = f"batches of {asked.batch_size} take {_bytes(asked.whole_bytes)}"
     if asked.falls_back_to == 1 and there.verdict != "fits":
         return f"{whole}, one sample at a time: {_verdict(there)}"
-    return f"{whole}; of {asked.falls_back_to}, which it falls back to: {_verdict(there)}"
+    return (
+        f"{whole}; of {asked.falls_back_to}, to which it falls back where memory ends: "
+        f"{_verdict(there)}"
+    )
 
 
 def _verdict(there: PlannedRoom) -> str:

@@ -68,10 +68,8 @@ def comparable_reasons(record: RunRecord, base: RunRecord | None, *, plan: Plan)
     reasons = []
     if record.model_sha256 != base.model_sha256:
         reasons.append("started from other weights than the run of 'original'")
-    if record.spec.precision != base.spec.precision:
-        reasons.append(
-            f"precision {record.spec.precision}, the run of 'original' {base.spec.precision}"
-        )
+    if _numbers(record) != _numbers(base):
+        reasons.append(f"precision {_numbers(record)}, the run of 'original' {_numbers(base)}")
     if _judge(record, plan) != _judge(base, plan):
         reasons.append(f"judged by another version of '{plan.ranking_judge}' than 'original'")
     if record.suite != base.suite:
@@ -170,9 +168,15 @@ def _sameness(records: Sequence[RunRecord]) -> list[str]:
         reasons.append("its seeds were run with different settings")
     if any(record.method.source_sha256 != first.method.source_sha256 for record in records):
         reasons.append("its seeds were run with different versions of the method's file")
-    if any(record.spec.precision != first.spec.precision for record in records):
+    if any(_numbers(record) != _numbers(first) for record in records):
         reasons.append("its seeds were run in different precisions")
     return reasons
+
+
+def _numbers(record: RunRecord) -> str:
+    """The precision of weights, and of what is computed where that is another."""
+    spec = record.spec
+    return spec.precision + (f", computed in {spec.computed_in}" if spec.computed_in else "")
 
 
 def _judge(record: RunRecord, plan: Plan) -> str | None:

@@ -88,8 +88,8 @@ def _not_given(run: Run, responses: Collection[Response]) -> str | None:
     row = run.spec.method.partition("@")[0]
     return (
         f"{n_missing} of {len(responses)} answers of '{run.spec.method}' are missing, since the "
-        f"endpoint gave none (target_error): they are not scored, and `--method {row} --force` "
-        "asks all of them anew"
+        "endpoint gave none (target_error): they are not scored, and the same command with "
+        f"`--method {row} --force` asks all of them anew"
     )
 
 

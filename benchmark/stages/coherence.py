@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from benchmark.core.errors import RunFailed
 from benchmark.core.records import StageCost
 from benchmark.core.samples import Sample
 from benchmark.core.store import REPOSITORY, digest, digest_file
@@ -173,6 +174,11 @@ def coherence_bar(
             )  # fmt: skip
             spoken = [(s, said.responses[s.id].text) for s in pool.samples]
             kept = [(sample, text) for sample, text in spoken if text]
+            if not kept:
+                raise RunFailed(
+                    f"no answer came to any of the {len(spoken)} harmless requests that the bar of "
+                    "coherence is taken from"
+                )
             with meter.running():
                 bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
             stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})

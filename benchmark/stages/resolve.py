@@ -17,7 +17,6 @@ from benchmark.core.config import build, merge, to_json
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import Endpoint, RunSpec, Selection
 from benchmark.core.registry import Entry
-from benchmark.core.roles import ADAPTED_OVER, computed_in
 from benchmark.core.rows import DEFAULTS, marked, row_name, split_row
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
 from benchmark.data.images import ImageStore
@@ -25,6 +24,7 @@ from benchmark.engines.engine import LOCAL, OPENAI
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
 from benchmark.presets import Preset, load_preset
+from benchmark.stages.precision import precisions
 from benchmark.stages.settings import ChosenSettings, chosen_settings, settings_words
 from benchmark.stages.trusted import trusted_code
 from benchmark.suites import Evaluation, Suite, check_fits, load_suite
@@ -114,11 +114,7 @@ def settle(request: RunRequest) -> Run:
     plugin, in_name = split_row(request.method)
     overrides = merge(in_name, request.overrides)
     entry = registry.entry("method", plugin)
-    method_type = registry.load("method", plugin)
-    if not (isinstance(method_type, type) and issubclass(method_type, Method)):
-        raise RunFailed(
-            f"method '{entry.name}' ({entry.path}): METHOD is not a benchmark.api.Method"
-        )
+    method_type = _method_type(plugin, entry)
     preset = load_preset(request.preset) if request.preset is not None else None
     by_preset = _set_by(preset, entry.name, method_type)
     row = row_name(entry.name, overrides)
@@ -143,7 +139,7 @@ def settle(request: RunRequest) -> Run:
         limit=request.limit,
         engine=request.engine if request.endpoint is None else OPENAI,
         device=request.device,
-        precision=(preset and preset.precision) or precision_of(config, request.device, model_card),
+        **precisions(config, request.device, model_card, preset=preset),
         max_new_tokens=suite.decoding.max_new_tokens,
         batch_size=suite.decoding.batch_size,
         preset=preset.name if preset is not None else None,
@@ -155,7 +151,7 @@ def settle(request: RunRequest) -> Run:
     selection = _selection(chosen, request, row=row, entry=entry, model=model_card)
     return Run(
         request=request,
-        spec=_noting_computed(spec),
+        spec=spec,
         entry=entry,
         method=_construct(method_type, config, entry),
         suite=suite,
@@ -166,6 +162,13 @@ def settle(request: RunRequest) -> Run:
         results=results,
         images=ImageStore(results.images),
     )
+
+
+def _method_type(plugin: str, entry: Entry) -> type[Method[Any]]:
+    found = registry.load("method", plugin)
+    if isinstance(found, type) and issubclass(found, Method):
+        return found
+    raise RunFailed(f"method '{entry.name}' ({entry.path}): METHOD is not a benchmark.api.Method")
 
 
 def _set_by(
@@ -272,21 +275,3 @@ def _construct(method_type: type[Method[Any]], config: Any, entry: Entry) -> Met
             f"method '{entry.name}' ({entry.path}) cannot be constructed: "
             f"{type(error).__name__}: {error}"
         ) from error
-
-
-def precision_of(config: object, device: str, card: ModelCard) -> str:
-    """Rounded where adapters are trained over rounded weights; the miniature is evaluated in fp32
-    everywhere."""
-    tunings = config.trains.values() if isinstance(config, TrainingConfig) else ()
-    for tuning in tunings:
-        if tuning in ADAPTED_OVER:
-            return ADAPTED_OVER[tuning]
-    return "fp32" if device == "cpu" or card.model_organism else "bf16"
-
-
-def _noting_computed(spec: RunSpec) -> RunSpec:
-    """With what flows through rounded weights, where that is not fp32."""
-    computed = computed_in(spec.precision, spec.device)
-    if computed in (spec.precision, "fp32"):
-        return spec
-    return spec.model_copy(update={"computed_in": computed})

@@ -142,6 +142,9 @@ def _differs(record: RunRecord, again: RunRecord) -> Iterator[str]:
     asked = [{(use.card, use.split): use.sha256 for use in run.data} for run in (record, again)]
     if asked[0] != asked[1]:
         yield "the data"
+    was_in, now_in = (run.spec.computed_in or run.spec.precision for run in (record, again))
+    if was_in != now_in:
+        yield f"computed in {was_in} there, {now_in} here"
     for what, one in (("there", record), ("here", again)):
         if one.git.dirty is not False:
             yield f"an edited tree, or an unknown one, {what}"

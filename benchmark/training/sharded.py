@@ -12,7 +12,7 @@ from torch.distributed.device_mesh import DeviceMesh
 
 from benchmark.core.errors import NotOffered, RunFailed, UserError
 from benchmark.core.roles import ADAPTED_OVER
-from benchmark.training.processes import Joined
+from benchmark.training.processes import Joined, Value
 from benchmark.training.shards import in_shards, is_shard
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -36,6 +36,17 @@ class Sharded(Joined):
         self._mesh = DeviceMesh.from_group(group, "cpu" if on_cpu else "cuda")
         self._out_of_step = False
 
+    def exchange(self, mine: Value) -> list[Value]:
+        """The same. Raises `RunFailed` where they do not bring the same kind of thing: what one
+        asks of the reference stands beside what another's losses came to."""
+        brought = super().exchange(mine)
+        if len({type(one) for one in brought}) > 1:
+            raise RunFailed(
+                "processes with shards (FSDP) compute together or not at all, and this method's "
+                "losses ask the reference in one of them where they do not in another"
+            )
+        return brought
+
     @contextmanager
     def training(self) -> Iterator[None]:
         """The same; where a part did not come, what its process has to say is the error."""
@@ -45,7 +56,7 @@ class Sharded(Joined):
             except RuntimeError as error:
                 if not _is_of_connections(error):
                     raise
-                self.exchange(None)
+                self._exchange((None, None))
                 # No process has a reason.
                 raise RunFailed(
                     "processes with shards (FSDP) waited for one another in vain: their losses do "

@@ -29,8 +29,9 @@ def in_shards(layers: nn.ModuleList, *, mesh: DeviceMesh, reshard: bool) -> Iter
     own = list(layers)
     for index, layer in enumerate(own):
         layers[index] = _sharded(layer, mesh=mesh, reshard=reshard)
-    # Before FSDP's own: it looks there whether gradients will pass.
-    layers[0].register_forward_pre_hook(_let_gradients_pass, prepend=True, with_kwargs=True)
+    if any(parameter.requires_grad for parameter in layers.parameters()):
+        # Before FSDP's own: it looks there whether gradients will pass.
+        layers[0].register_forward_pre_hook(_let_gradients_pass, prepend=True, with_kwargs=True)
     yield
     for index, layer in enumerate(own):
         _take_back(layer, layers[index])
