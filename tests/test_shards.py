@@ -32,6 +32,8 @@ from methods.rmu import METHOD as Rmu
 from methods.textual_unlearning import METHOD as TextualUnlearning
 from methods.tga import METHOD as Tga
 
+# Waited for in vain where a test says so, and longer than a busy machine keeps a process waiting.
+A_MOMENT = timedelta(seconds=8)
 FULL = {"trains": {"language": "full"}, "learning_rate": 1e-4}
 
 
@@ -100,7 +102,7 @@ class AsksIn1(TextualUnlearning):
 def test_who_asks_the_reference_where_others_do_not_is_told_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharded, "PATIENCE", timedelta(seconds=3))
+    monkeypatch.setattr(sharded, "PATIENCE", A_MOMENT)
     config = config_of(**DRAWING)
     first, second = joined(
         lambda all_: train(config, tmp_path / "two", all_, method=AsksIn1), told=FSDP
@@ -113,7 +115,7 @@ def test_a_loss_without_gradient_is_named_as_in_one_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The projector alone, and a part of the batch without an image."""
-    monkeypatch.setattr(sharded, "PATIENCE", timedelta(seconds=3))
+    monkeypatch.setattr(sharded, "PATIENCE", A_MOMENT)
     config = config_of(batch_size=2, micro_batch=1, steps=6, trains={"projector": "full"})
     with pytest.raises(RunFailed, match="carries no gradient"):
         train(config, tmp_path / "alone")
@@ -216,7 +218,7 @@ def test_an_error_of_one_is_told_by_all_that_wait_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other has its half of a layer, and no more."""
-    monkeypatch.setattr(sharded, "PATIENCE", timedelta(seconds=3))
+    monkeypatch.setattr(sharded, "PATIENCE", A_MOMENT)
     config = config_of(**DRAWING)
 
     def twice(processes: Processes) -> list[str]:
