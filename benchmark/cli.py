@@ -39,11 +39,11 @@ from benchmark.commands import (
     studying,
     upkeep,
 )
+from benchmark.commands.ended import FAILED, INTERRUPTED, USER_ERROR
 from benchmark.commands.output import say
 from benchmark.core.errors import RunFailed, UserError, nearest
 from benchmark.core.garbage import leave_it_all
 
-FAILED, USER_ERROR, INTERRUPTED = 1, 2, 130
 SCRIPT = "vlm-bench"
 # What a disk says of a place that a user chose; that a file is not there may be our own mistake.
 _FOR_THE_USER = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmark.several import Outcome
     from benchmark.training.processes import Processes
 
-FAILED, USER_ERROR, MISSING, OVER_BUDGET = 1, 2, 3, 4
+FAILED, USER_ERROR, MISSING, OVER_BUDGET, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 def run_all(

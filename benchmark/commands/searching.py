@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from benchmark.commands.ended import FAILED, MISSING
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     EVERY,
@@ -24,8 +25,6 @@ from benchmark.core.errors import RunFailed, UserError
 if TYPE_CHECKING:
     from benchmark.core.found import Searched
     from benchmark.search import Found
-
-FAILED, MISSING = 1, 3
 
 
 def add_to(app: typer.Typer) -> None:

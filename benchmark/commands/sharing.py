@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.commands.accelerated import read_accelerate
+from benchmark.commands.ended import FAILED, INTERRUPTED
 from benchmark.commands.output import say
-from benchmark.core.environment import die_with_parent
+from benchmark.core.environment import die_with_parent, n_processes, usable_cores
 from benchmark.core.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.training.processes import Processes
 
-FAILED, INTERRUPTED = 1, 130
 # For process 0 to notice that another is gone, and to put it on record.
 GRACE_S = 15.0
 LOOK_EVERY_S = 0.1
@@ -59,21 +59,15 @@ class Start:
 
 def is_follower() -> bool:
     """Is this one of several processes, and not the first?"""
-    return _n_started() > 1 and os.environ["RANK"] != "0"
+    return n_processes() > 1 and os.environ["RANK"] != "0"
 
 
 def refusal(command: str, known: Collection[str]) -> str | None:
     """Why a command is not for several processes, where there are several."""
-    if _n_started() == 1 or command in known or command.startswith("-"):
+    if n_processes() == 1 or command in known or command.startswith("-"):
         return None
     several = ", ".join(known)
-    return f"{command} runs in one process, and {_n_started()} were started; {several} share"
-
-
-def _n_started() -> int:
-    from benchmark.core.environment import n_processes
-
-    return n_processes() if "WORLD_SIZE" in os.environ else 1
+    return f"{command} runs in one process, and {n_processes()} were started; {several} share"
 
 
 def follow_along(device: str) -> int:
@@ -110,9 +104,9 @@ def read_processes(n: int | None, file: Path | None, *, device: str) -> Start | 
     """
     if n is not None and file is not None:
         raise UserError("--processes and --accelerate both say how many; give one of them")
-    if _n_started() > 1:
-        if n is not None and n != _n_started():
-            raise UserError(f"--processes {n}, but {_n_started()} were started")
+    if n_processes() > 1:
+        if n is not None and n != n_processes():
+            raise UserError(f"--processes {n}, but {n_processes()} were started")
         return None
     if file is not None:
         wanted, variables = read_accelerate(file, device=device)
@@ -194,8 +188,6 @@ def _said(index: int, code: int, n: int) -> int:
 
 def _threads(n: int) -> dict[str, str]:
     """They share the cores."""
-    from benchmark.core.environment import usable_cores
-
     if "OMP_NUM_THREADS" in os.environ:
         return {}
     return {"OMP_NUM_THREADS": str(max(1, usable_cores() // n))}

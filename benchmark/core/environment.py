@@ -83,7 +83,8 @@ def usable_cores() -> int:
 
 def n_processes() -> int:
     """Processes that this one was started among, as `torchrun` tells each; 1 for one alone."""
-    return int(os.environ["WORLD_SIZE"]) if os.environ.get("RANK", "").isdigit() else 1
+    among = os.environ.get("RANK", "").isdigit()
+    return int(os.environ.get("WORLD_SIZE", 1)) if among else 1
 
 
 def die_with_parent(parent: int, *, hears_ctrl_c: bool = False) -> None:

@@ -43,6 +43,11 @@ def to_set(setting: str) -> str:
     return f'--set {setting} (with make: SET="{setting}")'
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, without the rest; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error line: the nearest known name, or all of them when none is near."""
     names = sorted(known)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from benchmark.api import Hook
-from benchmark.core.errors import MissingError, NothingRun, RunFailed
+from benchmark.core.errors import MissingError, NothingRun, RunFailed, first_line
 from benchmark.core.records import Endpoint, Response
 from benchmark.core.samples import ImageFile, Sample
 from benchmark.cost.lending import Lending
@@ -158,7 +158,7 @@ class EndpointEngine:
             ) from None
         if isinstance(error, APIStatusError) and (why := _denied(self.endpoint, error)) is not None:
             raise (RunFailed if self._has_answered else NothingRun)(why) from None
-        return f"the endpoint failed: {_first_line(error)}"
+        return f"the endpoint failed: {first_line(error)}"
 
     def _unanswered(self, sample: Sample, reason: str) -> Response:
         if reason not in self._noted:
@@ -233,7 +233,7 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> str:
 
 def _denied(endpoint: Endpoint, error: APIStatusError) -> str | None:
     """In words, why no request at all has an answer there; None where another may have one."""
-    said = _first_line(error)
+    said = first_line(error)
     if error.status_code in DENIED:
         return (
             f"endpoint {endpoint.url} refuses '{endpoint.model}': {said}; its key is read from "
@@ -244,7 +244,3 @@ def _denied(endpoint: Endpoint, error: APIStatusError) -> str | None:
     ends_well = endpoint.url.endswith("/v1")
     hint = "" if ends_well else f"; such an address mostly ends in /v1: {endpoint.url}/v1"
     return f"endpoint {endpoint.url} has nothing to ask for '{endpoint.model}': {said}{hint}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import AutoConfig
 
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, first_line
 from benchmark.cost.shapes import shape_of
 from benchmark.models import ModelCard
 from benchmark.models.shape import Shape
@@ -33,12 +33,12 @@ def described(folder: Path) -> Described:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     # A damaged file is answered with whatever comes to the library.
     except Exception as error:
-        raise UserError(f"{folder / 'config.json'}: {_first_line(error)}") from error
+        raise UserError(f"{folder / 'config.json'}: {first_line(error)}") from error
     try:
         return Described(config, load_processor(folder))
     except Exception as error:
         raise UserError(
-            f"the processor in {folder} cannot be loaded: {_first_line(error)}"
+            f"the processor in {folder} cannot be loaded: {first_line(error)}"
         ) from error
 
 
@@ -47,7 +47,3 @@ def shape_of_card(card: ModelCard) -> Shape:
     if card.shape is None:
         raise UserError(f"model '{card.name}' is not here and its card gives no shape")
     return card.shape
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmark.core.errors import RunFailed
+from benchmark.core.errors import RunFailed, first_line
 from benchmark.core.records import RunSpec, Stage
 from benchmark.core.roles import ADAPTED_OVER
 from benchmark.vlm.memory import is_out_of_memory
@@ -29,7 +29,7 @@ def out_of_memory(
 ) -> str:
     """One line; of a training with the remedies that it has and does not use yet. `recomputing`:
     the command takes --gradient-checkpointing."""
-    problem = f"out of memory: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+    problem = f"out of memory: {first_line(error)}"
     if stage != "train" or spec is None:
         return problem
     less = ", ".join(remedies(spec, recomputing=recomputing))

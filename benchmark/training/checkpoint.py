@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmark.core.errors import UserError
+from benchmark.core.errors import UserError, first_line
 from benchmark.core.store import writing
 from benchmark.training.draws import Draws
 from benchmark.training.shards import divided_like, whole
@@ -79,7 +79,7 @@ def load_checkpoint(
         state = torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"checkpoint {path} is damaged ({str(error).splitlines()[0]}); "
+            f"checkpoint {path} is damaged ({first_line(error)}); "
             "delete it and the training starts over"
         ) from None
     saved: dict[str, Tensor] = state["parameters"]

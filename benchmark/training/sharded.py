@@ -10,7 +10,7 @@ from torch import distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 
-from benchmark.core.errors import NotOffered, RunFailed, UserError
+from benchmark.core.errors import NotOffered, RunFailed, UserError, first_line
 from benchmark.core.roles import ADAPTED_OVER
 from benchmark.training.processes import Joined, Value
 from benchmark.training.shards import in_shards, is_shard
@@ -60,7 +60,7 @@ class Sharded(Joined):
                 # No process has a reason.
                 raise RunFailed(
                     "processes with shards (FSDP) waited for one another in vain: their losses do "
-                    f"not ask the model for the same layers as often ({_first_line(error)})"
+                    f"not ask the model for the same layers as often ({first_line(error)})"
                 ) from error
 
     @contextmanager
@@ -114,10 +114,6 @@ def check_shardable(model: VisionLanguageModel, beside: Mapping[str, nn.Module])
             "without an image passes over, and shards (FSDP) want all to compute the same: give "
             "each process a whole copy (distributed_type MULTI_GPU)"
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 def _is_of_connections(error: RuntimeError) -> bool:

@@ -107,8 +107,8 @@ def clip_gradients(parameters: Sequence[nn.Parameter], *, largest: float) -> flo
     apart = [p for p in parameters if not is_shard(p)]
     norm = math.hypot(_norm(shards), _norm(apart))
     # As torch reckons, which takes no mixture of shards and whole tensors.
-    nn.utils.clip_grads_with_norm_(shards, largest, torch.tensor(norm), foreach=False)
-    nn.utils.clip_grads_with_norm_(apart, largest, torch.tensor(norm), foreach=False)
+    for some in (shards, apart):
+        nn.utils.clip_grads_with_norm_(some, largest, torch.tensor(norm), foreach=False)
     return norm
 
 
