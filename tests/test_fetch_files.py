@@ -25,6 +25,8 @@ from benchmark.data.fetching import locking
 from benchmark.data.fetching.locking import lock
 from benchmark.data.images import ImageStore
 from benchmark.data.presence import pinning, presence
+from benchmark.data.sources import raw_rows
+from benchmark.data.verifying import wrong_files
 from benchmark.progress import Reporter
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -340,7 +342,7 @@ def test_locking_changes_nothing_else(tmp_path, layout):
 
 LOOSE = f"{WEB}, base: 'https://example.org/x', loose: true"
 UNPINNED = {
-    "a folder of pictures": ("kind: images", "file: pictures", "a folder of pictures has no check"),
+    "a folder of pictures": ("kind: images", "file: pictures", "--lock` pins what is here"),
     "loose pictures": (LOOSE, "file: rows.csv", "write the commit that its files are of"),
     "pictures unpacked by hand": (
         f"{WEB}, repo: org/set, archives: [{{file: a.zip, into: pictures}}]", "file: rows.csv",
@@ -361,7 +363,32 @@ def test_the_step_that_pins_a_set_is_one_that_does(tmp_path, case):
     assert step in pinning(card)
     lock(card)
     again = load_card(str(card.path))
-    assert again.pinned if case == "rows alone" else step in pinning(again)
+    assert again.pinned if "pins what is here" in step else step in pinning(again)
+
+
+@pytest.mark.parametrize("change", ["another picture", "one more", "one fewer"])
+def test_a_folder_of_pictures_is_pinned_by_all_their_bytes(tmp_path, change):
+    card = _card(tmp_path, "kind: images", "file: pictures", "")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in (1, 2):
+        (folder / f"{n}.png").write_bytes(_png(n))
+    lock(card)
+    locked = load_card(str(card.path))
+    assert wrong_files(locked) == []
+    (folder / "Thumbs.db").write_bytes(b"no picture")
+    assert wrong_files(locked) == []
+    match change:
+        case "another picture":
+            (folder / "2.png").write_bytes(_png(3))
+        case "one more":
+            (folder / "3.png").write_bytes(_png(3))
+        case "one fewer":
+            (folder / "2.png").unlink()
+    (line,) = wrong_files(locked)
+    assert line.startswith(f"{folder} has SHA-256 ")
+    with pytest.raises(UserError, match=r"pictures has SHA-256 \w+, not \w+; get the file again"):
+        list(raw_rows(locked, "test"))
 
 
 def test_archives_of_a_list_are_locked_too(hub, tmp_path):

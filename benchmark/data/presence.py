@@ -86,9 +86,6 @@ def pinning(card: Card) -> str:
         if hub.fetched(card).revision is None:
             return f"which commit its files are of is not known; {anew} brings them of one"
     elif isinstance(source, WebSource | FileSource):
-        names = [str(split.file) for split in card.splits.values()]
-        if format_of(card) == "images" and not all(map(source.packs, names)):
-            return "a folder of pictures has no checksum, and nothing pins it"
         if isinstance(source, WebSource) and source.loose and source.base and not source.revision:
             return f"write the commit that its files are of into its card (`revision`), then {anew}"
         if by_hand := [a.file for a in source.archives if not (a.sha256 or unpacked(card, a))]:

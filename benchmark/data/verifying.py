@@ -10,7 +10,7 @@ from benchmark.core.store import digest_file
 from benchmark.data.card_sources import FileSource, HubSource, WebSource
 from benchmark.data.cards import Card
 from benchmark.data.place import contained
-from benchmark.data.sources import format_of, hub
+from benchmark.data.sources import digest_at, hub
 
 
 def wrong_files(card: Card) -> list[str]:
@@ -19,8 +19,13 @@ def wrong_files(card: Card) -> list[str]:
     return [
         f"{path} has SHA-256 {found}, not {expected}"
         for path, expected in dict(_expected(card)).items()
-        if path.is_file() and (found := digest_file(path)) != expected
+        if path.exists() and (found := _found(card, path)) != expected
     ]
+
+
+def _found(card: Card, path: Path) -> str:
+    hub_file = isinstance(card.source, HubSource)
+    return digest_file(path) if hub_file else digest_at(card, path)
 
 
 def _expected(card: Card) -> Iterator[tuple[Path, str]]:
@@ -31,7 +36,7 @@ def _expected(card: Card) -> Iterator[tuple[Path, str]]:
                 for file in part.files:
                     if file.sha256 is not None:
                         yield contained(card.folder, file.path, where=where), file.sha256
-    if isinstance(card.source, WebSource | FileSource) and format_of(card) != "images":
+    if isinstance(card.source, WebSource | FileSource):
         for named in card.splits.values():
             if named.sha256 is not None:
                 yield contained(card.folder, str(named.file), where=where), named.sha256

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import yaml
 
 from benchmark.core.errors import UserError
-from benchmark.core.store import digest_file, write_atomic
+from benchmark.core.store import write_atomic
 from benchmark.core.strict_yaml import parse_yaml
 from benchmark.data.card_sources import FileSource, HubSource, TestbedSource, WebSource
 from benchmark.data.cards import Card, load_card
 from benchmark.data.place import contained
-from benchmark.data.sources import format_of, hub, web
+from benchmark.data.sources import digest_at, hub, web
 from benchmark.data.unpacked import unpacked
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def _to_pin(card: Card) -> dict[Place, str]:
 def _digests(card: Card, source: WebSource | FileSource) -> dict[Place, str]:
     found: dict[Place, str] = {}
     for name, split in card.splits.items():
-        if split.sha256 is None and format_of(card) != "images":
+        if split.sha256 is None:
             path = contained(card.folder, str(split.file), where=f"card '{card.name}'")
-            found["splits", name, "sha256"] = digest_file(path)
+            found["splits", name, "sha256"] = digest_at(card, path)
     for number, archive in enumerate(source.archives):
         note = unpacked(card, archive)
         if archive.sha256 is None and note is not None:

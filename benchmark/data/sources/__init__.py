@@ -66,11 +66,13 @@ def digest_of(card: Card, split: str) -> str:
         ]
         return digest([hub.fetched(card).revision, *named])
     path = checked_file(card, split)
-    if format_of(card) == "images":
-        files = image_folder.files(path)
-        return digest([[str(f.relative_to(path)), f.stat().st_size] for f in files])
     # Where the card says it, that it is so has been seen.
-    return card.split(split).sha256 or digest_file(path)
+    return card.split(split).sha256 or digest_at(card, path)
+
+
+def digest_at(card: Card, path: Path) -> str:
+    """What pins a split of a web or file source that lies here: of a file, or of all pictures."""
+    return image_folder.digest_files(path) if format_of(card) == "images" else digest_file(path)
 
 
 def checked_file(card: Card, split: str) -> Path:
@@ -80,11 +82,10 @@ def checked_file(card: Card, split: str) -> Path:
     if format_of(card) == "images":
         if not path.is_dir():
             raise MissingError(f"{where}: folder {path} is missing{_remedy(card)}")
-        return path
-    if not path.is_file():
+    elif not path.is_file():
         raise MissingError(f"{where}: {path} is missing{_remedy(card)}")
     expected = card.split(split).sha256
-    if expected is not None and (found := digest_file(path)) != expected:
+    if expected is not None and (found := digest_at(card, path)) != expected:
         raise UserError(
             f"{where}: {path} has SHA-256 {found}, not {expected}; "
             "get the file again or correct the card"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmark.core.store import digest, digest_file
+
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
 
@@ -12,6 +14,13 @@ def files(folder: Path) -> list[Path]:
     """All pictures below a folder, sorted by path."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
     return sorted(path for path in found if path.is_file())
+
+
+def digest_files(folder: Path) -> str:
+    """SHA-256 over the paths below the folder and the bytes of all its pictures, in hex."""
+    return digest(
+        [[path.relative_to(folder).as_posix(), digest_file(path)] for path in files(folder)]
+    )
 
 
 def rows(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
