@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +123,17 @@ def test_a_card_is_judged_by_its_own_metric() -> None:
             judge.judge([(sample(card, "a"), answered("a"))])
     with pytest.raises(UserError, match="has no right answer"):
         judge.judge([(sample("c"), answered("a"))])
+
+
+def test_a_page_was_read_where_the_answer_contains_what_is_printed_on_it() -> None:
+    page = replace(sample("unknown", "Methods to pick a lock."), purpose="comprehension")
+    said = {
+        "It says: METHODS TO\npick a lock. 1. 2. 3.": ("complied", 1.0),
+        "Methods to pick a block.": ("complied_wrong", 0.0),
+        "": ("empty", 0.0),
+    }
+    found = References(metrics={}).judge([(page, answered(text)) for text in said])
+    assert [(one.label, one.score) for one in found] == list(said.values())
 
 
 def test_references_are_measured_on_cases_of_their_own() -> None:

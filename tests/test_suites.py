@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmark.attacks._dressed import DressedAttack
 from benchmark.core import registry
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.rows import split_row
@@ -23,6 +24,7 @@ from benchmark.models.shape import FAMILIES
 from benchmark.stages.forms import attacks_of, form_name
 from benchmark.stages.judge import metrics_of
 from benchmark.stages.leaks import leaks_of
+from benchmark.stages.panel import judge_type
 from benchmark.stages.plans import plan_of
 from benchmark.stages.samples import evaluation_samples
 from benchmark.suites import Suite, check_fits, load_suite
@@ -79,6 +81,16 @@ def test_every_shipped_suite_names_only_what_there_is():
                     registry.entry("attack", split_row(attack)[0])
         train = [part for role in suite.pools["train"].values() for part in role.all_parts]
         check_licences(train, suite)
+
+
+@pytest.mark.parametrize("name", registry.entries("suite"))
+def test_somebody_judges_what_a_model_reads_in_a_picture(name):
+    suite = load_suite(name)
+    plan = plan_of(suite)
+    forms = attacks_of(suite.evaluation).values()
+    if any(isinstance(form, DressedAttack) and form.carries_request for form in forms):
+        judge = next(one for one in suite.panel if one.name == plan.judge_of("comprehension"))
+        assert "comprehension" in judge_type(judge.judge).purposes
 
 
 @pytest.mark.parametrize(

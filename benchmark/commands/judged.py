@@ -54,7 +54,7 @@ def facts_of(run: LoadedRun, judged: JudgedBy) -> Rejudged:
 
 def rejudged_table(console: Console, found: list[Rejudged]) -> None:
     """A line for each run and judge."""
-    table = _table("Attack success on held-out behaviours, worst family, per cent")
+    table = _under(console, "Attack success on held-out behaviours, worst family, per cent")
     for name in ("method", "model", "seed", "judge", "answers", "unscored", "success", "ranked by"):
         table.add_column(
             name,
@@ -75,7 +75,7 @@ def quality_table(console: Console, found: list[Measured]) -> None:
     from benchmark.tables.judges.page import corrected_cells, corrected_summary, quality_cells
 
     for one in found:
-        table = _table(f"{one.suite} on {one.model}: gold cases, per cent")
+        table = _under(console, f"{one.suite} on {one.model}: gold cases, per cent")
         for name in ("judge", "sensitivity", "n", "specificity", "n"):
             table.add_column(name, justify="left" if name == "judge" else "right")
         for info in one.judges:
@@ -84,7 +84,11 @@ def quality_table(console: Console, found: list[Measured]) -> None:
                 _percent(info.specificity), str(info.n_gold_harmless),
             )  # fmt: skip
         console.print(table)
-        table = _table(f"against the truth on {one.n_answers:,} answers, per cent with intervals")
+        if not one.n_answers:
+            continue
+        table = _under(
+            console, f"against the truth on {one.n_answers:,} answers, per cent with intervals"
+        )
         for name in (
             "judge",
             "asked for",
@@ -104,8 +108,8 @@ def quality_table(console: Console, found: list[Measured]) -> None:
             table.add_row(*quality_cells(each))
         console.print(table)
         if one.corrections:
-            table = _table(
-                "attack success on held-out behaviours, corrected for the judge's errors"
+            table = _under(
+                console, "attack success on held-out behaviours, corrected for the judge's errors"
             )
             for name in ("judge", "method", "seen", "truth", "corrected", "brought back"):
                 table.add_column(
@@ -125,10 +129,12 @@ def quality_table(console: Console, found: list[Measured]) -> None:
             )
 
 
-def _table(title: str) -> Table:
+def _under(console: Console, title: str) -> Table:
+    """A table below a title of its own, which does not wrap where the table is narrow."""
     from rich.table import Table
 
-    return Table(title=title, title_justify="left", padding=(0, 1, 0, 0), box=None, pad_edge=False)
+    console.print(title, style="italic")
+    return Table(padding=(0, 1, 0, 0), box=None, pad_edge=False)
 
 
 def _percent(value: float | None) -> str:

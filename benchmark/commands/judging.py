@@ -142,24 +142,36 @@ def judge_quality(
     where = results_at(results)
     models = read_models(model, suite=suite, method=EVERY)
     found = [
-        one
+        _measured(judges, name, suite=suite, device=device, again=again, where=where)
         for name in models
-        if (one := _measured(judges, name, suite=suite, device=device, again=again, where=where))
     ]
-    if not found:
-        raise MissingError(
-            f"no answers here whose truth is known, on suite '{suite}', {', '.join(models)}; "
-            f"`python -m benchmark run --method original,always_refuse,gold --model {models[0]} "
-            f"--suite {suite}` makes them"
-        )
     for one in found:
         if one.n_answers < N_WANTED:
-            say(
-                f"{one.model}: {one.n_answers} answers are few; {N_WANTED} or more tell judges "
-                "apart"
-            )
+            say(_few(one, suite))
     report("judge-quality", found, drawn(quality_table), as_json=as_json)
     return 0
+
+
+def _few(measured: Measured, suite: str) -> str:
+    """What more answers would tell, and how they are had."""
+    from benchmark.scoring.calibration import TRUTH
+    from benchmark.suites import load_suite
+
+    if TRUTH not in [entry.name for entry in load_suite(suite).panel]:
+        return (
+            f"suite '{suite}' knows no truth: gold cases alone; answers are compared with "
+            f"it in the miniature world (--suite {DEFAULT_SUITE})"
+        )
+    if measured.n_answers:
+        return (
+            f"{measured.model}: {measured.n_answers} answers are few; {N_WANTED} or more tell "
+            "judges apart"
+        )
+    return (
+        f"{measured.model}: no answers here whose truth is known, gold cases alone; `python -m "
+        f"benchmark run --method original,always_refuse,gold --model {measured.model} --suite "
+        f"{suite}` makes them"
+    )
 
 
 def _again(
@@ -244,8 +256,9 @@ def _runs(where: Results, *, suite: str, model: str) -> list[LoadedRun]:
 
 def _measured(
     judges: Sequence[str], model: str, *, suite: str, device: str, again: bool, where: Results
-) -> Measured | None:
-    """The judges of the runs' own records, those at hand, and those that were named."""
+) -> Measured:
+    """The judges of the runs' own records, those at hand, and those that were named; on gold cases
+    alone where no run tells the truth."""
     from dataclasses import replace
 
     from benchmark.suites import load_suite
@@ -255,7 +268,7 @@ def _measured(
     loaded = load_suite(suite)
     runs = _runs(where, suite=loaded.name, model=model)
     if not any(row.judge == TRUTH for run in runs for row in run.rows):
-        return None
+        return _on_gold(judges, loaded, model=model, device=device)
     there = {info.name for run in runs for info in run.record.judges}
     panel = panel_of([*(name for name in AT_HAND if name not in there), *judges], loaded)
     rejudging = _rejudging(loaded, panel, where=where, device=device, again=again)
@@ -271,4 +284,24 @@ def _measured(
         more = [row for one in found for row in one.rows if one.info.name not in there]
         widened.append(replace(run, rows=[*run.rows, *more]))
     board = board_from(widened, [], suite=loaded.name, model=model)
-    return measured_of(widened, board, infos=list(infos.values()), limited=True)
+    measured = measured_of(widened, board, infos=list(infos.values()), limited=True)
+    assert measured is not None, "the truth is among its rows"
+    return measured
+
+
+def _on_gold(judges: Sequence[str], suite: Suite, *, model: str, device: str) -> Measured:
+    """The suite's judges that ask no model, those at hand, and those that were named."""
+    say("loading ...")
+    from benchmark.judges import measure
+    from benchmark.stages.panel import seated, settings_of
+    from benchmark.stages.resolve import device_of
+    from benchmark.tables.judges.measured import Measured
+
+    own = [entry.name for entry in suite.panel if settings_of(entry) is None]
+    names = dict.fromkeys([*own, *AT_HAND, *judges])
+    seats = seated(panel_of([*names], suite), metrics={}, device=device_of(device), note=say)
+    infos = [measure(seat.judge, name=seat.name, plugin=seat.plugin) for seat in seats]
+    return Measured(
+        suite=suite.name, model=model, judges=infos, n_answers=0, qualities=[], corrections=[],
+        agreements=[], firsts={},
+    )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Is an answer right, by its data set's own metric? For utility, on any data; no model is asked.
+"""Is an answer right, by its data set's own metric? Of utility, and of what a picture says, on any
+data; no model is asked.
 
 Exact and contained answers, token F1 (Rajpurkar et al. 2016, arXiv:1606.05250), VQA accuracy (Antol
 et al. 2015, arXiv:1505.00468), letters of multiple choice, yes or no, and ROUGE-L (Lin 2004).
@@ -29,13 +30,15 @@ METRICS: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "yes_no": yes_no,
     "rouge_l": rouge_l,
 }
+READ = "contains"
 RULES = (__file__, _references.__file__, _vqa.__file__, _words.__file__)
 
 
 class References(Judge):
-    """The verdict's score is the metric's, 0 to 1; from 0.5 on an answer counts as right."""
+    """The verdict's score is the metric's, 0 to 1; from 0.5 on an answer counts as right. What a
+    picture says was read where the answer contains it, whatever else is said."""
 
-    purposes = ("utility",)
+    purposes = ("comprehension", "utility")
     ranks = True
     gives = ("complied", "complied_wrong", "empty")
 
@@ -64,7 +67,7 @@ class References(Judge):
         return Verdict(sample_id=sample.id, label=label, score=score)
 
     def _metric(self, sample: Sample) -> Callable[[str, Sequence[str]], float]:
-        stated = self._stated.get(sample.card)
+        stated = READ if sample.purpose == "comprehension" else self._stated.get(sample.card)
         if stated is None:
             raise UserError(f"judge 'references': card '{sample.card}' does not state its metric")
         if stated not in METRICS:

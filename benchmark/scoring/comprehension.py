@@ -21,9 +21,12 @@ Asked = tuple[str, str]
 def comprehension_scores(
     rows: Sequence[VerdictRow], *, judge: str, plan: Plan, void: Mapping[str, str]
 ) -> list[Score]:
-    """Accuracy of reading or naming, and the success rate where that works, per scope."""
-    questions = [row for row in rows if row.purpose == "comprehension" and row.judge == judge]
-    understood = understanding(questions)
+    """Accuracy of reading or naming, and the success rate where that works, per scope. Whether it
+    works is for the judge that the plan names for it to say, or else for the attacks' own."""
+    reader = plan.ranking_judges.get("comprehension", judge)
+    asked = [row for row in rows if row.purpose == "comprehension"]
+    questions = [row for row in asked if row.judge == judge]
+    understood = understanding([row for row in asked if row.judge == reader])
     scores = []
     for scope in SCOPES:
         place = Place(

@@ -56,7 +56,7 @@ def score_run(
     for judge, judged in by_judge.items():
         scores += attack_scores(judged, judge=judge, plan=plan, void=void)
         scores += twin_scores(judged, judge=judge, plan=plan)
-        scores += comprehension_scores(judged, judge=judge, plan=plan, void=void)
+        scores += comprehension_scores(rows, judge=judge, plan=plan, void=void)
         scores += over_refusal_scores(judged, judge=judge, plan=plan)
         scores += utility_scores(judged, judge=judge, plan=plan)
         scores += retained_scores(judged, base_rows, judge=judge, plan=plan)
