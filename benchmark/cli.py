@@ -31,6 +31,7 @@ from benchmark.commands import (
     planning,
     plotting,
     publishing,
+    quality,
     reproducing,
     running,
     schemas,
@@ -66,6 +67,7 @@ app = typer.Typer(
 for _module in (
     running,
     judging,
+    quality,
     planning,
     searching,
     studying,

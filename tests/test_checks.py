@@ -241,10 +241,37 @@ BROKEN = {
 }  # fmt: skip
 
 
+WORK = {
+    "writes_a_file": ("open(__file__ + '.log', 'w')", r"writes .*writes_a_file\.py\.log"),
+    "draws": ("torch.rand(1)", r"^draws random numbers$"),
+    "switches": ("torch.set_grad_enabled(False)", r"changes gradients: False, was True"),
+    "starts_a_process": ("import os; os.system('true')", r"starts the process"),
+    "dies": ("import os; os._exit(3)", r"the process died while importing it"),
+    "prints": ("print('hello')", None),
+}
+NOT_IMPORTED = {
+    "needs_more": ("import vllm\n", "import an optional package inside the function"),
+    "raises": ("1 / 0\n", "mend that line"),
+    "ends_early": ("", "end it with METHOD = YourMethod"),
+}
+
+
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """All in one folder, so that one process is enough to see what importing them does."""
     folder = tmp_path_factory.mktemp("plugins")
     sources = WHOLE | {f"{name}_broken": source for name, (source, _) in BROKEN.items()}
+    sources |= {
+        name: GOOD.replace("import torch\n", f"import torch\n{line}\n")
+        for name, (line, _) in WORK.items()
+    }
+    sources |= {
+        name: GOOD.replace("import torch\n", f"import torch\n{line}").replace(
+            "METHOD = Plugin\n", ""
+        )
+        for name, (line, _) in NOT_IMPORTED.items()
+    }
+    sources["elsewhere"] = GOOD.replace('pools = ("forget", "keep")', 'pools = ("nowhere",)')
     for name, source in sources.items():
         (folder / f"{name}.py").write_text(source)
     return {name: folder / f"{name}.py" for name in sources}
@@ -302,46 +329,20 @@ def test_what_does_not_apply_is_not_passed(bench: Workbench, plugins: dict[str, 
     assert found["served"].status == "passed"
 
 
-WORK = {
-    "writes a file": ("open(__file__ + '.log', 'w')", r"writes .*writes_a_file\.py\.log"),
-    "draws": ("torch.rand(1)", r"^draws random numbers$"),
-    "switches": ("torch.set_grad_enabled(False)", r"changes gradients: False, was True"),
-    "starts a process": ("import os; os.system('true')", r"starts the process"),
-    "dies": ("import os; os._exit(3)", r"the process died while importing it"),
-    "prints": ("print('hello')", None),
-}
-
-
-def test_work_at_import_is_named(tmp_path: Path) -> None:
+def test_work_at_import_is_named(bench: Workbench, plugins: dict[str, Path]) -> None:
     """One that dies, or prints, must not take the reports of the others with it."""
-    paths = {}
-    for name, (line, _) in WORK.items():
-        paths[name] = tmp_path / f"{name.replace(' ', '_')}.py"
-        paths[name].write_text(GOOD.replace("import torch\n", f"import torch\n{line}\n"))
-    bench = Workbench(tmp_path / "bench", names=["original", *map(str, paths.values())])
     assert failed(outcomes("original", bench, "imports")) == set()
     for name, (_, message) in WORK.items():
-        report = bench.imported(str(paths[name]))
+        report = bench.imported(str(plugins[name]))
         said = " ".join([report.problem or "", *report.work]).strip()
         assert re.search(message, said) if message else not said, name
 
 
-NOT_IMPORTED = {
-    "needs_more": ("import vllm\n", "import an optional package inside the function"),
-    "raises": ("1 / 0\n", "mend that line"),
-    "ends_early": ("", "end it with METHOD = YourMethod"),
-}
-
-
-def test_what_cannot_be_imported_says_what_to_do(tmp_path: Path) -> None:
-    paths = {}
-    for name, (line, _) in NOT_IMPORTED.items():
-        paths[name] = tmp_path / f"{name}.py"
-        source = GOOD.replace("import torch\n", f"import torch\n{line}")
-        paths[name].write_text(source.replace("METHOD = Plugin\n", ""))
-    bench = Workbench(tmp_path / "bench", names=list(map(str, paths.values())))
+def test_what_cannot_be_imported_says_what_to_do(
+    bench: Workbench, plugins: dict[str, Path]
+) -> None:
     for name, (_, remedy) in NOT_IMPORTED.items():
-        found = outcomes(paths[name], bench, "imports")["imports"]
+        found = outcomes(plugins[name], bench, "imports")["imports"]
         assert found.status == "failed" and (found.remedy or "").startswith(remedy), found.seen
 
 
@@ -409,10 +410,10 @@ def test_a_method_imports_no_other_method(line: str, tmp_path: Path) -> None:
     assert forbidden_imports([path], own="methods.borrowing") == []
 
 
-def test_a_method_that_the_suite_cannot_serve_says_so(bench: Workbench, tmp_path: Path) -> None:
-    path = tmp_path / "elsewhere.py"
-    path.write_text(GOOD.replace('pools = ("forget", "keep")', 'pools = ("nowhere",)'))
-    found = outcomes(path, bench)
+def test_a_method_that_the_suite_cannot_serve_says_so(
+    bench: Workbench, plugins: dict[str, Path]
+) -> None:
+    found = outcomes(plugins["elsewhere"], bench)
     assert failed(found) == {"runs"}
     assert "no train pool 'nowhere'" in (found["runs"].seen or "")
     assert found["zero"].reason == "see `runs`"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from faults.product import Product, Running
 from live_models import untrained_checkpoint
 from run_records import record
 
@@ -82,34 +81,30 @@ def test_a_full_disk_ends_it_all() -> None:
         queue.close(ended(first, error=StorageError("full")))
 
 
-def command(results: Path, *, jobs: int, steps: int = 3) -> list[str]:
+def command(*, jobs: int, steps: int = 3) -> list[str]:
     return [
-        sys.executable, "-m", "benchmark", "run", "--method", BOTH, "--seeds", "2",
-        "--model", str(untrained_checkpoint()), "--suite", str(SUITE), "--results", str(results),
-        "--set", f"steps={steps} batch_size=8 learning_rate=1e-2", "--jobs", str(jobs),
-        "--checkpoint-every", "0",
+        "run", "--method", BOTH, "--seeds", "2", "--model", str(untrained_checkpoint()),
+        "--suite", str(SUITE), "--set", f"steps={steps} batch_size=8 learning_rate=1e-2",
+        "--jobs", str(jobs), "--checkpoint-every", "0",
     ]  # fmt: skip
 
 
-def records(results: Path) -> dict[str, RunRecord]:
-    paths = sorted(results.glob("local/records/*/*/textual*/*.json"))
+def records(folder: Path) -> dict[str, RunRecord]:
+    paths = sorted(folder.glob("results/local/records/*/*/textual*/*.json"))
     return {
         f"{path.parent.name}/{path.name}": RunRecord.model_validate_json(path.read_text())
         for path in paths
     }
 
 
-def test_at_once_is_the_same_as_one_after_another(tmp_path: Path) -> None:
+def test_at_once_is_the_same_as_one_after_another(product: Product, tmp_path: Path) -> None:
     found, said = [], ""
     for jobs in (1, 2):
         folder = tmp_path / str(jobs)
-        done = subprocess.run(
-            command(folder, jobs=jobs),
-            capture_output=True, text=True, timeout=DEADLINE_S,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        done = product.run(command(jobs=jobs), folder=folder)
+        assert done.code == 0, done.err
         found.append(records(folder))
-        said = done.stderr
+        said = done.err
     one, two = found
     assert len(one) == 4 and one.keys() == two.keys()
     for name in one:
@@ -127,30 +122,25 @@ def test_at_once_is_the_same_as_one_after_another(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def running(product: Product, tmp_path: Path) -> Iterator[Running]:
     """Two runs at once that take far longer than a test; nothing of them is left afterwards."""
-    started = subprocess.Popen(
-        command(tmp_path, jobs=2, steps=4000),
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        # What a shell starts in the background ignores Ctrl-C, and hands that on.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    started = product.start(command(jobs=2, steps=4000), folder=tmp_path)
     yield started
     with suppress(ProcessLookupError):
-        os.killpg(started.pid, signal.SIGKILL)
-    started.communicate()
+        started.kill()
 
 
-def n_lines(results: Path) -> int:
-    return len(list(results.glob("local/stages/train/*/train.checkpoint.pt")))
+def n_lines(folder: Path) -> int:
+    return len(list(folder.glob("results/local/stages/train/*/train.checkpoint.pt")))
 
 
-def workers_of(process: subprocess.Popen[str], reached: Callable[[], bool]) -> list[psutil.Process]:
+def workers_of(running: Running, reached: Callable[[], bool]) -> list[psutil.Process]:
     """Its two workers, once they are that far."""
     deadline = time.monotonic() + DEADLINE_S
-    parent = psutil.Process(process.pid)
+    parent = psutil.Process(running.process)
     while not (reached() and len(parent.children()) == 2):
-        assert process.poll() is None and time.monotonic() < deadline, "it did not get that far"
+        alive = parent.status() != psutil.STATUS_ZOMBIE
+        assert alive and time.monotonic() < deadline, f"it did not get that far: {running.err}"
         time.sleep(0.02)
     return parent.children()
 
@@ -179,46 +169,44 @@ def gone(workers: list[psutil.Process]) -> bool:
 
 
 def test_a_killed_worker_is_on_record_and_the_others_go_on(
-    process: subprocess.Popen[str], tmp_path: Path
+    running: Running, tmp_path: Path
 ) -> None:
-    killed, other = workers_of(process, lambda: n_lines(tmp_path) == 2)
+    killed, other = workers_of(running, lambda: n_lines(tmp_path) == 2)
     killed.kill()
-    failed = "local/records/*/*/textual*/*.failed.json"
-    workers = workers_of(process, lambda: any(tmp_path.glob(failed)))
+    failed = "results/local/records/*/*/textual*/*.failed.json"
+    workers = workers_of(running, lambda: any(tmp_path.glob(failed)))
     assert other in workers
     assert killed not in workers
-    os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=DEADLINE_S)
+    os.kill(running.process, signal.SIGINT)
+    ended = running.wait()
     (one,) = [one for one in records(tmp_path).values() if one.status == "failed"]
     assert one.error is not None
     assert one.error.startswith("its process was killed by signal 9; what it had done is kept")
     assert one.failed_stage is None
-    assert f"seed {one.spec.seed} failed: its process was killed by signal 9" in said
-    assert process.returncode == 130
+    assert f"seed {one.spec.seed} failed: its process was killed by signal 9" in ended.err
+    assert ended.code == 130
 
 
 def test_ctrl_c_ends_every_worker_and_leaves_what_can_go_on(
-    process: subprocess.Popen[str], tmp_path: Path
+    running: Running, tmp_path: Path
 ) -> None:
-    workers = workers_of(process, lambda: n_lines(tmp_path) == 2)
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 130
-    assert said.splitlines()[-1] == (
+    workers = workers_of(running, lambda: n_lines(tmp_path) == 2)
+    os.killpg(running.process, signal.SIGINT)
+    ended = running.wait()
+    assert ended.code == 130
+    assert ended.err.splitlines()[-1] == (
         "interrupted; run the same command again and it goes on where it stopped"
     )
-    assert "Traceback" not in said
+    assert "Traceback" not in ended.err
     assert gone(workers)
     assert {one.status for one in records(tmp_path).values()} == {"interrupted"}
     assert n_lines(tmp_path) == 2
 
 
-def test_workers_do_not_outlive_a_killed_parent(
-    process: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    workers = workers_of(process, lambda: n_lines(tmp_path) == 2)
-    process.kill()
-    process.communicate(timeout=DEADLINE_S)
+def test_workers_do_not_outlive_a_killed_parent(running: Running, tmp_path: Path) -> None:
+    workers = workers_of(running, lambda: n_lines(tmp_path) == 2)
+    os.kill(running.process, signal.SIGKILL)
+    assert running.wait().killed
     assert gone(workers)
-    for path in tmp_path.glob("local/records/**/*.json"):
+    for path in tmp_path.glob("results/local/records/**/*.json"):
         assert json.loads(path.read_text())["status"] == "done"

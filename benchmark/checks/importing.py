@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tomllib
@@ -18,6 +17,7 @@ from importlib import metadata
 from typing import Any
 
 from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.forked import in_fork
 from benchmark.core.store import REPOSITORY
 
 IMPORT_TIMEOUT_S = 30
@@ -86,31 +86,24 @@ def main() -> None:
         # Looks to every library as if it were not installed.
         sys.modules[name] = None  # type: ignore[assignment]
     sys.dont_write_bytecode = True
+    import benchmark.api
     import benchmark.stages.surroundings
-    import benchmark.training.losses  # noqa: F401
+    import benchmark.training.guidance
+    import benchmark.training.losses
+    import benchmark.training.unlearning  # noqa: F401
 
-    found = {name: _forked(name) for name in asked["names"]}
-    print(json.dumps({name: asdict(report) for name, report in found.items()}))
+    print(json.dumps({name: _forked(name) for name in asked["names"]}))
 
 
-def _forked(name: str) -> ImportReport:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        signal.alarm(IMPORT_TIMEOUT_S)
-        with os.fdopen(writing, "w") as stream:
-            json.dump(asdict(_report(name)), stream)
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        said = stream.read()
-    _, status = os.waitpid(child, 0)
-    if status:
-        how = f"not imported after {IMPORT_TIMEOUT_S} s"
-        died = os.waitstatus_to_exitcode(status) != -signal.SIGALRM
-        return ImportReport(problem="the process died while importing it" if died else how)
-    return ImportReport(**json.loads(said))
+def _forked(name: str) -> dict[str, Any]:
+    try:
+        found = in_fork(lambda: asdict(_report(name)), timeout_s=IMPORT_TIMEOUT_S)
+    except TimeoutError:
+        return asdict(ImportReport(problem=f"not imported after {IMPORT_TIMEOUT_S} s"))
+    except ChildProcessError:
+        return asdict(ImportReport(problem="the process died while importing it"))
+    assert isinstance(found, dict)
+    return found
 
 
 def _report(name: str) -> ImportReport:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -15,12 +10,10 @@ from typing import Annotated
 import typer
 
 from benchmark.commands.ended import USER_ERROR
-from benchmark.commands.output import JsonOption, report, say
+from benchmark.commands.output import JsonOption, report
+from benchmark.commands.tried import tried
 from benchmark.core import registry
 from benchmark.core.registry import Entry, Kind
-from benchmark.core.store import REPOSITORY
-
-LOAD_TIMEOUT_S = 120
 
 
 class Listed(StrEnum):
@@ -77,8 +70,7 @@ def list_entries(
 
         found = [with_data_card(entry) for entry in found]
     if load:
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            found = list(pool.map(_tried, found))
+        found = tried(found)
     report("list", found, partial(_as_text, kind=kind), as_json=as_json)
     return USER_ERROR if load and any(entry.problem for entry in found) else 0
 
@@ -126,72 +118,3 @@ def _lines(entry: Entry, width: int, columns: Mapping[str, int]) -> list[str]:
     if entry.note:
         lines.append(f"{'':{width}}  note: {entry.note}")
     return lines
-
-
-def _tried(entry: Entry) -> Entry:
-    """The entry, with the problem that a fresh process had in loading it."""
-    if entry.problem:
-        return entry
-    code = (
-        "import sys; from benchmark.commands.listing import load_one; "
-        "sys.exit(load_one(sys.argv[1], sys.argv[2]))"
-    )
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code, entry.kind, entry.name],
-            capture_output=True, text=True, timeout=LOAD_TIMEOUT_S, cwd=REPOSITORY,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return replace(entry, problem=f"not loaded after {LOAD_TIMEOUT_S} s")
-    if done.returncode == 0:
-        return entry
-    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return replace(entry, problem=last.removeprefix("error: "))
-
-
-def load_one(kind: Kind, name: str) -> int:
-    """Load one entry for real; what is wrong with it is printed. For a child process."""
-    from benchmark.core.errors import RunFailed, UserError
-
-    try:
-        _load(kind, name)
-    except (UserError, RunFailed) as error:
-        say(f"error: {error}")
-        return 1
-    return 0
-
-
-def _load(kind: Kind, name: str) -> None:
-    if kind == "dataset":
-        from benchmark.data.cards import load_card as load_data_card
-
-        load_data_card(name)
-    elif kind == "model":
-        from benchmark.models import load_card as load_model_card
-
-        card = load_model_card(name)
-        # One of the hub would be downloaded.
-        if card.folder is not None:
-            card.checkpoint()
-    elif kind == "suite":
-        from benchmark.suites import load_suite
-
-        load_suite(name)
-    elif kind == "study":
-        from benchmark.studies import load_study
-
-        load_study(name)
-    elif kind == "preset":
-        from benchmark.presets import load_preset
-
-        load_preset(name)
-    elif kind == "attack":
-        from benchmark.stages.forms import attack_of
-
-        attack_of(name)
-    elif kind == "judge":
-        from benchmark.stages.panel import judge_type
-
-        judge_type(name)
-    else:
-        registry.load(kind, name)

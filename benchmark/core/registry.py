@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -156,10 +157,22 @@ def _built_in(kind: Kind) -> Iterator[_Claim]:
 def _from_distributions(kind: Kind) -> Iterator[_Claim]:
     if kind not in PLUGIN_KINDS:
         return
-    for point in metadata.entry_points(group=f"vlm_unlearning_bench.{kind}s"):
-        origin = point.dist.name if point.dist else "unknown distribution"
-        module = point.value.partition(":")[0].strip()
-        yield _Claim(name=point.name, path=_module_file(module), origin=origin, module=module)
+    for name, origin, module in _declared(f"vlm_unlearning_bench.{kind}s", tuple(sys.path)):
+        yield _Claim(name=name, path=_module_file(module), origin=origin, module=module)
+
+
+@cache
+def _declared(group: str, _searched: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+    """Name, distribution and module of every entry point. To find them, the notes of all that is
+    installed are read: once for each path that is searched."""
+    return tuple(
+        (
+            point.name,
+            point.dist.name if point.dist else "unknown distribution",
+            point.value.partition(":")[0].strip(),
+        )
+        for point in metadata.entry_points(group=group)
+    )
 
 
 def _module_file(module: str) -> Path | None:
