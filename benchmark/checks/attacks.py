@@ -34,7 +34,7 @@ from benchmark.checks.settings import check_settings
 from benchmark.checks.workbench import Workbench
 from benchmark.core import registry
 from benchmark.core.errors import UserError, unknown
-from benchmark.core.registry import deepest_line
+from benchmark.core.plugin_modules import deepest_line
 from benchmark.core.rows import split_row
 from benchmark.core.samples import Answers, Purpose, Sample
 from benchmark.data.images import ImageStore

@@ -11,7 +11,7 @@ from benchmark.checks.outcome import Blocked, CheckFailed, NotApplicable, Outcom
 from benchmark.checks.subject import Subject
 from benchmark.checks.workbench import Workbench
 from benchmark.core.errors import nearest, unknown
-from benchmark.core.registry import deepest_line
+from benchmark.core.plugin_modules import deepest_line
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,21 +7,19 @@ methods, attacks and judges through entry points. A path to a file works whereve
 from __future__ import annotations
 
 import ast
-import importlib
 import importlib.util
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, get_args
 
 from benchmark.core.config import read_yaml
 from benchmark.core.errors import RunFailed, UserError, unknown
 from benchmark.core.paths import typed_path
+from benchmark.core.plugin_modules import import_plugin
 from benchmark.core.sources import digest_code, digest_package
 from benchmark.core.store import REPOSITORY, digest_file
 
@@ -40,8 +38,6 @@ FOLDERS: dict[Kind, str] = {
 PLUGIN_KINDS: tuple[Kind, ...] = ("method", "attack", "judge")
 BUILT_IN = "built-in"
 A_FILE = "file"
-# What each module's source was when this process imported it.
-_SOURCES: dict[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +89,7 @@ def load(kind: Kind, name: str) -> Any:
     assert kind in PLUGIN_KINDS, f"{kind} is not a plugin kind"
     found = entry(kind, name)
     attribute = kind.upper()
-    module = _import(found)
+    module = import_plugin(found, ours=found.origin == BUILT_IN)
     if not hasattr(module, attribute):
         raise RunFailed(f"{kind} '{name}' ({found.path}) does not define {attribute}")
     return getattr(module, attribute)
@@ -244,65 +240,3 @@ def _settle(kind: Kind, claims: list[_Claim]) -> Entry:
 
 def _places(claims: Iterable[_Claim]) -> str:
     return " and ".join(f"{claim.origin} ({claim.path or claim.module})" for claim in claims)
-
-
-def _import(found: Entry) -> ModuleType:
-    try:
-        module = _import_file(found) if found.module is None else _import_module(found)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"{found.kind} '{found.name}' ({found.path}) needs the package '{error.name}', "
-            "which is not installed"
-        ) from error
-    except (UserError, RunFailed):
-        raise
-    # A plugin may do anything at import, and the boundary has to name it whatever it was.
-    except (Exception, SystemExit) as error:
-        raise RunFailed(
-            f"{found.kind} '{found.name}' cannot be imported: {type(error).__name__}: {error} "
-            f"({deepest_line(error, found.path)})"
-        ) from error
-    return module
-
-
-def _import_module(found: Entry) -> ModuleType:
-    assert found.module is not None
-    module = importlib.import_module(found.module)
-    loaded_from = Path(module.__file__ or "").resolve()
-    if found.origin == BUILT_IN and loaded_from != found.path.resolve():
-        raise UserError(
-            f"{found.kind} '{found.name}' should come from {found.path} but Python found "
-            f"{loaded_from} first; run from the clone with `python -m benchmark`"
-        )
-    first = _SOURCES.setdefault(found.module, found.source_sha256)
-    if first != found.source_sha256:
-        raise UserError(
-            f"{found.kind} '{found.name}': {found.path} was edited after this process imported it; "
-            "start again"
-        )
-    return module
-
-
-def _import_file(found: Entry) -> ModuleType:
-    """Import a file by its path, once per content."""
-    name = f"vlm_bench_{found.kind}_{found.name}_{found.source_sha256[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, found.path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their own module up while they are being made.
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def deepest_line(error: BaseException, path: Path) -> str:
-    """`file:line` of the innermost frame inside the plugin, else the plugin's file."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
-    return f"{path}:{lines[-1]}" if lines else str(path)
