@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmark.core.records import (
     RunRecord,
     RunSpec,
     StageCost,
+    SuiteFacts,
     System,
     TrainingLog,
     VerdictRow,
@@ -30,6 +32,11 @@ from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verd
 
 SUITE, MODEL, TOKENS = "testbed-safety", "testbed-llava", 32
 DEVICE = "one small processor"
+
+
+@cache
+def _facts() -> SuiteFacts:
+    return facts_of(load_suite(SUITE))
 
 
 def record(
@@ -59,7 +66,7 @@ def record(
             engine="local", device="cpu", precision="float32", max_new_tokens=TOKENS,
             batch_size=64,
         ),
-        suite=facts_of(load_suite(SUITE)),
+        suite=_facts(),
         keys=Keys(),
         method=MethodInfo(
             name=method, origin="built-in", source_sha256="0" * 64, summary="", trained_roles={},

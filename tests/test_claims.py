@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -31,9 +32,10 @@ N = 60
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Results:
+def results(fixed: Results, tmp_path: Path) -> Results:
     """To be added to."""
-    return filled(tmp_path)
+    shutil.copytree(fixed.leaderboard.parent, tmp_path, dirs_exist_ok=True)
+    return results_in(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,12 @@ def fixed(tmp_path_factory) -> Results:
     return filled(tmp_path_factory.mktemp("claims"))
 
 
+def results_in(folder: Path) -> Results:
+    return Results(folder / "results", folder / "results" / "published", folder / "leaderboard")
+
+
 def filled(folder: Path) -> Results:
-    made = Results(folder / "results", folder / "results" / "published", folder / "leaderboard")
+    made = results_in(folder)
     for model in (MODEL, "other"):
         put(made, "original", model=model, reference=True)
     put(made, "safe", text="refused", image="refused")

@@ -100,7 +100,8 @@ def test_wrong_settings_of_a_judge_are_one_line(entry: JudgeEntry, says: str) ->
 
 def test_a_judge_is_not_asked_for_what_it_cannot_judge() -> None:
     entry = JudgeEntry(judge="references", name="references", purposes=("attack",))
-    with pytest.raises(UserError, match="'references' does not judge attack; it judges utility"):
+    says = "'references' does not judge attack; it judges comprehension, utility"
+    with pytest.raises(UserError, match=says):
         seated([entry], metrics={}, device="cpu")
 
 
