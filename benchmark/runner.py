@@ -31,11 +31,12 @@ from benchmark.stages.canary import asked_alike, canary
 from benchmark.stages.engines import check_engine, with_engine
 from benchmark.stages.following import check_shared
 from benchmark.stages.judge import judge
+from benchmark.stages.known import Known
 from benchmark.stages.lacking import pools_of
 from benchmark.stages.loaded import Loaded, folder_of
 from benchmark.stages.plans import plan_of
 from benchmark.stages.pools import load_pools
-from benchmark.stages.record import Known, make_record, save_record
+from benchmark.stages.record import make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
 from benchmark.stages.shared import Shared
 from benchmark.stages.shortage import out_of_memory

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.core import registry
+from benchmark.core.entries import KINDS, PLUGIN_KINDS
 from benchmark.core.errors import RunFailed, UserError
-from benchmark.core.registry import KINDS, PLUGIN_KINDS
 
 BUILT_IN_METHOD = '"""Built in."""\nMETHOD = "ours"\n'
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from benchmark.core import registry
-from benchmark.core.registry import Kind
+from benchmark.core.entries import Kind
 
 Completion = Callable[[str], list[str]]
 

@@ -13,7 +13,7 @@ from benchmark.commands.ended import USER_ERROR
 from benchmark.commands.output import JsonOption, report
 from benchmark.commands.tried import tried
 from benchmark.core import registry
-from benchmark.core.registry import Entry, Kind
+from benchmark.core.entries import BUILT_IN, KINDS, Entry, Kind
 
 
 class Listed(StrEnum):
@@ -36,7 +36,7 @@ class Listed(StrEnum):
 
 
 def _singular(plural: str) -> Kind:
-    return next(kind for kind in registry.KINDS if f"{kind}s" == plural)
+    return next(kind for kind in KINDS if f"{kind}s" == plural)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -84,7 +84,7 @@ def _metrics() -> list[Entry]:
             name=name,
             kind="metric",
             path=FILE,
-            origin=registry.BUILT_IN,
+            origin=BUILT_IN,
             source_sha256="",
             summary=card.formula,
             facts={"direction": card.direction},
@@ -108,7 +108,7 @@ def _as_text(found: list[Entry], kind: Listed) -> str:
 
 
 def _lines(entry: Entry, width: int, columns: Mapping[str, int]) -> list[str]:
-    origin = "" if entry.origin == registry.BUILT_IN else f" [{entry.origin}]"
+    origin = "" if entry.origin == BUILT_IN else f" [{entry.origin}]"
     if entry.problem:
         said = f"broken: {entry.problem}"
     else:

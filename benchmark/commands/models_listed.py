@@ -7,8 +7,8 @@ from dataclasses import replace
 from math import prod
 from pathlib import Path
 
+from benchmark.core.entries import Entry
 from benchmark.core.errors import UserError
-from benchmark.core.registry import Entry
 from benchmark.cost.parameters import parts_of
 from benchmark.models import ModelCard, load_card
 from benchmark.tables.cells import MISSING

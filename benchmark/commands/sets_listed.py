@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from benchmark.core.entries import Entry
 from benchmark.core.errors import UserError
-from benchmark.core.registry import Entry
 from benchmark.data.cards import Card, load_card
 from benchmark.data.presence import presence
 

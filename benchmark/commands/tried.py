@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark.core import registry
+from benchmark.core.entries import PLUGIN_KINDS, Entry, Kind
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.forked import in_fork
-from benchmark.core.registry import PLUGIN_KINDS, Entry, Kind
 from benchmark.core.store import REPOSITORY
 
 LOAD_TIMEOUT_S = 120

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from benchmark.core.errors import RunFailed, UserError
 
 if TYPE_CHECKING:
-    from benchmark.core.registry import Entry
+    from benchmark.core.entries import Entry
 
 # What each module's source was when this process imported it.
 _SOURCES: dict[str, str] = {}

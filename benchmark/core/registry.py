@@ -10,21 +10,20 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from benchmark.core.config import read_yaml
+from benchmark.core.entries import A_FILE, BUILT_IN, PLUGIN_KINDS, Entry, Kind
 from benchmark.core.errors import RunFailed, UserError, unknown
 from benchmark.core.paths import typed_path
 from benchmark.core.plugin_modules import import_plugin
 from benchmark.core.sources import digest_code, digest_package
 from benchmark.core.store import REPOSITORY, digest_file
 
-Kind = Literal["method", "attack", "judge", "dataset", "model", "suite", "study", "preset"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 FOLDERS: dict[Kind, str] = {
     "method": "methods",
     "attack": "benchmark/attacks",
@@ -35,26 +34,6 @@ FOLDERS: dict[Kind, str] = {
     "study": "benchmark/studies",
     "preset": "benchmark/presets",
 }
-PLUGIN_KINDS: tuple[Kind, ...] = ("method", "attack", "judge")
-BUILT_IN = "built-in"
-A_FILE = "file"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One name. `source_sha256` is of its code or card, `problem` says why it cannot be used,
-    `note` what else laid claim to it, `facts` what a listing of models says of its card."""
-
-    name: str
-    kind: Kind | Literal["metric"]
-    path: Path
-    origin: str
-    summary: str
-    source_sha256: str
-    module: str | None = None
-    problem: str | None = None
-    note: str | None = None
-    facts: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

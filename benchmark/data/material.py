@@ -9,9 +9,6 @@ from benchmark.core.samples import ImageFile, PhraseSet, Sample
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from benchmark.data.cards import Card
-    from benchmark.data.images import ImageStore
-
 PictureKind = Literal["page", "typo", "icon", "icon_word", "blank", "noise", "scene"]
 
 
@@ -58,15 +55,3 @@ class Material(Protocol):
     def opening(self, form: str, *, subject: str) -> str:
         """How an answer begins that does what was asked in `form`: all of it that somebody can
         write who does not know the rest."""
-
-
-def material(card: Card, *, images: ImageStore) -> Material:
-    """The material that goes with a card."""
-    if card.source.kind == "testbed":
-        from benchmark.data.sources.testbed import the_world
-        from benchmark.testbed.material import TestbedMaterial
-
-        return TestbedMaterial(the_world(), images)
-    from benchmark.data.natural.material import NaturalMaterial
-
-    return NaturalMaterial(card.name, images)

@@ -18,7 +18,7 @@ from benchmark.core.store import digest
 from benchmark.data import samples as tables
 from benchmark.data.cards import Card, load_card
 from benchmark.data.images import ImageStore
-from benchmark.data.material import material
+from benchmark.data.materials import material
 from benchmark.data.missing import missing_of_pool, pool_parts
 from benchmark.suites import PoolName, PoolPart, Suite
 

@@ -17,6 +17,7 @@ from pydantic import (
 
 from benchmark.core import registry
 from benchmark.core.config import error_lines, read_described
+from benchmark.core.entries import A_FILE
 from benchmark.core.errors import MissingError, UserError, nearest
 from benchmark.core.paths import file_name, typed_path
 from benchmark.core.store import REPOSITORY
@@ -187,7 +188,7 @@ def load_card(name_or_path: str) -> ModelCard:
     card = read_described(found.path, ModelCard)
     if card.name != found.name:
         raise UserError(f"{found.path}: name is '{card.name}' but the file says '{found.name}'")
-    if found.origin == registry.A_FILE:
+    if found.origin == A_FILE:
         card._base = found.path.parent
     return card
 

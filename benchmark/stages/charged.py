@@ -11,7 +11,7 @@ from benchmark.core.records import Cost, Stage, StageCost, System
 from benchmark.cost.meter import spent, total
 
 if TYPE_CHECKING:
-    from benchmark.stages.record import Known
+    from benchmark.stages.known import Known
 
 
 def cost_of(known: Known) -> Cost | None:

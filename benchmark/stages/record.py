@@ -1,95 +1,41 @@
-"""What is known of a run while it goes on, and the record that is made of it at any moment."""
+"""The record that is made of a run at any moment, of what is known of it by then."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmark.core import environment, registry
 from benchmark.core.attack_records import Transformation
 from benchmark.core.config import merge
+from benchmark.core.entries import Entry
 from benchmark.core.errors import UserError
 from benchmark.core.records import (
-    Canary,
     DataUse,
-    Git,
     Keys,
     MethodInfo,
     RunRecord,
     RunSpec,
-    Score,
-    Stage,
     Status,
-    VerdictRow,
 )
-from benchmark.core.registry import Entry
 from benchmark.core.rows import row_name, split_row
-from benchmark.core.samples import Sample
 from benchmark.core.store import Results, digest, write_atomic
-from benchmark.data.pools import Pool, licence_notes
-from benchmark.scoring.plan import Plan
+from benchmark.data.pools import licence_notes
 from benchmark.scoring.rankability import run_reasons
-from benchmark.scoring.run import score_run
-from benchmark.stages.answer import Answered
-from benchmark.stages.artifact import Artifact
-from benchmark.stages.attack import Attacked
 from benchmark.stages.charged import cost_of, system_of
-from benchmark.stages.judge import Judged
+from benchmark.stages.known import Known
 from benchmark.stages.leaks import leaks_of
-from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import facts_of
-from benchmark.stages.resolve import Run, RunRequest
+from benchmark.stages.resolve import RunRequest
 from benchmark.stages.samples import uses_of
 from benchmark.stages.transformations import notes_of, transformations
 from benchmark.tables.runs import read_run
 from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verdicts
-from benchmark.vlm.perception import Perceptions
 
 UNKNOWN = "unknown"
 # Of a record: of the machine and the moment, not of the run.
 WRITTEN_WHERE = ("started_at", "ended_at", "git", "packages", "system")
-
-
-@dataclass(kw_only=True)
-class Known:
-    """Filled stage by stage; a record can be made of however much there is."""
-
-    started_at: str
-    git: Git
-    """As the code was when the run began: it may be edited meanwhile."""
-    request: RunRequest
-    perceptions: Perceptions
-    stage: Stage = "load"
-    run: Run | None = None
-    loaded: Loaded | None = None
-    pools: Mapping[str, Pool] = field(default_factory=dict)
-    begun: list[Path] = field(default_factory=list)
-    """Folders that the present stage works in: what it took is there if it does not finish."""
-    artifact: Artifact | None = None
-    samples: list[Sample] = field(default_factory=list)
-    attacked: Attacked | None = None
-    answered: Answered | None = None
-    base_answers_key: str | None = None
-    canary: Canary | None = None
-    judged: Judged | None = None
-    scores: list[Score] = field(default_factory=list)
-    plan: Plan | None = None
-
-    def enter(self, stage: Stage) -> None:
-        """The stage before is done."""
-        self.stage = stage
-        self.begun.clear()
-
-    def score(self, *, base_rows: Sequence[VerdictRow], plan: Plan) -> None:
-        """Turn verdicts into figures."""
-        assert self.judged is not None
-        self.plan = plan
-        self.scores = score_run(
-            self.judged.rows, base_rows=base_rows, plan=plan, judges=self.judged.judges,
-            missing=self.run.missing if self.run else (),
-        )  # fmt: skip
 
 
 def make_record(known: Known, *, status: Status, error: str | None, ended_at: str) -> RunRecord:

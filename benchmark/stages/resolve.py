@@ -14,9 +14,9 @@ from pydantic import JsonValue
 from benchmark.api import Method, TrainingConfig
 from benchmark.core import registry
 from benchmark.core.config import build, merge, to_json
+from benchmark.core.entries import Entry
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.records import Endpoint, MissingData, RunSpec, Selection
-from benchmark.core.registry import Entry
 from benchmark.core.rows import DEFAULTS, marked, row_name, split_row
 from benchmark.core.store import REPOSITORY, Results, digest, digest_folder, results_root
 from benchmark.data.images import ImageStore

@@ -14,7 +14,7 @@ from benchmark.core.samples import Purpose, Sample
 from benchmark.data import samples as tables
 from benchmark.data.cards import load_card
 from benchmark.data.images import ImageStore
-from benchmark.data.material import material
+from benchmark.data.materials import material
 from benchmark.stages.forms import attacks_of, form_name
 from benchmark.suites import Evaluation, EvaluationSet
 

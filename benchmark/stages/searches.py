@@ -26,7 +26,7 @@ from benchmark.cost.lending import Lending
 from benchmark.cost.meter import LEDGER, Begun, Meter
 from benchmark.data.cards import load_card
 from benchmark.data.images import ImageStore
-from benchmark.data.material import material
+from benchmark.data.materials import material
 from benchmark.data.samples import fingerprint
 from benchmark.engines.workers import map_batches
 from benchmark.progress import Reporter

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from benchmark.core.samples import Sample
 from benchmark.cost.budget import Budget, unlimited
 from benchmark.data.pools import Pools
-from benchmark.stages.record import Known
+from benchmark.stages.known import Known
 from benchmark.stages.resolve import Run, RunRequest
 from benchmark.stages.samples import evaluation_samples
 from benchmark.training.processes import ALONE, Processes

@@ -24,7 +24,8 @@ from benchmark.core.sources import digest_code
 from benchmark.core.store import digest
 from benchmark.data.cards import load_card
 from benchmark.data.images import ImageStore
-from benchmark.data.material import Material, material
+from benchmark.data.material import Material
+from benchmark.data.materials import material
 from benchmark.stages.forms import attack_of, form_name
 from benchmark.suites import Evaluation
 

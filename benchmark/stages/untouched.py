@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from benchmark.stages.coherence import OwnWords, Untouched
+from benchmark.stages.known import Known
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import COHERENCE
-from benchmark.stages.record import Known
 
 
 def untouched(base: Known) -> Untouched:
