@@ -49,11 +49,12 @@ def test_a_stage_on_the_cpu(tmp_path: Path) -> None:
     meter = Meter(tmp_path / "cost.jsonl", device="cpu")
     with meter.running():
         began = time.process_time()
-        while time.process_time() - began < 0.05:
+        while time.process_time() - began < 0.1:
             sum(range(1000))
     cost = meter.cost(input_tokens=7, output_tokens=3)
-    assert cost.device_s >= 0.04
-    assert cost.wall_s >= 0.04
+    # A system tells a process's seconds in hundredths, for the user and itself apart.
+    assert cost.device_s >= 0.06
+    assert cost.wall_s >= 0.06
     assert cost.wasted_s == 0
     assert cost.peak_memory_bytes > 10_000_000
     assert (cost.input_tokens, cost.output_tokens) == (7, 3)
