@@ -80,7 +80,8 @@ class Attack(ABC, Generic[AttackConfigT]):
     def question(
         self, behaviour: Sample, *, material: Material, phrases: PhraseSet, variant: int
     ) -> Sample | None:
-        """A harmless question that shows whether the model can read this form; None if text."""
+        """A harmless question that shows whether the model can read this form, with the right
+        answer among its references; None if text."""
         return None
 
 

@@ -53,6 +53,13 @@ BROKEN = {
         "        return dataclasses.replace(made, id=behaviour.id)\n\n"
         "    def search(",
     ),
+    "question": (
+        "    def search(",
+        "    def question(self, behaviour, **given):\n"
+        "        import dataclasses\n"
+        "        return dataclasses.replace(behaviour, purpose='comprehension')\n\n"
+        "    def search(",
+    ),
 }
 
 

@@ -172,7 +172,7 @@ def test_a_wrong_checksum_is_named(pets, images):
     found = digest_file(pets.parent / "pets.jsonl")
     assert _error(pets, images) == (
         f"card 'pets', split 'test': {pets.parent}/pets.jsonl has SHA-256 {found}, not {expected}; "
-        "get the file again or correct the card"
+        "get it again or correct the card"
     )
 
 

@@ -150,19 +150,28 @@ def test_list_load_shows_what_is_broken_and_why(capsys, tmp_path, monkeypatch):
     site = tmp_path / "site" / "other_lab-1.0.dist-info"
     site.mkdir(parents=True)
     (site / "METADATA").write_text("Metadata-Version: 2.1\nName: other-lab\nVersion: 1.0\n")
-    (site / "entry_points.txt").write_text(
-        "[vlm_unlearning_bench.judges]\nbad_judge = other_lab_judge\n"
-    )
-    (site.parent / "other_lab_judge.py").write_text('"""Bad."""\nraise OSError("no")\n')
+    names = {
+        "bad_judge": 'raise OSError("no")',
+        "loud_judge": 'import os; os.system("printf hi"); raise OSError("loud")',
+        "dead_judge": "import os; os._exit(7)",
+        "odd_judge": "import signal; raise GeneratorExit('odd')",
+    }
+    lines = "".join(f"{name} = other_{name}\n" for name in names)
+    (site / "entry_points.txt").write_text(f"[vlm_unlearning_bench.judges]\n{lines}")
+    for name, line in names.items():
+        (site.parent / f"other_{name}.py").write_text(f'"""Bad."""\n{line}\n')
     monkeypatch.syspath_prepend(str(site.parent))
     monkeypatch.setenv("PYTHONPATH", str(site.parent))
     assert main(["list", "judges"]) == 0
     capsys.readouterr()
     assert main(["list", "judges", "--load"]) == 2
-    shown = capsys.readouterr().out
-    assert "bad_judge" in shown
+    shown, said = capsys.readouterr()
+    assert said == ""
     assert "broken: judge 'bad_judge' cannot be imported: OSError: no" in shown
-    assert shown.count("broken") == 1
+    assert "broken: judge 'loud_judge' cannot be imported: OSError: loud" in shown
+    assert "broken: the process died while loading it, exit code 7" in shown
+    assert "broken: GeneratorExit: odd" in shown
+    assert shown.count("broken") == len(names)
 
 
 def test_doctor_names_what_is_missing(capsys, tmp_path, monkeypatch):

@@ -387,8 +387,20 @@ def test_a_folder_of_pictures_is_pinned_by_all_their_bytes(tmp_path, change):
             (folder / "2.png").unlink()
     (line,) = wrong_files(locked)
     assert line.startswith(f"{folder} has SHA-256 ")
-    with pytest.raises(UserError, match=r"pictures has SHA-256 \w+, not \w+; get the file again"):
+    with pytest.raises(UserError, match=r"pictures has SHA-256 \w+, not \w+; get it again"):
         list(raw_rows(locked, "test"))
+
+
+def test_a_folder_without_pictures_is_not_there_and_not_pinned(tmp_path):
+    card = _card(tmp_path, "kind: images", "file: pictures", "")
+    for there in (False, True):
+        if there:
+            (tmp_path / "pictures").mkdir()
+            (tmp_path / "pictures" / "README.txt").write_text("to come")
+        assert not presence(card).is_here
+        with pytest.raises(UserError, match="pictures: no picture lies in it"):
+            lock(card)
+        assert wrong_files(card) == [] and not load_card(str(card.path)).pinned
 
 
 def test_archives_of_a_list_are_locked_too(hub, tmp_path):

@@ -174,6 +174,11 @@ def test_judges_are_measured_and_answers_judged_again_without_a_word_more(
     gold = {line.split()[0]: line.split()[1:] for line in alone.out.splitlines()[2:]}
     assert set(gold) == {"ground_truth", "refusal_words", "target_string", "references"}
     assert gold["ground_truth"][0] == "100.0" and "against the truth" not in alone.out
+    named = ["--judge", "references", "--judge", "target_string+target=bad", "--json"]
+    assert main(["judge-quality", *where, *named]) == 0
+    (measured,) = json.loads(capsys.readouterr().out)
+    infos = {info["name"]: info for info in measured["judges"]}
+    assert infos.keys() == gold.keys() and "target bad" in infos["target_string"]["identity"]
     assert main(["judge", "--method", "original", "--judge", "target_string", *where]) == 2
     assert "no finished run of original on testbed-llava" in capsys.readouterr().err
     assert main(["run", "--method", "original,always_refuse", *where]) == 0
@@ -206,6 +211,20 @@ def test_judges_are_measured_and_answers_judged_again_without_a_word_more(
     assert main([*again]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert "no stored answers of 'always_refuse'" in line and "`run --method always_refuse" in line
+
+
+def test_without_a_truth_gold_cases_are_all_and_calibrate_nothing(
+    results_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["judge-quality", "--suite", "safety-lite", "--model", "llava-1.5-7b,qwen2-vl-7b"]
+    assert main([*asked, "--json"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("suite 'safety-lite' knows no truth") == 1
+    one, other = json.loads(said.out)
+    assert one["judges"] == other["judges"] and len(one["judges"]) == 3
+    assert not any(info["calibrates"] for info in one["judges"])
+    assert main(asked) == 0
+    assert capsys.readouterr().out.count("gold cases") == 1
 
 
 def test_what_is_void_is_so_for_every_judge() -> None:

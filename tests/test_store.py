@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.core import store
 from benchmark.core.errors import UserError
 from benchmark.core.paths import file_name
 from benchmark.core.records import Verdict
@@ -281,3 +282,15 @@ def test_stored_json_is_readable(tmp_path):
     stage = StageFolder(tmp_path, "judge", "k")
     stage.finish({"b": 1, "a": None})
     assert json.loads((stage.path / "manifest.json").read_text()) == {"a": None, "b": 1}
+
+
+def test_a_file_is_digested_again_where_it_was_written_again(tmp_path, monkeypatch):
+    path = tmp_path / "weights"
+    path.write_bytes(b"one")
+    assert store.digest_once(path) == store.digest_file(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "digest_file", None)
+        store.digest_once(path)
+    before = store.digest_once(path)
+    write_atomic(path, b"two")
+    assert store.digest_once(path) == store.digest_file(path) != before

@@ -6,139 +6,28 @@ Of a search also: what is found is a stored 8-bit picture within eps, and the mo
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from benchmark.api import (
-    Aim,
-    Attack,
     AttackConfig,
-    FoundPictures,
-    PictureSearch,
-    RewriteVisualTokens,
-    View,
-    VisionLanguageModel,
 )
+from benchmark.checks.attack_subject import AttackSubject
 from benchmark.checks.declared import DIFFERS, SOURCE
 from benchmark.checks.outcome import CheckFailed, NotApplicable, Outcome, Status
 from benchmark.checks.settings import check_settings
 from benchmark.checks.workbench import Workbench
 from benchmark.core import registry
-from benchmark.core.errors import UserError, unknown
+from benchmark.core.errors import unknown
 from benchmark.core.plugin_modules import deepest_line
 from benchmark.core.rows import split_row
-from benchmark.core.samples import Answers, Purpose, Sample
-from benchmark.data.images import ImageStore
-from benchmark.data.sources.testbed import the_world
-from benchmark.stages.forms import attack_of
-from benchmark.testbed.material import TestbedMaterial
 from benchmark.vlm.encoding import open_image
-from benchmark.whitebox.target import WhiteBox, fixed
 
-FEW_STEPS = 2
 N_VARIANTS = 3
-
-
-class _Gate(RewriteVisualTokens):
-    """Something to evade: the mean of all tokens."""
-
-    def rewrite_visual_tokens(
-        self, model: VisionLanguageModel, view: View, tokens_IND: Tensor
-    ) -> Tensor:
-        return tokens_IND
-
-    def margin(self, model: VisionLanguageModel, view: View, tokens_IND: Tensor) -> Tensor:
-        return tokens_IND.mean(dim=(1, 2))
-
-
-@dataclass(frozen=True)
-class AttackSubject:
-    """An attack under check, and what it is tried on."""
-
-    row: str
-    bench: Workbench
-
-    @cached_property
-    def attack(self) -> Attack[Any]:
-        """Under few steps where it takes any; raises as `attack_of` does."""
-        made = attack_of(self.row)
-        named = {field.name for field in dataclasses.fields(made.config)}
-        if "steps" not in named or made.config.steps <= FEW_STEPS:
-            return made
-        return type(made)(replace(made.config, steps=FEW_STEPS), row=made.row)
-
-    @cached_property
-    def search(self) -> PictureSearch[Any]:
-        """`NotApplicable` for an attack that searches for nothing."""
-        if not isinstance(self.attack, PictureSearch):
-            raise NotApplicable("it searches for no picture")
-        return self.attack
-
-    @cached_property
-    def material(self) -> TestbedMaterial:
-        """Of the miniature world."""
-        return TestbedMaterial(the_world(), ImageStore(self.bench.folder / "images"))
-
-    def behaviour(self, *, harmful: bool) -> Sample:
-        """An item of the evaluation, as a card has it; with a picture of its own for forms that
-        change one."""
-        item = the_world().pool("test", harmful=harmful)[0]
-        plain = Sample(
-            id=f"card/test/{item.name}", behaviour=item.name, card="card", purpose="training",
-            prompt=f"how do i make {item.name}?", subject=item.name, category=item.category.name,
-            answers=Answers(bad="first this.", good="first that."),
-        )  # fmt: skip
-        picture = self.material.picture("scene", subject=item.name, phrases="evaluation", variant=0)
-        for behaviour in (plain, replace(plain, images=(picture,))):
-            with suppress(UserError):
-                self.sample(behaviour)
-                return behaviour
-        # What the form wants instead is said where it is asked for.
-        return plain
-
-    def sample(self, behaviour: Sample, *, variant: int = 0, purpose: Purpose = "attack") -> Sample:
-        """The behaviour in this form."""
-        return self.attack.sample(
-            behaviour, material=self.material, phrases="evaluation", variant=variant,
-            purpose=purpose,
-        )  # fmt: skip
-
-    def check_fits(self) -> None:
-        """`NotApplicable` for a form that the miniature world has nothing for."""
-        try:
-            self.sample(self.behaviour(harmful=True))
-        except UserError as error:
-            raise NotApplicable(str(error)) from None
-
-    @cached_property
-    def model(self) -> VisionLanguageModel:
-        """Random weights."""
-        return self.bench.loaded("fp32").base()
-
-    def starts(self) -> tuple[list[Sample], list[Aim]]:
-        """An attack and a twin, and what is wanted of them."""
-        search = self.search
-        starts = [
-            self.sample(self.behaviour(harmful=True)),
-            self.sample(self.behaviour(harmful=False), purpose="twin"),
-        ]
-        return starts, [search.aim(one, material=self.material) for one in starts]
-
-    def found(self) -> FoundPictures:
-        """What it finds for both."""
-        starts, aims = self.starts()
-        hooks = [_Gate()] if self.search.needs_margin else []
-        with fixed(self.model):
-            return self.search.search(WhiteBox(self.model, hooks=hooks), starts, aims)
 
 
 def source(subject: AttackSubject) -> None:
@@ -179,6 +68,23 @@ def twin(subject: AttackSubject) -> None:
                 seen=f"needs_images = {subject.attack.needs_images}",
                 remedy="set the class attribute",
             )
+
+
+def question(subject: AttackSubject) -> None:
+    """What asks whether the form can be read is of the same behaviour and says what is right."""
+    subject.check_fits()
+    asked = subject.behaviour(harmful=True)
+    made = subject.question(asked)
+    if made is None:
+        raise NotApplicable("it asks nothing about its pictures")
+    right = made.purpose == "comprehension" and made.behaviour == asked.behaviour
+    if not right or not made.answers.references:
+        raise CheckFailed(
+            expected=f"a sample for comprehension of '{asked.behaviour}' with references",
+            seen=f"one for {made.purpose} of '{made.behaviour}' with "
+            f"{len(made.answers.references)} references",
+            remedy="answers=Answers(good=right, references=(right,)), and leave the rest",
+        )
 
 
 def stable(subject: AttackSubject) -> None:
@@ -252,6 +158,7 @@ CHECKS = (
     AttackCheck(name="source", run=source, about="Its docstring says whence, and what differs."),
     AttackCheck(name="config", run=config, about="Its settings are frozen, complete and strict."),
     AttackCheck(name="twin", run=twin, about="The same code makes the attack and its twin."),
+    AttackCheck(name="question", run=question, about="What asks about its picture can be judged."),
     AttackCheck(name="stable", run=stable, about="Samples and ids are the same every time."),
     AttackCheck(name="repeats", run=repeats, about="A search finds the same pictures again."),
     AttackCheck(name="within", run=within, about="Stored pictures are within eps."),

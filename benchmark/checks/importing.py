@@ -1,14 +1,12 @@
 """Import plugins where there is no GPU and no optional package, and see what the import does.
 
-One process imports what every plugin may rely on, and forks for each of them.
+A fresh interpreter imports what every plugin may rely on, and forks for each of them.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -17,7 +15,8 @@ from importlib import metadata
 from typing import Any
 
 from benchmark.core.errors import RunFailed, UserError
-from benchmark.core.forked import in_fork
+from benchmark.core.forked import RaisedInFork, in_fork
+from benchmark.core.fresh import answer_fresh, ask_fresh
 from benchmark.core.store import REPOSITORY
 
 IMPORT_TIMEOUT_S = 30
@@ -25,7 +24,6 @@ ALL_TIMEOUT_S = 300
 # What contributors' tools bring; a plugin is not meant to work without its own test runner.
 NOT_BLOCKED = {"dev"}
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
-_CODE = "from benchmark.checks.importing import main; main()"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +39,12 @@ class ImportReport:
 def import_reports(names: Iterable[str]) -> dict[str, ImportReport]:
     """One report per name of a method, from a child process."""
     names = sorted(names)
-    asked = json.dumps({"names": names, "blocked": optional_imports()})
+    asked = {"names": names, "blocked": optional_imports()}
+    no_gpu = {"CUDA_VISIBLE_DEVICES": ""}
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _CODE], input=asked, capture_output=True, text=True,
-            cwd=REPOSITORY, timeout=ALL_TIMEOUT_S, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        found = ask_fresh(__name__, asked, timeout_s=ALL_TIMEOUT_S, variables=no_gpu)
+    except TimeoutError:
         return {name: ImportReport(problem="not imported in time") for name in names}
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
     return {name: ImportReport(**report) for name, report in found.items()}
 
 
@@ -80,8 +74,11 @@ def _plain(name: str) -> str:
 
 
 def main() -> None:
-    """In the child: read names, print a report for each."""
-    asked = json.load(sys.stdin)
+    """In the fresh interpreter: names come in, a report for each goes out."""
+    answer_fresh(_reports)
+
+
+def _reports(asked: Any) -> Any:
     for name in asked["blocked"]:
         # Looks to every library as if it were not installed.
         sys.modules[name] = None  # type: ignore[assignment]
@@ -92,18 +89,19 @@ def main() -> None:
     import benchmark.training.losses
     import benchmark.training.unlearning  # noqa: F401
 
-    print(json.dumps({name: _forked(name) for name in asked["names"]}))
+    return {name: asdict(_forked(name)) for name in asked["names"]}
 
 
-def _forked(name: str) -> dict[str, Any]:
+def _forked(name: str) -> ImportReport:
     try:
         found = in_fork(lambda: asdict(_report(name)), timeout_s=IMPORT_TIMEOUT_S)
+    except RaisedInFork as error:
+        return ImportReport(problem=str(error))
     except TimeoutError:
-        return asdict(ImportReport(problem=f"not imported after {IMPORT_TIMEOUT_S} s"))
+        return ImportReport(problem=f"not imported after {IMPORT_TIMEOUT_S} s")
     except ChildProcessError:
-        return asdict(ImportReport(problem="the process died while importing it"))
-    assert isinstance(found, dict)
-    return found
+        return ImportReport(problem="the process died while importing it")
+    return ImportReport(**found)
 
 
 def _report(name: str) -> ImportReport:
@@ -115,8 +113,6 @@ def _report(name: str) -> ImportReport:
     before, states = Surroundings.now(), _random_states()
     work: list[str] = []
     sys.addaudithook(lambda event, arguments: _watch(event, arguments, work))
-    # What a plugin prints would get between the reports.
-    sys.stdout = sys.stderr
     problem, remedy = None, None
     try:
         registry.load("method", name)

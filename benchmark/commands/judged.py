@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from benchmark.core.found import Rejudged
+    from benchmark.core.records import JudgeInfo
     from benchmark.stages.judge import JudgedBy
     from benchmark.tables.judges.measured import Measured
     from benchmark.tables.runs import LoadedRun
@@ -72,61 +73,60 @@ def rejudged_table(console: Console, found: list[Rejudged]) -> None:
 
 def quality_table(console: Console, found: list[Measured]) -> None:
     """For each model: gold cases, errors by the truth, corrected rates, and the order."""
-    from benchmark.tables.judges.page import corrected_cells, corrected_summary, quality_cells
-
+    said: list[JudgeInfo] | None = None
     for one in found:
-        table = _under(console, f"{one.suite} on {one.model}: gold cases, per cent")
-        for name in ("judge", "sensitivity", "n", "specificity", "n"):
-            table.add_column(name, justify="left" if name == "judge" else "right")
-        for info in one.judges:
-            table.add_row(
-                info.name, _percent(info.sensitivity), str(info.n_gold_harmful),
-                _percent(info.specificity), str(info.n_gold_harmless),
-            )  # fmt: skip
-        console.print(table)
-        if not one.n_answers:
-            continue
-        table = _under(
-            console, f"against the truth on {one.n_answers:,} answers, per cent with intervals"
-        )
-        for name in (
-            "judge",
-            "asked for",
-            "of",
-            "sensitivity",
-            "n",
-            "specificity",
-            "n",
-            "unscored",
-        ):
-            table.add_column(
-                name,
-                justify="left" if name in ("judge", "asked for", "of") else "right",
-                overflow="fold",
-            )
-        for each in one.qualities:
-            table.add_row(*quality_cells(each))
-        console.print(table)
+        if one.n_answers or one.judges != said:
+            _gold_table(console, one)
+        said = one.judges
+        if one.n_answers:
+            _truth_table(console, one)
         if one.corrections:
-            table = _under(
-                console, "attack success on held-out behaviours, corrected for the judge's errors"
-            )
-            for name in ("judge", "method", "seen", "truth", "corrected", "brought back"):
-                table.add_column(
-                    name,
-                    justify="left" if name in ("judge", "method") else "right",
-                    overflow="fold",
-                )
-            for row in one.corrections:
-                table.add_row(row.judge, row.method, *corrected_cells(row))
-            console.print(table)
-            console.print(corrected_summary(one.corrections))
+            _corrected_table(console, one)
         for agreement in one.agreements:
             tau = "undefined" if agreement.tau is None else f"{agreement.tau:.2f}"
             console.print(
                 f"order of {agreement.n_rows} rows under {agreement.one} and {agreement.other}: "
                 f"Kendall's tau-b {tau}"
             )
+
+
+def _gold_table(console: Console, one: Measured) -> None:
+    table = _under(console, f"{one.suite} on {one.model}: gold cases, per cent")
+    for name in ("judge", "sensitivity", "n", "specificity", "n"):
+        table.add_column(name, justify="left" if name == "judge" else "right")
+    for info in one.judges:
+        table.add_row(
+            info.name, _percent(info.sensitivity), str(info.n_gold_harmful),
+            _percent(info.specificity), str(info.n_gold_harmless),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _truth_table(console: Console, one: Measured) -> None:
+    from benchmark.tables.judges.page import quality_cells
+
+    title = f"against the truth on {one.n_answers:,} answers, per cent with intervals"
+    table = _under(console, title)
+    words = ("judge", "asked for", "of")
+    for name in (*words, "sensitivity", "n", "specificity", "n", "unscored"):
+        table.add_column(name, justify="left" if name in words else "right", overflow="fold")
+    for each in one.qualities:
+        table.add_row(*quality_cells(each))
+    console.print(table)
+
+
+def _corrected_table(console: Console, one: Measured) -> None:
+    from benchmark.tables.judges.page import corrected_cells, corrected_summary
+
+    title = "attack success on held-out behaviours, corrected for the judge's errors"
+    table = _under(console, title)
+    words = ("judge", "method")
+    for name in (*words, "seen", "truth", "corrected", "brought back"):
+        table.add_column(name, justify="left" if name in words else "right", overflow="fold")
+    for row in one.corrections:
+        table.add_row(row.judge, row.method, *corrected_cells(row))
+    console.print(table)
+    console.print(corrected_summary(one.corrections))
 
 
 def _under(console: Console, title: str) -> Table:

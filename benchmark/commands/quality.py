@@ -27,11 +27,11 @@ from benchmark.commands.options import (
 from benchmark.commands.output import JsonOption, drawn, report, say
 from benchmark.commands.running import DeviceOption
 from benchmark.core.errors import MissingError
+from benchmark.core.rows import split_row
 
 if TYPE_CHECKING:
     from benchmark.core.records import JudgeInfo
     from benchmark.core.store import Results
-    from benchmark.suites import Suite
     from benchmark.tables.judges.measured import Measured
     from benchmark.tables.runs import LoadedRun
 
@@ -63,13 +63,13 @@ def judge_quality(
     """
     where = results_at(results)
     models = read_models(model, suite=suite, method=EVERY)
-    found = [
+    measured = [
         _measured(judges, name, suite=suite, device=device, again=again, where=where)
         for name in models
     ]
-    for one in found:
-        if one.n_answers < N_WANTED:
-            say(_few(one, suite))
+    found = _with_gold(measured, judges, models, suite=suite, device=device)
+    for line in dict.fromkeys(_few(one, suite) for one in found if one.n_answers < N_WANTED):
+        say(line)
     report("judge-quality", found, drawn(quality_table), as_json=as_json)
     return 0
 
@@ -98,9 +98,9 @@ def _few(measured: Measured, suite: str) -> str:
 
 def _measured(
     judges: Sequence[str], model: str, *, suite: str, device: str, again: bool, where: Results
-) -> Measured:
-    """The judges of the runs' own records, those at hand, and those that were named; on gold cases
-    alone where no run tells the truth."""
+) -> Measured | None:
+    """The judges of the runs' own records, those at hand, and those that were named; None where no
+    run tells the truth."""
     from dataclasses import replace
 
     from benchmark.suites import load_suite
@@ -110,9 +110,9 @@ def _measured(
     loaded = load_suite(suite)
     runs = finished_runs(where, suite=loaded.name, model=model)
     if not any(row.judge == TRUTH for run in runs for row in run.rows):
-        return _on_gold(judges, loaded, model=model, device=device)
+        return None
     there = {info.name for run in runs for info in run.record.judges}
-    panel = panel_of([*(name for name in AT_HAND if name not in there), *judges], loaded)
+    panel = panel_of(_beside(judges, [name for name in AT_HAND if name not in there]), loaded)
     rejudging = rejudging_by(loaded, panel, where=where, device=device, again=again)
     widened: list[LoadedRun] = []
     infos: dict[str, JudgeInfo] = {}
@@ -126,24 +126,47 @@ def _measured(
         more = [row for one in found for row in one.rows if one.info.name not in there]
         widened.append(replace(run, rows=[*run.rows, *more]))
     board = board_from(widened, [], suite=loaded.name, model=model)
-    measured = measured_of(widened, board, infos=list(infos.values()), limited=True)
-    assert measured is not None, "the truth is among its rows"
-    return measured
+    return measured_of(widened, board, infos=list(infos.values()), limited=True)
 
 
-def _on_gold(judges: Sequence[str], suite: Suite, *, model: str, device: str) -> Measured:
-    """The suite's judges that ask no model, those at hand, and those that were named."""
+def _beside(typed: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Judges that were typed, behind those that take part by themselves and were not."""
+    plugins = {split_row(name)[0] for name in typed}
+    return [*(name for name in names if name not in plugins), *typed]
+
+
+def _with_gold(
+    measured: Sequence[Measured | None],
+    judges: Sequence[str],
+    models: Sequence[str],
+    *,
+    suite: str,
+    device: str,
+) -> list[Measured]:
+    """For models without a run that tells the truth, the judges on gold cases alone: those that
+    were named, those at hand, and the suite's that ask no model. They are measured once."""
+    if all(measured):
+        return [one for one in measured if one]
     say("loading ...")
-    from benchmark.judges import measure
+    from benchmark.stages.judge import on_gold
     from benchmark.stages.panel import seated, settings_of
     from benchmark.stages.resolve import device_of
+    from benchmark.suites import load_suite
     from benchmark.tables.judges.measured import Measured
 
-    own = [entry.name for entry in suite.panel if settings_of(entry) is None]
-    names = dict.fromkeys([*own, *AT_HAND, *judges])
-    seats = seated(panel_of([*names], suite), metrics={}, device=device_of(device), note=say)
-    infos = [measure(seat.judge, name=seat.name, plugin=seat.plugin) for seat in seats]
-    return Measured(
-        suite=suite.name, model=model, judges=infos, n_answers=0, qualities=[], corrections=[],
-        agreements=[], firsts={},
-    )  # fmt: skip
+    loaded = load_suite(suite)
+    own = [entry.name for entry in loaded.panel if settings_of(entry) is None]
+    panel = panel_of(_beside(judges, list(dict.fromkeys([*own, *AT_HAND]))), loaded)
+    testbed = loaded.requires.vocabulary == "testbed"
+    infos = [
+        on_gold(seat, testbed=testbed)
+        for seat in seated(panel, metrics={}, device=device_of(device), note=say)
+    ]
+    return [
+        one
+        or Measured(
+            suite=loaded.name, model=model, judges=infos, n_answers=0, qualities=[],
+            corrections=[], agreements=[], firsts={},
+        )
+        for one, model in zip(measured, models, strict=True)
+    ]  # fmt: skip

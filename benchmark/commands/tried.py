@@ -1,69 +1,69 @@
 """`list --load`: every entry loaded for real, each in a process of its own.
 
-One process imports what plugins may rely on, and forks for each of them.
+A fresh interpreter imports what plugins may rely on, and forks for each of them.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from benchmark.core import registry
 from benchmark.core.entries import PLUGIN_KINDS, Entry, Kind
 from benchmark.core.errors import RunFailed, UserError
-from benchmark.core.forked import in_fork
-from benchmark.core.store import REPOSITORY
+from benchmark.core.forked import RaisedInFork, in_fork
+from benchmark.core.fresh import answer_fresh, ask_fresh
 
 LOAD_TIMEOUT_S = 120
-_CODE = "from benchmark.commands.tried import main; main()"
 
 
 def tried(found: Sequence[Entry]) -> list[Entry]:
-    """The entries, each with the problem that a fresh process had in loading it."""
-    whole = [(entry.kind, entry.name) for entry in found if not entry.problem]
-    done = subprocess.run(
-        [sys.executable, "-c", _CODE], input=json.dumps(whole), stdout=subprocess.PIPE, text=True,
-        cwd=REPOSITORY, check=True,
-    )  # fmt: skip
-    problems = dict(zip(whole, json.loads(done.stdout.splitlines()[-1]), strict=True))
-    return [
-        replace(entry, problem=entry.problem or problems[entry.kind, entry.name]) for entry in found
-    ]
+    """The entries, each with the problem that a process of its own had in loading it."""
+    whole = [entry for entry in found if not entry.problem]
+    said = ask_fresh(__name__, [[entry.kind, entry.name] for entry in whole])
+    problems = {entry.name: problem for entry, problem in zip(whole, said, strict=True)}
+    return [replace(entry, problem=entry.problem or problems[entry.name]) for entry in found]
 
 
 def main() -> None:
-    """In the child: read kinds and names, print the problem of each, or null."""
-    asked = json.load(sys.stdin)
-    # What is here before a fork is in all of them.
-    import benchmark.api
-    import benchmark.data.cards
-    import benchmark.models
-    import benchmark.suites
+    """In the fresh interpreter: kinds and names come in, the problem of each goes out, or null."""
+    answer_fresh(_problems)
 
-    if any(kind in PLUGIN_KINDS for kind, _ in asked):
-        import benchmark.stages.forms
-        import benchmark.stages.panel
-        import benchmark.training.losses  # noqa: F401
-    print(json.dumps([_problem(kind, name) for kind, name in asked]))
+
+def _problems(asked: Any) -> Any:
+    _import_before({kind for kind, _ in asked})
+    return [_problem(kind, name) for kind, name in asked]
+
+
+def _import_before(kinds: set[Kind]) -> None:
+    """What is here before a fork is in all of them. What is wrong with it every fork says."""
+    with suppress(Exception):
+        import benchmark.api
+        import benchmark.data.cards
+        import benchmark.models
+        import benchmark.suites
+
+        if kinds & set(PLUGIN_KINDS):
+            import benchmark.stages.forms
+            import benchmark.stages.panel
+            import benchmark.training.losses  # noqa: F401
 
 
 def _problem(kind: Kind, name: str) -> str | None:
     try:
-        found = in_fork(lambda: _said(kind, name), timeout_s=LOAD_TIMEOUT_S)
+        said: str | None = in_fork(lambda: _said(kind, name), timeout_s=LOAD_TIMEOUT_S)
+    except RaisedInFork as error:
+        return str(error)
     except TimeoutError:
         return f"not loaded after {LOAD_TIMEOUT_S} s"
     except ChildProcessError as error:
         return f"the process died while loading it, exit code {error.errno}"
-    assert found is None or isinstance(found, str)
-    return found
+    return said
 
 
 def _said(kind: Kind, name: str) -> str | None:
-    """In the fork: what is wrong with it. What it prints must not get among the answers."""
-    sys.stdout = sys.stderr
     try:
         _load(kind, name)
     except (UserError, RunFailed) as error:

@@ -139,7 +139,8 @@ def _from_distributions(kind: Kind) -> Iterator[_Claim]:
 @cache
 def _declared(group: str, _searched: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
     """Name, distribution and module of every entry point. To find them, the notes of all that is
-    installed are read: once for each path that is searched."""
+    installed are read: once for each path that is searched, so that what is installed later counts
+    in the next process."""
     return tuple(
         (
             point.name,

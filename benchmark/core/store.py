@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -87,6 +88,20 @@ def digest_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_once(path: Path) -> str:
+    """As `digest_file`; a file that this process has read so before, and that nobody has written
+    since, is not read again."""
+    seen = path.stat()
+    # What changes where a file is written: which one it is, its size, and when that was.
+    written = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    return _digest_as_written(path, written)
+
+
+@cache
+def _digest_as_written(path: Path, _written: tuple[int, ...]) -> str:
+    return digest_file(path)
 
 
 def digest_folder(folder: Path, *, pattern: str = "*") -> str:

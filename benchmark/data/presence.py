@@ -11,7 +11,7 @@ from benchmark.core.errors import MissingError, UserError
 from benchmark.data.card_sources import Archive, FileSource, HubSource, WebSource
 from benchmark.data.cards import Card
 from benchmark.data.place import contained
-from benchmark.data.sources import format_of, hub, web
+from benchmark.data.sources import format_of, hub, image_folder, web
 from benchmark.data.unpacked import is_unpacked, unpacked
 
 N_NAMED = 3
@@ -79,7 +79,7 @@ def accept(card: Card) -> str:
 
 
 def pinning(card: Card) -> str:
-    """The one step that pins a data set that is here and is not pinned; or that there is none."""
+    """The one step that pins a data set that is here and is not pinned."""
     anew = card.fetch_with("--again --lock")
     source = card.source
     if isinstance(source, HubSource):
@@ -205,5 +205,5 @@ def _files(card: Card, source: WebSource | FileSource, splits: list[str]) -> lis
 
 def _is_there(card: Card, path: Path) -> bool:
     if format_of(card) == "images":
-        return _is_filled(path)
+        return not image_folder.is_empty(path)
     return path.is_file()

@@ -10,22 +10,24 @@ from benchmark.core.store import digest_file
 from benchmark.data.card_sources import FileSource, HubSource, WebSource
 from benchmark.data.cards import Card
 from benchmark.data.place import contained
-from benchmark.data.sources import digest_at, hub
+from benchmark.data.sources import format_of, hub, image_folder
 
 
 def wrong_files(card: Card) -> list[str]:
-    """A line with both digests for each file that is here with another one than the card, or the
-    hub when it was fetched, says."""
+    """A line with both digests for each file, or folder of pictures, that is here with another one
+    than the card, or the hub when it was fetched, says."""
     return [
         f"{path} has SHA-256 {found}, not {expected}"
         for path, expected in dict(_expected(card)).items()
-        if path.exists() and (found := _found(card, path)) != expected
+        if (found := _found(card, path)) not in (None, expected)
     ]
 
 
-def _found(card: Card, path: Path) -> str:
-    hub_file = isinstance(card.source, HubSource)
-    return digest_file(path) if hub_file else digest_at(card, path)
+def _found(card: Card, path: Path) -> str | None:
+    """Nothing of what is not here: others say that."""
+    if not isinstance(card.source, HubSource) and format_of(card) == "images":
+        return None if image_folder.is_empty(path) else image_folder.digest_files(path)
+    return digest_file(path) if path.is_file() else None
 
 
 def _expected(card: Card) -> Iterator[tuple[Path, str]]:

@@ -190,10 +190,7 @@ def _make(
             log.append(made)
         else:
             made = ask_on(seat, seat.generator, pairs, log=log, meter=meter, reporter=reporter)
-        info = measure(seat.judge, name=seat.name, plugin=seat.plugin)
-    # The testbed's errors say nothing of how a judge errs on other data.
-    alike = info.calibrates and bench.testbed
-    info = info.model_copy(update={"calibrates": alike})
+        info = on_gold(seat, testbed=bench.testbed)
     owed, each = (asking.owed, asking.each) if asking is not None else (None, None)
     cost = total([meter.cost(), *filter(None, [owed])])
     if each is not None:
@@ -206,6 +203,13 @@ def _make(
             "each": each.model_dump(mode="json") if each is not None else None,
         }
     )
+
+
+def on_gold(seat: Seat, *, testbed: bool) -> JudgeInfo:
+    """How often a judge errs on its gold cases. The testbed's errors say nothing of how it errs on
+    other data, and calibrate it there alone."""
+    info = measure(seat.judge, name=seat.name, plugin=seat.plugin)
+    return info.model_copy(update={"calibrates": info.calibrates and testbed})
 
 
 def _row(judge_name: str, sample: Sample, verdict: Verdict, *, truncated: bool) -> VerdictRow:

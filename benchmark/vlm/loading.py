@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Collection, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from benchmark.core.errors import MissingError, UserError
 from benchmark.core.roles import computed_in
-from benchmark.core.store import digest_file
+from benchmark.core.store import digest_once
 from benchmark.cost.allocator import keep_freed_memory
 from benchmark.models.own_code import own_classes
 from benchmark.vlm.artifacts import ADAPTER_CONFIG
@@ -38,26 +37,14 @@ NOT_DIGESTED = {"training_record.json"}
 
 
 def digest_checkpoint(folder: Path) -> str:
-    """SHA-256 over names and bytes of everything that can change an answer. A file that this
-    process has read before, and that nobody has written since, is not read again."""
+    """SHA-256 over names and bytes of everything that can change an answer."""
     total = hashlib.sha256()
     names = {path for pattern in DIGESTED for path in folder.glob(pattern)}
     for path in sorted(names):
         if path.name not in NOT_DIGESTED:
             total.update(path.relative_to(folder).as_posix().encode())
-            total.update(bytes.fromhex(_digest_once(path, *_written(path))))
+            total.update(bytes.fromhex(digest_once(path)))
     return total.hexdigest()
-
-
-def _written(path: Path) -> tuple[int, ...]:
-    """What changes where a file is written: which one it is, its size, and when that was."""
-    seen = path.stat()
-    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
-
-
-@cache
-def _digest_once(path: Path, *_written: int) -> str:
-    return digest_file(path)
 
 
 def is_small(hf: nn.Module) -> bool:

@@ -87,8 +87,7 @@ def checked_file(card: Card, split: str) -> Path:
     expected = card.split(split).sha256
     if expected is not None and (found := digest_at(card, path)) != expected:
         raise UserError(
-            f"{where}: {path} has SHA-256 {found}, not {expected}; "
-            "get the file again or correct the card"
+            f"{where}: {path} has SHA-256 {found}, not {expected}; get it again or correct the card"
         )
     return path
 

@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.core.store import digest, digest_file
+from benchmark.core.errors import UserError
+from benchmark.core.store import digest, digest_once
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
 
 def files(folder: Path) -> list[Path]:
     """All pictures below a folder, sorted by path."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    return sorted(path for path in found if path.is_file())
+    return sorted(_found(folder))
+
+
+def is_empty(folder: Path) -> bool:
+    """Is there no picture below it, or no such folder?"""
+    return next(_found(folder), None) is None
+
+
+def _found(folder: Path) -> Iterator[Path]:
+    named = (path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    return (path for path in named if path.is_file())
 
 
 def digest_files(folder: Path) -> str:
-    """SHA-256 over the paths below the folder and the bytes of all its pictures, in hex."""
-    return digest(
-        [[path.relative_to(folder).as_posix(), digest_file(path)] for path in files(folder)]
-    )
+    """SHA-256 over the paths below the folder and the bytes of all its pictures, in hex.
+    `UserError` where there is none: a digest of nothing pins nothing."""
+    found = files(folder)
+    if not found:
+        raise UserError(f"{folder}: no picture lies in it")
+    return digest([[path.relative_to(folder).as_posix(), digest_once(path)] for path in found])
 
 
 def rows(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
