@@ -82,6 +82,8 @@ def checked_file(card: Card, split: str) -> Path:
     if format_of(card) == "images":
         if not path.is_dir():
             raise MissingError(f"{where}: folder {path} is missing{_remedy(card)}")
+        if image_folder.is_empty(path):
+            raise UserError(f"{where}: it is empty")
     elif not path.is_file():
         raise MissingError(f"{where}: {path} is missing{_remedy(card)}")
     expected = card.split(split).sha256
