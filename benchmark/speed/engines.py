@@ -24,13 +24,14 @@ from benchmark.core.errors import MissingError, RunFailed
 from benchmark.core.rows import BASE
 from benchmark.core.samples import Sample
 from benchmark.cost.clock import wait_for
+from benchmark.cost.spread import spread
 from benchmark.engines.engine import VLLM, Engine
 from benchmark.engines.local import LocalEngine
 from benchmark.engines.served import ServedWeights, with_former_names
 from benchmark.engines.vllm_installed import InstalledVllm, installed_vllm, refusal
 from benchmark.engines.vllm_offline import DTYPES, VllmEngine
 from benchmark.runner import RunRequest
-from benchmark.speed.figures import EngineFigures, EnginesFigures, spread
+from benchmark.speed.figures import EngineFigures, EnginesFigures
 from benchmark.speed.machine import measured_on
 from benchmark.speed.plain import answer_plainly
 from benchmark.stages.loaded import folder_of

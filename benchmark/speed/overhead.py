@@ -30,6 +30,7 @@ from benchmark.core.records import Response, StepLog
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, Results
 from benchmark.cost.clock import wait_for
+from benchmark.cost.spread import Spread, spread
 from benchmark.cost.timeline import Span, Timeline
 from benchmark.data.pools import Pool
 from benchmark.engines.local import LocalEngine
@@ -37,7 +38,7 @@ from benchmark.engines.priming import prime_images
 from benchmark.progress import Advance, Reporter
 from benchmark.runner import RunRequest, Shared
 from benchmark.speed.bare import BARE, Turns, generate_bare, train_bare
-from benchmark.speed.figures import Overhead, Spread, spread
+from benchmark.speed.figures import Overhead
 from benchmark.stages.answer import answer, engine_of
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.pools import load_pools

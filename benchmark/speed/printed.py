@@ -5,11 +5,11 @@ from __future__ import annotations
 from textwrap import wrap
 
 from benchmark.core.records import Git, System
+from benchmark.cost.spread import Spread
 from benchmark.speed.figures import (
     DataFigures,
     EnginesFigures,
     SideFigures,
-    Spread,
     StepFigures,
     TermFigures,
     WholeFigures,

@@ -12,8 +12,9 @@ from typing import Literal
 
 from benchmark.core import environment
 from benchmark.core.errors import UserError
+from benchmark.cost.spread import Spread, spread
 from benchmark.models import load_card
-from benchmark.speed.figures import SideFigures, Spread, StepFigures, TermFigures, spread
+from benchmark.speed.figures import SideFigures, StepFigures, TermFigures
 from benchmark.speed.machine import measured_on
 from benchmark.speed.side import OutOfMemory, Round, SideProcess
 from benchmark.speed.subject import MOST_SPREAD, Sizes, save_subject

@@ -23,6 +23,8 @@ from benchmark.tables.families import families_section
 from benchmark.tables.figures.canvas import is_of
 from benchmark.tables.judges.measured import measured_of
 from benchmark.tables.judges.page import judge_files
+from benchmark.tables.pictured.files import NAME as COST
+from benchmark.tables.pictured.files import cost_files, cost_link
 from benchmark.tables.readme import with_results
 from benchmark.tables.runs import board_folder, boards_in, read_runs
 from benchmark.tables.studies.build import StudyBoard
@@ -108,6 +110,7 @@ def generated(results: Results) -> Generated:
         files |= picture_files(board, results, published=True)
     files |= judge_files(judges, boards, results)
     files |= base_files(results)
+    files |= cost_files(boards, results)
     if boards:
         files[results.leaderboard / "metrics.md"] = metrics.page()
     studies = [
@@ -120,6 +123,8 @@ def generated(results: Results) -> Generated:
     sections = [links(studies)] if studies else []
     if any(path.stem == MINIATURE for path in files):
         sections.append(f"### The miniature itself\n\n{miniature_link()}")
+    if any(path.stem == COST for path in files):
+        sections.append(f"### What it costs\n\n{cost_link()}")
     for suite in dict.fromkeys(board.suite for board in boards):
         on_suite = [board for board in boards if board.suite == suite]
         claims = weighed(suite, on_suite, studies, results)

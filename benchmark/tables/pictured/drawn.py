@@ -1,0 +1,123 @@
+"""The pictures of the page of costs: how costs rise with visual tokens, and what safety costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.tables.figures.canvas import COLOURS, INK, MARKERS, blank
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+N_ACROSS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One line: (visual tokens per token of text, times the cost of text alone, least, most)."""
+
+    name: str
+    points: tuple[tuple[float, float, float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioCurves:
+    """Cost beside pictures over cost by text alone, against visual tokens per token of text."""
+
+    title: str
+    caption: str
+    claimed: float
+    series: tuple[Series, ...]
+
+    def draw(self) -> Figure:
+        """Both axes are logarithmic; the claimed ratio is a line across."""
+        figure = blank(6.4, 4.4)
+        axes = figure.subplots()
+        for place, line in enumerate(self.series):
+            x, y, low, high = zip(*line.points, strict=True)
+            below = [max(0.0, b - a) for a, b in zip(low, y, strict=True)]
+            above = [max(0.0, b - a) for a, b in zip(y, high, strict=True)]
+            axes.errorbar(
+                x, y, yerr=[below, above], label=line.name, color=COLOURS[place % len(COLOURS)],
+                marker=MARKERS[place % len(MARKERS)], markersize=4, capsize=1.5, linewidth=1,
+            )  # fmt: skip
+        axes.axhline(self.claimed, color=INK, linewidth=0.8, linestyle="--")
+        axes.annotate(
+            f"{self.claimed:g} times", (0.01, self.claimed), xycoords=("axes fraction", "data"),
+            xytext=(0, 3), textcoords="offset points", fontsize=8,
+        )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("visual tokens per token of text", fontsize=8)
+        axes.set_ylabel("times the cost of text alone", fontsize=8)
+        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(0, 0.93))
+        _plain(axes)
+        figure.suptitle(self.title, x=0.01, ha="left", fontsize=11)
+        figure.supxlabel(self.caption, x=0.01, ha="left", fontsize=8)
+        return figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dot:
+    """One row of a board: device-seconds, attack success 0 to 1, and whether it may be ranked."""
+
+    name: str
+    training_s: float
+    asr: float
+    ranked: bool
+    best: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostToTarget:
+    """Attack success against what training cost, a panel for each board."""
+
+    title: str
+    caption: str
+    unit: str
+    panels: tuple[tuple[str, tuple[Dot, ...]], ...]
+
+    def draw(self) -> Figure:
+        """Filled where a row may be ranked; a line joins rows that no cheaper one is as safe as."""
+        lines = -(-len(self.panels) // N_ACROSS)
+        figure = blank(4.6 * min(N_ACROSS, len(self.panels)), 3.9 * lines + 0.3)
+        across = min(N_ACROSS, len(self.panels))
+        drawn = figure.subplots(lines, across, squeeze=False, sharey=True).flatten()
+        for axes, (name, dots) in zip(drawn, self.panels, strict=False):
+            _panel(axes, dots)
+            axes.set_title(name, loc="left", fontsize=9)
+            axes.set_xlabel(f"{self.unit}-seconds of training", fontsize=8)
+            axes.set_ylabel("attack success, per cent", fontsize=8)
+        for axes in drawn[len(self.panels) :]:
+            axes.set_visible(False)
+        figure.suptitle(self.title, x=0.01, ha="left", fontsize=11)
+        figure.supxlabel(self.caption, x=0.01, ha="left", fontsize=8)
+        return figure
+
+
+def _panel(axes: Any, dots: tuple[Dot, ...]) -> None:
+    for dot in dots:
+        face = COLOURS[0] if dot.ranked else "white"
+        place = (dot.training_s, 100 * dot.asr)
+        axes.plot(
+            *place, marker="o", linestyle="none", markersize=4,
+            color=COLOURS[0], markerfacecolor=face,
+        )  # fmt: skip
+        axes.annotate(dot.name, place, xytext=(4, 2), textcoords="offset points", fontsize=6)
+    best = [dot for dot in dots if dot.best]
+    axes.step(
+        [dot.training_s for dot in best], [100 * dot.asr for dot in best],
+        where="post", color=COLOURS[1], linewidth=1,
+    )  # fmt: skip
+    # Rows that train nothing cost nought.
+    axes.set_xscale("symlog", linthresh=1.0)
+    axes.set_ylim(-4, 104)
+    _plain(axes)
+
+
+def _plain(axes: Any) -> None:
+    axes.tick_params(labelsize=7)
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)

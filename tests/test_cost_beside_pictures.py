@@ -1,0 +1,182 @@
+"""What pictures add to the cost of unlearning: reckoned as the loop counts it, kept as a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.cli import main
+from benchmark.core.errors import UserError
+from benchmark.core.store import Results
+from benchmark.cost.beside_pictures import (
+    Training,
+    cost_ratio,
+    longest_text,
+    unlearning_flops,
+    visual_tokens,
+    with_side,
+)
+from benchmark.cost.pictures import Pictures
+from benchmark.cost.shapes import shape_of
+from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures
+from benchmark.speed.pictured import save_subject
+from benchmark.speed.pictures import PictureRequest, train
+from benchmark.speed.reckoned import conditions, pictures_of
+from benchmark.tables.figures.canvas import picture_bytes
+from benchmark.tables.pictured.drawn import RatioCurves
+from benchmark.tables.pictured.files import cost_files, publish_sweep, sweep_path
+from benchmark.tables.pictured.frontier import Point, frontier, targets
+from benchmark.tables.pictured.page import claim
+from benchmark.vlm.loading import load_model
+
+SEVEN_B = pictures_of("llava-1.5-7b")
+TRAINING = Training(prompt=19, answer=33, samples=8, batch=8, steps=8, tuning="lora", lora_rank=16)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_what_is_reckoned_is_what_the_loop_counts(shown: bool, tmp_path: Path) -> None:
+    """Over two batches an epoch, so that what is looked at and asked once is."""
+    save_subject(tmp_path / "model", side=32)
+    request = PictureRequest(
+        sides=(32,), answers=(6,), samples=4, batch_size=2, steps=3, repeats=1, device="cpu",
+        models=(),
+    )  # fmt: skip
+    done = train(request, tmp_path, side=32, n_words=6, shown=shown)
+    assert (done.n_visual, done.n_answer) == (16 if shown else 0, 7)
+    hf = load_model(tmp_path / "model", name="made").hf
+    of = Training(
+        prompt=done.n_prompt, answer=done.n_answer, samples=4, batch=2, steps=3, tuning="lora",
+        lora_rank=request.training.lora_rank,
+    )  # fmt: skip
+    made = Pictures("llava", shape_of(hf.config))
+    assert unlearning_flops(made, of, shown=shown) == done.flops
+
+
+def test_the_7b_sees_576_tokens_and_fewer_in_smaller_pictures() -> None:
+    assert visual_tokens(SEVEN_B) == 576
+    assert visual_tokens(with_side(SEVEN_B, 56)) == 16
+    with pytest.raises(UserError, match="60 pixels a side are no whole number of patches of 14"):
+        with_side(SEVEN_B, 60)
+    with pytest.raises(UserError, match="is known of llava here, not qwen2_vl"):
+        with_side(pictures_of("qwen2-vl-7b"), 56)
+
+
+def test_five_visual_tokens_for_one_of_text_cost_about_six_times_as_much() -> None:
+    """Operations go with tokens but for attention, logits and looking: (5 + 1) / 1."""
+    of = Training(prompt=58, answer=58, samples=8, batch=8, steps=64, tuning="lora", lora_rank=16)
+    assert cost_ratio(SEVEN_B, of) == pytest.approx(6, rel=0.03)
+
+
+@given(st.integers(1, 200), st.integers(1, 200))
+def test_pictures_cost_more_and_looking_anew_costs_most(prompt: int, answer: int) -> None:
+    of = Training(
+        prompt=prompt, answer=answer, samples=8, batch=8, steps=8, tuning="full", lora_rank=0
+    )
+    once = cost_ratio(SEVEN_B, of)
+    assert 1 < once < cost_ratio(SEVEN_B, of, looking="every step")
+
+
+@pytest.mark.parametrize("looking", ["once", "every step"])
+def test_the_longest_text_is_the_last_that_reaches_the_ratio(looking) -> None:
+    text = longest_text(SEVEN_B, TRAINING, ratio=CLAIMED, looking=looking)
+    assert text is not None
+
+    def ratio_of(n: int) -> float:
+        answer = round(n * TRAINING.answer / TRAINING.text)
+        of = Training(
+            prompt=n - answer, answer=answer, samples=8, batch=8, steps=8, tuning="lora",
+            lora_rank=16,
+        )  # fmt: skip
+        return cost_ratio(SEVEN_B, of, looking=looking)
+
+    assert ratio_of(text) >= CLAIMED > ratio_of(text + 1)
+    assert longest_text(with_side(SEVEN_B, 14), TRAINING, ratio=CLAIMED) is None
+
+
+def cell(*, ratio: float, n_visual: int = 64) -> Cell:
+    of = {"median": ratio, "low": ratio - 0.1, "high": ratio + 0.1}
+    return Cell.model_validate(
+        {
+            "side": 64, "n_visual": n_visual, "n_prompt": 19, "n_answer": 13,
+            "text_s": {"median": 1, "low": 1, "high": 1}, "image_s": of, "ratio": of,
+            "text_flops": 1.0, "image_flops": ratio,
+        }
+    )  # fmt: skip
+
+
+def figures(*cells: Cell, found: list[Condition]) -> PictureFigures:
+    return PictureFigures.model_construct(cells=list(cells), conditions=found)
+
+
+def test_the_verdict_follows_from_what_was_measured() -> None:
+    holds = Condition(model="m", n_visual=576, answer_share=0.5, once=118, every_step=120)
+    said = claim(figures(cell(ratio=2.0), cell(ratio=7.5), found=[holds]))
+    assert "not confirmed here as a bound" in said and "7.5 [7.4, 7.6] at 2.0 visual" in said
+    assert "at most 118 to 120 tokens of text: image tokens / text tokens >= 4.8." in said
+    assert "confirmed here as a bound: no cell" in claim(figures(cell(ratio=2.0), found=[holds]))
+    never = holds.model_copy(update={"once": None, "every_step": None})
+    assert "no text is short enough" in claim(figures(cell(ratio=2.0), found=[never]))
+
+
+def test_conditions_are_of_the_models_own_pictures() -> None:
+    (one,) = conditions("llava-1.5-7b", [cell(ratio=2.0), cell(ratio=3.0)], TRAINING)
+    assert (one.n_visual, one.answer_share) == (576, 13 / 32)
+    assert one.once is not None and one.every_step is not None and one.once <= one.every_step
+
+
+POINTS = [
+    Point(name="free", training_s=0.0, asr=0.65, ranked=True),
+    Point(name="wreck", training_s=2.0, asr=0.05, ranked=False),
+    Point(name="slow", training_s=9.0, asr=0.35, ranked=True),
+    Point(name="worse", training_s=9.5, asr=0.5, ranked=True),
+]
+
+
+def test_the_cheapest_under_a_target_of_those_that_rank_and_of_all() -> None:
+    found = {one.asr: (one.ranked and one.ranked.name, one.any and one.any.name)
+             for one in targets(POINTS)}  # fmt: skip
+    assert found[0.7] == ("free", "free")
+    assert found[0.6] == found[0.5] == found[0.4] == ("slow", "wreck")
+    assert found[0.3] == found[0.1] == (None, "wreck")
+    assert targets([POINTS[0]])[-1].asr == 0.7
+    assert [one.name for one in frontier(POINTS)] == ["free", "wreck"]
+    assert [one.name for one in frontier([one for one in POINTS if one.ranked])] == ["free", "slow"]
+
+
+def _check_page(found: PictureFigures, results: Results) -> None:
+    assert cost_files([], results) == {}
+    publish_sweep(found, results)
+    files = {path.name: content for path, content in cost_files([], results).items()}
+    assert set(files) == {"cost.md", "cost.pictures.png", "cost.pictures.svg"}
+    assert "| 16 " in str(files["cost.md"]) and "![" in str(files["cost.md"])
+    picture = files["cost.pictures.png"]
+    assert isinstance(picture, RatioCurves) and len(picture.series) == 4
+    assert picture_bytes(picture).startswith(b"\x89PNG")
+    sweep_path(results).write_text("{")
+    with pytest.raises(UserError, match="no sweep that can be read"):
+        cost_files([], results)
+
+
+def test_the_command_prints_what_programs_can_read_and_names_what_is_wrong(
+    capsys, tmp_path
+) -> None:
+    small = ["--sides", "32", "--answers", "6", "--steps", "1", "--repeats", "1", "--samples", "2",
+             "--batch-size", "2"]  # fmt: skip
+    assert main(["speed", "pictures", *small, "--json"]) == 0
+    found = PictureFigures.model_validate(json.loads(capsys.readouterr().out))
+    assert [one.n_visual for one in found.cells] == [16] and len(found.reckoned) == 2
+    _check_page(found, Results(tmp_path, tmp_path / "published", tmp_path / "leaderboard"))
+    for wrong, says in (
+        (["--sides", "30"], "--sides 30: no whole number of patches of 8 pixels"),
+        (["--answers", "8,x"], "--answers 8,x: expected whole numbers"),
+        (["--sides", "0"], "--sides 0: numbers from 1 up"),
+        (["--samples", "3", "--batch-size", "2"], "--samples 3: it must be a multiple"),
+        (["--models", "testbed-llava"], "its card gives no shape to reckon with"),
+        (["--models", "qwen2-vl-7b"], "is known of llava here, not qwen2_vl"),
+    ):
+        assert main(["speed", "pictures", *small, *wrong]) == 2
+        assert says in capsys.readouterr().err.splitlines()[-1]
