@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 
 N_ACROSS = 2
+ROOM = 0.04
+"""Of attack success, for a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,9 @@ def _panel(axes: Any, dots: tuple[Dot, ...]) -> None:
             *place, marker="o", linestyle="none", markersize=4,
             color=COLOURS[0], markerfacecolor=face,
         )  # fmt: skip
-        axes.annotate(dot.name, place, xytext=(4, 2), textcoords="offset points", fontsize=6)
+    for dot in _named(dots):
+        place = (dot.training_s, 100 * dot.asr)
+        axes.annotate(dot.name, place, xytext=(4, 3), textcoords="offset points", fontsize=6)
     best = [dot for dot in dots if dot.best]
     axes.step(
         [dot.training_s for dot in best], [100 * dot.asr for dot in best],
@@ -115,6 +119,15 @@ def _panel(axes: Any, dots: tuple[Dot, ...]) -> None:
     axes.set_xscale("symlog", linthresh=1.0)
     axes.set_ylim(-4, 104)
     _plain(axes)
+
+
+def _named(dots: tuple[Dot, ...]) -> list[Dot]:
+    """Those on the line, and of the others as many as have room for their names."""
+    named: list[Dot] = []
+    for dot in sorted(dots, key=lambda dot: not dot.best):
+        if dot.best or all(abs(dot.asr - other.asr) > ROOM for other in named):
+            named.append(dot)
+    return named
 
 
 def _plain(axes: Any) -> None:

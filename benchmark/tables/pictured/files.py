@@ -126,7 +126,7 @@ def cost_to_target(boards: Sequence[Board]) -> CostToTarget | None:
     return CostToTarget(
         title="What safety costs",
         caption="Filled: may be ranked; hollow: below the line. The line joins rows that no "
-        "cheaper one is as safe as.",
+        "cheaper one is as safe as; rows without room for a name stand on the boards.",
         unit=unit_name(boards[0]),
         panels=tuple(panels),
     )

@@ -117,7 +117,8 @@ def _frontier(boards: Sequence[Board], pictures: Sequence[str]) -> list[str]:
         "## Cost to target",
         "The cheapest row whose attack success on held-out behaviours, worst family, is at most "
         "this: of the rows that may be ranked, and of all methods' rows, those below the line "
-        "among them. Seconds of training on the board's device; several trainings are averaged.",
+        "among them. Seconds of training on the board's device; several trainings are averaged. "
+        "What a defence adds to every answer (a second look, a longer prompt) is not in them.",
         *(f"![Cost to target]({picture})" for picture in pictures),
     ]
     for board in boards:
