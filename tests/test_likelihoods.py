@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from functools import cache
@@ -25,6 +26,8 @@ from benchmark.core.forgetting import (
 from benchmark.core.samples import Answers, Sample
 from benchmark.data.images import ImageStore
 from benchmark.likelihoods.given import GivenAnswers
+from benchmark.scoring.forgetting.figures import figure
+from benchmark.scoring.forgetting.measures import Told
 from benchmark.tables.forgetting.rows import (
     LIKELIHOODS,
     MATCHES,
@@ -188,6 +191,17 @@ LIKELY = Likelihood(
     paraphrases=(AnswerLikelihood(nats=-3.1, n_tokens=4),),
     wrong=(AnswerLikelihood(nats=-9.7, n_tokens=5), AnswerLikelihood(nats=-8.0, n_tokens=3)),
 )
+
+
+def test_what_is_measured_makes_figures():
+    """An untrained model takes right and wrong answers for as likely, within its noise."""
+    found = measured(question("zerupa"))
+    row = likelihood_row(ABOUT.model_copy(update={"sample_id": found.sample_id}), found)
+    told = Told(name="untrained", likelihoods=[row])
+    assert abs(figure(told, "truth_ratio").value) < 1.0
+    assert figure(told, "answer_probability").value == pytest.approx(
+        math.exp(sum(found.right) / len(found.right))
+    )
 
 
 def test_rows_are_kept_beside_a_record_to_the_last_digit(tmp_path):
