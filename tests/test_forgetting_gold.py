@@ -107,10 +107,23 @@ def test_unequal_numbers_of_questions_change_sides_with_their_person():
     assert (found.value, found.p) == (1.0, 0.5)
 
 
-def test_equal_models_are_not_apart():
-    same = {"a": [0.5, 2.0], "b": [1.0]}
+def test_equal_models_are_not_apart_and_yet_not_certainly_equal():
+    same = {f"p{n}": [0.5, 2.0] for n in range(20)}
     found = ks_distance(with_ratios(same), with_ratios(same))
-    assert (found.value, found.p, found.low, found.high) == (0.0, 1.0, 0.0, 0.0)
+    assert (found.value, found.p, found.low) == (0.0, 1.0, 0.0)
+    assert 0.0 < found.high < 0.3
+
+
+def test_models_wholly_apart_are_not_certainly_so():
+    few, many = (
+        ks_distance(
+            with_ratios({f"p{i}": [0.1] for i in range(n)}),
+            with_ratios({f"p{i}": [2.0] for i in range(n)}),
+        )
+        for n in (5, 50)
+    )
+    assert (few.value, few.high, many.value) == (1.0, 1.0, 1.0)
+    assert few.low < many.low < 1.0
 
 
 def test_unscored_questions_widen_the_bounds_of_d():

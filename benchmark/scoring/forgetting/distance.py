@@ -56,9 +56,11 @@ def ks_distance(
     differs here: D is the figure, which does not shrink with more questions; and p comes from
     exchanging both models' answers person by person (all ways of up to 12 persons, else 10,000
     drawn ones, the data among them), since a person's questions hang together and both models were
-    asked the same ones. The interval is a percentile bootstrap over persons, widened to D: it lies
-    high where both are nearly alike, as D cannot be below 0, and has no width where all ratios are
-    equal. What is near is to be read off gold against gold.
+    asked the same ones. The interval is a percentile bootstrap over persons, widened to D, with one
+    person added that lies wholly below gold and one wholly above, as `paired_interval` has them,
+    since it would have no width where D is 0 or 1. It lies high where both are nearly alike, as D
+    cannot be below 0, and never reaches 0 where they are drawn alike: what is near is to be read
+    off p and off gold against gold.
     """
     persons = {row.person for row in mine} & {row.person for row in gold}
     asked = {row.person for row in (*mine, *gold)}
@@ -104,9 +106,22 @@ class _Steps:
     """How many of each person's values lie at or below each value that occurs, for both models."""
 
     def __init__(self, mine: Sequence[Sequence[float]], gold: Sequence[Sequence[float]]) -> None:
+        self._values = mine, gold
         ends_E = np.unique(np.concatenate([np.asarray(own, dtype=float) for own in (*mine, *gold)]))
         self.mine_PE = self._at_or_below(mine, ends_E)
         self.gold_PE = self._at_or_below(gold, ends_E)
+
+    def with_ends(self) -> _Steps:
+        """The same with two persons more, of as many questions as the others have on average: the
+        model's values of one lie below all others and gold's above, those of the other person the
+        other way round."""
+        mine, gold = self._values
+        n_mine, n_gold = (max(1, round(sum(map(len, v)) / len(v))) for v in (mine, gold))
+        ends = (-np.inf, np.inf)
+        return _Steps(
+            [*mine, *([end] * n_mine for end in ends)],
+            [*gold, *([end] * n_gold for end in reversed(ends))],
+        )
 
     @property
     def n_persons(self) -> int:
@@ -149,7 +164,8 @@ def _permutation_p(steps: _Steps, value: float) -> float:
 
 
 def _bootstrap(steps: _Steps, value: float) -> tuple[float, float]:
-    draws, n = np.random.default_rng(SEED), steps.n_persons
+    padded = steps.with_ends()
+    draws, n = np.random.default_rng(SEED), padded.n_persons
     counts_FP = draws.multinomial(n, np.full(n, 1 / n), size=N_BOOTSTRAP).astype(float)
-    low, high = np.quantile(steps.distances(counts_FP), [0.025, 0.975])
+    low, high = np.quantile(padded.distances(counts_FP), [0.025, 0.975])
     return min(float(low), value), max(float(high), value)
