@@ -34,6 +34,7 @@ LAYERS = {
     "benchmark.attacks": 3,
     "benchmark.judges": 3,
     "benchmark.generators": 3,
+    "benchmark.likelihoods": 3,
     "benchmark.whitebox": 3,
     "methods": 3,
     "benchmark.tables": 4,

@@ -72,14 +72,14 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     n = len(values_N)
     if n == 0:
         raise ValueError("no differences to flip")
-    at_least = np.abs(_signs_FN(n) @ values_N) >= abs(values_N.sum()) - 1e-12
+    at_least = np.abs(sign_patterns(n) @ values_N) >= abs(values_N.sum()) - 1e-12
     if n <= N_EXACT:
         return float(np.mean(at_least))
     return float((1 + np.sum(at_least)) / (1 + N_FLIPS))
 
 
 @cache
-def _signs_FN(n: int) -> np.ndarray:
+def sign_patterns(n: int) -> np.ndarray:
     """Signs [F, N] of F flips of N behaviours: all there are for few, else drawn with one seed."""
     if n <= N_EXACT:
         drawn = np.arange(2**n)[:, None] >> np.arange(n) & 1

@@ -31,7 +31,12 @@ class MetricCard(BaseModel):
 @cache
 def metric_cards() -> dict[str, MetricCard]:
     """All of them by name, as the file has them."""
-    return TypeAdapter(dict[str, MetricCard]).validate_python(read_yaml(FILE))
+    return read_cards(FILE)
+
+
+def read_cards(file: Path) -> dict[str, MetricCard]:
+    """The cards of a file by name, in its order."""
+    return TypeAdapter(dict[str, MetricCard]).validate_python(read_yaml(file))
 
 
 def direction_of(lower_is_better: bool | None) -> Direction:

@@ -114,7 +114,7 @@ def rate_of(rows: Sequence[VerdictRow], hit: Hit) -> Rate:
         value = min(fmean(values), 1.0)
         low, high = wilson(value, effective_n(values, len(rows) - n_unscored))
     if n_unscored:
-        bound_low, bound_high = _bound(cells, 0.0), _bound(cells, 1.0)
+        bound_low, bound_high = bound(cells, 0.0), bound(cells, 1.0)
     return Rate(
         value=value, low=low, high=high, bound_low=bound_low, bound_high=bound_high,
         n_total=len(rows), n_unscored=n_unscored, n_behaviours=len(values),
@@ -191,7 +191,8 @@ def _scored_mean(entries: Sequence[float | None]) -> float | None:
     return fmean(scored) if scored else None
 
 
-def _bound(cells: Cells, stand_in: float) -> float:
+def bound(cells: Cells, stand_in: float) -> float:
+    """The rate were every unscored answer worth `stand_in`."""
     filled: Cells = {
         behaviour: {
             form: [stand_in if entry is None else entry for entry in entries]
