@@ -1,7 +1,8 @@
 """Does what was unlearned come back faster than it is learnt by a model that never knew it?
 
 A curve is attack success by behaviour after so many steps of relearning. It is compared with the
-gold model's, paired by behaviour, and with the untouched model's rate.
+gold model's, paired by behaviour, and with the untouched model's rate. Shapes: S steps, R resamples
+of the behaviours, N behaviours.
 """
 
 from __future__ import annotations
@@ -32,18 +33,20 @@ class HalfRecovery:
     high: float | None
 
 
-def steps_to(rates: Sequence[tuple[int, float]], target: float) -> float | None:
-    """The first step at which a rate is reached, in a straight line between those measured; None
-    if it is not."""
-    before: tuple[int, float] | None = None
-    for step, rate in rates:
-        if rate >= target:
-            if before is None or rate == before[1]:
-                return float(step)
-            share = (target - before[1]) / (rate - before[1])
-            return before[0] + share * (step - before[0])
-        before = (step, rate)
-    return None
+def steps_to(steps: Sequence[int], rates_SR: np.ndarray, targets_R: np.ndarray) -> np.ndarray:
+    """`[R]`: when each of R curves over S steps first reaches its target, in a straight line
+    between the steps that were measured; infinity where it does not."""
+    there_SR = rates_SR >= targets_R
+    first_R = there_SR.argmax(0)
+    before_R = np.maximum(first_R - 1, 0)
+    at = np.asarray(steps, dtype=float)
+    columns_R = np.arange(len(targets_R))
+    low_R, high_R = rates_SR[before_R, columns_R], rates_SR[first_R, columns_R]
+    # The first of all has nothing before it, and a line between equals is never needed.
+    rise_R = np.where(high_R > low_R, high_R - low_R, 1.0)
+    share_R = np.where(first_R > 0, (targets_R - low_R) / rise_R, 0.0)
+    reached_R = at[before_R] + share_R * (at[first_R] - at[before_R])
+    return np.where(there_SR.any(0), reached_R, np.inf)
 
 
 def half_recovery(curve: Curve, untouched: Mapping[str, float]) -> HalfRecovery | None:
@@ -59,20 +62,13 @@ def half_recovery(curve: Curve, untouched: Mapping[str, float]) -> HalfRecovery 
     steps = sorted(curve)
     rates_SN = np.array([[curve[step][name] for name in names] for step in steps])
     drawn_RN = np.random.default_rng(SEED).integers(0, len(names), size=(N_RESAMPLES, len(names)))
-    found = []
-    for drawn_N in drawn_RN:
-        target = HALF * float(target_N[drawn_N].mean())
-        if target > 0:
-            at = steps_to(_pairs(steps, rates_SN[:, drawn_N].mean(1)), target)
-            found.append(np.inf if at is None else at)
+    targets_R = HALF * target_N[drawn_RN].mean(1)
+    rates_SR = rates_SN[:, drawn_RN].mean(2)
+    said_R = steps_to(steps, rates_SR, targets_R)[targets_R > 0]
     # An end of the interval is one of the resamples: between a step and infinity lies nothing.
-    low, high = np.quantile(found, [0.025, 0.975], method="inverted_cdf")
-    value = steps_to(_pairs(steps, rates_SN.mean(1)), HALF * float(target_N.mean()))
-    return HalfRecovery(steps=value, low=_within(low), high=_within(high))
-
-
-def _pairs(steps: Sequence[int], rates_S: np.ndarray) -> list[tuple[int, float]]:
-    return list(zip(steps, rates_S.tolist(), strict=True))
+    low, high = np.quantile(said_R, [0.025, 0.975], method="inverted_cdf")
+    (value,) = steps_to(steps, rates_SN.mean(1, keepdims=True), np.array([HALF * target_N.mean()]))
+    return HalfRecovery(steps=_within(value), low=_within(low), high=_within(high))
 
 
 def _within(value: float) -> float | None:
