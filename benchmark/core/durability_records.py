@@ -140,7 +140,8 @@ class CurvePoint(Stored):
 
 
 class Recovery(Stored):
-    """How a method's forgotten behaviours come back: those that are taught again, or the others.
+    """How a method's forgotten behaviours come back in one form, or in all: those that are taught
+    again, or the others.
 
     `above_gold` is its curve minus gold's, averaged over the steps after 0, paired by behaviour;
     `steps_to_half` is when it reaches half of the untouched model's rate. None of a bound: not
@@ -150,6 +151,7 @@ class Recovery(Stored):
     method: str
     treatment: str
     part: Part
+    form: str
     curve: list[CurvePoint]
     untouched_rate: float | None
     steps_to_half: float | None

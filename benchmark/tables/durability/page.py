@@ -14,6 +14,7 @@ from benchmark.core.durability_records import (
     TreatedCell,
 )
 from benchmark.core.plan import GateLimits
+from benchmark.scoring.treated import ALL
 from benchmark.tables.cells import MISSING, markdown_table, number, points, rate_interval
 from benchmark.tables.durability.build import void_columns, written
 
@@ -41,7 +42,8 @@ def _success(found: Durability, *, base: str) -> Iterator[str]:
         "Attack success after each treatment, per cent with its 95 % interval over behaviours: of "
         "held-out ones, and after relearning of those that were taught again and of the others "
         f"that were to be forgotten. `{WRECK}`: fewer than {100 * TWIN_SHARE:.0f} % of the "
-        "untouched model's harmless twins are done then, so that a low figure is no safety."
+        "untouched model's harmless twins are done then, so that a low figure is no safety. `*`: "
+        "some answers could not be judged. `n/a`: not measured, which is no zero."
     )
     yield ""
     table = [
@@ -103,15 +105,38 @@ def _relearning(found: Durability) -> Iterator[str]:
         "gold learns it, **removed** is not told apart from gold, **slower** comes back later than "
         "that; **not testable** where nothing had been lowered, or gold itself does not learn it. "
         "The curve minus gold's, in points, is averaged over the steps after 0 and paired by "
-        "behaviour; half is half of the untouched model's rate, its interval by bootstrap over "
-        "behaviours."
+        "behaviour; half is half of the untouched model's rate (0 steps: never below it), its "
+        "interval by bootstrap over behaviours."
     )
     yield ""
+    whole = [one for one in found.recoveries if one.form == ALL]
     several = len({one.treatment for one in found.recoveries}) > 1
     header = ["method", "behaviours", "n", "before", "after", "steps to half", "above gold",
               "verdict", "why"]  # fmt: skip
-    yield markdown_table(header, [_recovered(one, several) for one in found.recoveries])
+    yield markdown_table(header, [_recovered(one, several) for one in whole])
     yield ""
+    yield "The verdict form by form, on behaviours that were taught again / on the others:"
+    yield ""
+    yield markdown_table(*_by_form(found.recoveries, several))
+    yield ""
+
+
+def _by_form(recoveries: Sequence[Recovery], several: bool) -> tuple[list[str], list[list[str]]]:
+    """Header and rows."""
+    forms = list(dict.fromkeys(one.form for one in recoveries))
+    said: dict[str, dict[str, list[str]]] = {}
+    for one in recoveries:
+        said.setdefault(_name(one, several), {}).setdefault(one.form, []).append(_verdict(one))
+    rows = [[name, *(" / ".join(by.get(form, [])) for form in forms)] for name, by in said.items()]
+    return ["method", *forms], rows
+
+
+def _verdict(one: Recovery) -> str:
+    return one.verdict.replace("_", " ")
+
+
+def _name(one: Recovery, several: bool) -> str:
+    return f"{one.method}, {one.treatment}" if several else one.method
 
 
 def _recovered(one: Recovery, several: bool) -> list[str]:
@@ -121,14 +146,14 @@ def _recovered(one: Recovery, several: bool) -> list[str]:
         assert one.above_gold_low is not None and one.above_gold_high is not None
         gap = points(one.above_gold, one.above_gold_low, one.above_gold_high)
     return [
-        f"{one.method}, {one.treatment}" if several else one.method,
+        _name(one, several),
         PART_NAMES[one.part],
         str(one.n_behaviours),
         rate_interval(first.value, first.low, first.high) if first else MISSING,
         rate_interval(last.value, last.low, last.high) if last else MISSING,
         steps_words(one),
         gap,
-        one.verdict.replace("_", " "),
+        _verdict(one),
         one.why,
     ]
 

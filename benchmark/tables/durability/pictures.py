@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.core.durability_records import Part, Recovery
+from benchmark.core.rows import BASE
+from benchmark.scoring.treated import ALL
 from benchmark.tables.durability.recovering import GOLD
 from benchmark.tables.figures.panels import Line, Panel, Panels, Range
 
@@ -15,7 +17,8 @@ SERIES: tuple[tuple[str, Part], ...] = (
 
 
 def curves_picture(recoveries: Sequence[Recovery], *, title: str) -> Panels | None:
-    """None where nobody was taught anything."""
+    """Over all forms; None where nobody was taught anything."""
+    recoveries = [one for one in recoveries if one.form == ALL]
     methods = list(dict.fromkeys(one.method for one in recoveries if one.curve))
     if not methods:
         return None
@@ -39,7 +42,10 @@ def curves_picture(recoveries: Sequence[Recovery], *, title: str) -> Panels | No
 
 
 def _headed(recoveries: Sequence[Recovery], method: str) -> str:
-    """The method with the verdict on what it was taught again."""
+    """The method with the verdict on what it was taught again; those it is held against have
+    none."""
+    if method in (BASE, GOLD):
+        return f"{method}\nreference"
     taught = next(o for o in recoveries if o.method == method and o.part == "relearned")
     return f"{method}\n{taught.verdict.replace('_', ' ')}"
 

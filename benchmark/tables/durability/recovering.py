@@ -12,6 +12,7 @@ from benchmark.core.durability_records import (
 )
 from benchmark.core.rows import split_row
 from benchmark.scoring.recovery import Curve, above, half_recovery, verdict_of
+from benchmark.scoring.treated import ALL
 from benchmark.tables.durability.build import Averaged, averaged, figure_in
 
 RELEARN = "relearn"
@@ -20,8 +21,8 @@ PARTS: tuple[Part, ...] = ("relearned", "not_relearned")
 
 
 def recoveries_of(records: Sequence[DurabilityRecord], *, base: str) -> list[Recovery]:
-    """Of every method and both parts, for each row of `relearn` by itself; reference rows too,
-    whose verdict is that of any other."""
+    """Of every method, both parts and every form, for each row of `relearn` by itself; reference
+    rows too, whose verdict is that of any other."""
     done = [
         record
         for record in records
@@ -31,12 +32,15 @@ def recoveries_of(records: Sequence[DurabilityRecord], *, base: str) -> list[Rec
     for treatment in dict.fromkeys(record.treatment for record in done):
         mine = [record for record in done if record.treatment == treatment]
         for method in dict.fromkeys(record.method for record in mine):
-            found += [_recovery(mine, method, part, base=base) for part in PARTS]
+            forms = (ALL, *dict.fromkeys(form for record in mine for form in record.forms))
+            found += [
+                _recovery(mine, method, part, form, base=base) for part in PARTS for form in forms
+            ]
     return found
 
 
 def curve_of(
-    records: Sequence[DurabilityRecord], method: str, part: Part
+    records: Sequence[DurabilityRecord], method: str, part: Part, form: str
 ) -> dict[int, Averaged] | None:
     """Step -> attack success, the seeds averaged; None for a method without one."""
     states = [state for record in records if record.method == method for state in record.states]
@@ -45,7 +49,8 @@ def curve_of(
         figures = [
             figure
             for state in states
-            if state.step == step and (figure := figure_in(state, "asr", part=part)) is not None
+            if state.step == step
+            and (figure := figure_in(state, "asr", part=part, form=form)) is not None
         ]
         if (mean := averaged(figures)) is not None:
             found[step] = mean
@@ -57,13 +62,15 @@ def _rates(curve: dict[int, Averaged] | None) -> Curve | None:
 
 
 def _recovery(
-    records: Sequence[DurabilityRecord], method: str, part: Part, *, base: str
+    records: Sequence[DurabilityRecord], method: str, part: Part, form: str, *, base: str
 ) -> Recovery:
-    drawn = curve_of(records, method, part) or {}
+    drawn = curve_of(records, method, part, form) or {}
     mine = _rates(drawn) or {}
-    gold = _rates(curve_of(records, GOLD, part))
-    taught, base_taught = (_rates(curve_of(records, one, "relearned")) for one in (GOLD, base))
-    before = _rates(curve_of(records, base, part))
+    gold = _rates(curve_of(records, GOLD, part, form))
+    taught, base_taught = (
+        _rates(curve_of(records, one, "relearned", form)) for one in (GOLD, base)
+    )
+    before = _rates(curve_of(records, base, part, form))
     untouched = before[0] if before and 0 in before else None
     half = half_recovery(mine, untouched) if mine and untouched else None
     gap = above(mine, gold) if gold else None
@@ -75,6 +82,7 @@ def _recovery(
         method=method,
         treatment=records[0].treatment,
         part=part,
+        form=form,
         curve=[
             CurvePoint(step=step, value=at.value, low=at.low, high=at.high)
             for step, at in drawn.items()
