@@ -81,7 +81,6 @@ class Holding:
     def engine(self, state: State, treated: Treated, *, samples: Sequence[Sample]) -> Engine:
         """What answers for a state: the method's hooks are served after a treatment as before.
         Raises `NotPossible` where a prompt is longer than the model can take."""
-        self._loaded.drop()
         model = self._model(state, treated)
         check_length(model, samples, max_new_tokens=self._run.spec.max_new_tokens)
         engine = LocalEngine(
@@ -97,6 +96,8 @@ class Holding:
     def _model(self, state: State, treated: Treated) -> VisionLanguageModel:
         if state.held == "as_left":
             return self._loaded.unlearned(self._artifact.info.id, self._artifact.delta())
+        # Two models do not fit where one does.
+        self._loaded.drop()
         model = self.merged(state.precision)
         if state.delta is not None:
             model.apply(WeightsDelta.load(treated.folder / state.delta))

@@ -21,21 +21,13 @@ from benchmark.core.store import write_atomic
 from benchmark.cost.meter import total
 from benchmark.data.pools import Pools
 from benchmark.durability.answering import ask
-from benchmark.durability.asking import (
-    behaviours_to_forget,
-    drawn_for,
-    forms_of,
-    judged_by,
-    ranking_rows,
-    samples_of,
-)
+from benchmark.durability.asking import Questions, drawn_for
 from benchmark.durability.holding import Holding
 from benchmark.probes.serving import Trained, trained
 from benchmark.progress import Reporter
 from benchmark.runner import git_at_first
 from benchmark.scoring.treated import figures_of
 from benchmark.stages.charged import system_of
-from benchmark.stages.plans import plan_of
 from benchmark.stages.resolve import RunRequest
 from benchmark.stages.shortage import out_of_memory
 from benchmark.stages.treat import Chosen, Treated, treat
@@ -56,6 +48,7 @@ class Endurance:
         self._holding = Holding(
             self._run, self._artifact, loaded=self._made.loaded, reporter=reporter
         )
+        self._questions = Questions(self._run)
         self._patient = Patient(
             method=self._run.spec.method,
             precision=self._run.spec.precision,
@@ -65,7 +58,7 @@ class Endurance:
                 self._run.suite, role, modality, images=self._run.images
             ),
             merged=self._holding.merged,
-            to_forget=behaviours_to_forget(self._run),
+            to_forget=self._questions.to_forget(),
         )
 
     def under(self, chosen: Chosen) -> DurabilityRecord:
@@ -110,7 +103,7 @@ class Endurance:
 
     def _asked(self, chosen: Chosen, treated: Treated) -> tuple[list[TreatedState], DurabilityCost]:
         treatment, patient = chosen.treatment, self._patient
-        asked = treatment.asked(samples_of(self._run, treatment.asks), patient)
+        asked = treatment.asked(self._questions.samples(treatment.asks), patient)
         relearned = treatment.relearned(patient)
         states, generated, judging = [], [], []
         for state in treated.states:
@@ -120,8 +113,8 @@ class Endurance:
                 run=self._run, engine_of=partial(self._holding.engine, samples=samples),
                 reporter=self._reporter,
             )  # fmt: skip
-            judged = judged_by(self._run, answered, samples, reporter=self._reporter)
-            rows = ranking_rows(self._run, judged)
+            judged = self._questions.judged(answered, samples, reporter=self._reporter)
+            rows = self._questions.ranking(judged)
             states.append(
                 TreatedState(
                     step=state.step,
@@ -163,8 +156,8 @@ class Endurance:
             notice=run.suite.notice,
             seed=spec.seed,
             limit=spec.limit,
-            forms=list(forms_of(run)),
-            judges=list(plan_of(run.suite).judges_that_rank),
+            forms=list(self._questions.forms),
+            judges=list(self._questions.judges),
             training=self._artifact.key,
             hooks=self._artifact.info.hooks,
             relearned=list(chosen.treatment.relearned(self._patient)) if done else [],
