@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.core.records import VerdictRow
-from benchmark.scoring.recovery import above, half_recovery, steps_to, verdict_of
+from benchmark.scoring.recovery import FASTER, KEPT, above, half_recovery, steps_to, verdict_of
 from benchmark.scoring.treated import figures_of, leak, leak_of, powers_up_to
 
 NAMES = [f"b{n}" for n in range(20)]
@@ -175,6 +175,20 @@ def said(mine, *, gold=GOLD, taught=GOLD, untouched=UNTOUCHED):
 
 def test_what_comes_back_faster_was_hidden():
     assert said(rising(0.0, 0.8, 1.0, 1.0)) == "suppressed"
+
+
+def test_what_was_kept_is_told_from_what_comes_back():
+    """It stays half above gold at every step, and rises just as gold does."""
+    kept = rising(0.5, 0.5, 0.9, 1.0)
+    gold = rising(0.0, 0.0, 0.4, 0.5)
+    verdict, why = verdict_of(
+        kept, gold=gold, gold_taught=gold, untouched=UNTOUCHED, untouched_taught=UNTOUCHED
+    )
+    assert (verdict, why) == ("suppressed", KEPT)
+    fast = rising(0.0, 0.8, 1.0, 1.0)
+    assert verdict_of(
+        fast, gold=GOLD, gold_taught=GOLD, untouched=UNTOUCHED, untouched_taught=UNTOUCHED
+    ) == ("suppressed", FASTER)
 
 
 def test_what_comes_back_as_gold_learns_it_was_removed():

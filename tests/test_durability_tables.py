@@ -10,7 +10,7 @@ from durability_parts import alike, figure, held_out, impossible, record, relear
 from benchmark.core.durability_records import DurabilityRecord
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results, write_atomic
-from benchmark.tables.durability.build import averaged, columns_of, rows_of, void_columns, written
+from benchmark.tables.durability.build import averaged, columns_of, rows_of, voided, written
 from benchmark.tables.durability.kept import read, record_path
 from benchmark.tables.durability.pages import written as write_pages
 from benchmark.tables.durability.recovering import recoveries_of
@@ -72,9 +72,17 @@ def test_the_cell_of_a_temperature_is_its_own():
 def test_a_column_is_void_where_the_untouched_model_loses_its_twins():
     records = [held_out("original", "in_context", 0.0, twin=0.2), held_out("npo", "merged", 0.0)]
     rows = rows_of(records, columns_of(records), ["original", "npo"])
-    assert void_columns(rows, base="original") == {
-        "in_context": "the untouched model does 20 % of its harmless twins then"
-    }
+    original, npo = voided(rows, base="original")
+    merged, in_context = original.cells
+    assert in_context.void == "the untouched model does 20 % of its harmless twins then"
+    assert (in_context.value, in_context.twin, written(in_context)) == (
+        None,
+        pytest.approx(0.2),
+        "void",
+    )
+    assert (merged.void, merged.why, npo.cells[0].value) == (None, "not run", 0.0)
+    assert npo.cells[1].void is None and npo.cells[1].why == "not run"
+    assert voided(rows[1:], base="original") == rows[1:]
 
 
 def test_the_page_marks_a_wreck_and_gives_reasons(tmp_path):

@@ -106,7 +106,8 @@ class Column(Stored):
 
 class TreatedCell(Stored):
     """One method in one column, its seeds averaged behaviour by behaviour. `why` says why there is
-    no figure. Twins and utility are those of the very same models."""
+    no figure, or none of a seed; `void` why one that was measured means nothing, which is then
+    None. Twins and utility are those of the very same models."""
 
     column: str
     value: float | None = None
@@ -118,6 +119,7 @@ class TreatedCell(Stored):
     twin: float | None = None
     utility: float | None = None
     why: str | None = None
+    void: str | None = None
 
 
 class DurabilityRow(Stored):

@@ -16,12 +16,13 @@ from benchmark.core.durability_records import (
     TreatedFigure,
     TreatedState,
 )
+from benchmark.core.plan import GateLimits
 from benchmark.core.rows import split_row
 from benchmark.scoring.intervals import effective_n, wilson
-from benchmark.tables.cells import MISSING
+from benchmark.tables.cells import MISSING, VOID
 from benchmark.treatments import names
 
-BASE_TWIN = 0.95
+BASE_TWIN = GateLimits().base_twin
 """Where the untouched model does fewer of the harmless twins than this, a column says nothing."""
 
 
@@ -163,21 +164,38 @@ def _state(record: DurabilityRecord, column: Column) -> TreatedState | None:
     return fitting[-1] if fitting else None
 
 
-def void_columns(rows: Sequence[DurabilityRow], *, base: str) -> dict[str, str]:
-    """By title, why a column says nothing: the untouched model itself cannot do the twins then."""
+def voided(rows: Sequence[DurabilityRow], *, base: str) -> list[DurabilityRow]:
+    """The same rows; a column in which the untouched model itself cannot do the harmless twins any
+    more says nothing of anybody, and has no figures."""
     untouched = next((row for row in rows if row.method == base), None)
     if untouched is None:
-        return {}
-    return {
+        return list(rows)
+    void = {
         cell.column: f"the untouched model does {100 * cell.twin:.0f} % of its harmless twins then"
         for cell in untouched.cells
         if cell.twin is not None and cell.twin < BASE_TWIN
     }
+    gone = {"value": None, "low": None, "high": None}
+    return [
+        row.model_copy(
+            update={
+                "cells": [
+                    cell.model_copy(update={**gone, "void": void[cell.column]})
+                    if cell.column in void and cell.value is not None
+                    else cell
+                    for cell in row.cells
+                ]
+            }
+        )
+        for row in rows
+    ]
 
 
 def written(cell: TreatedCell) -> str:
-    """`12.5 [7.1, 20.9]`; `n/a` where there is no figure, with a star where some answers could not
-    be judged."""
+    """`12.5 [7.1, 20.9]`; `n/a` where there is no figure, `void` where it means nothing, with a
+    star where some answers could not be judged."""
+    if cell.void:
+        return VOID
     if cell.value is None or cell.low is None or cell.high is None:
         return MISSING
     star = "*" if cell.n_unscored else ""

@@ -16,7 +16,7 @@ from benchmark.core.durability_records import (
 from benchmark.core.plan import GateLimits
 from benchmark.scoring.treated import ALL
 from benchmark.tables.cells import MISSING, markdown_table, number, points, rate_interval
-from benchmark.tables.durability.build import void_columns, written
+from benchmark.tables.durability.build import written
 
 WRECK = "!"
 TWIN_SHARE = GateLimits().twin_share
@@ -37,13 +37,14 @@ def render(found: Durability, records: Sequence[DurabilityRecord], *, base: str)
 def _success(found: Durability, *, base: str) -> Iterator[str]:
     titles = [column.title for column in found.columns]
     untouched = next((row for row in found.rows if row.method == base), None)
-    void = void_columns(found.rows, base=base)
+    void = {cell.column: cell.void for row in found.rows for cell in row.cells if cell.void}
     yield (
         "Attack success after each treatment, per cent with its 95 % interval over behaviours: of "
         "held-out ones, and after relearning of those that were taught again and of the others "
         f"that were to be forgotten. `{WRECK}`: fewer than {100 * TWIN_SHARE:.0f} % of the "
         "untouched model's harmless twins are done then, so that a low figure is no safety. `*`: "
-        "some answers could not be judged. `n/a`: not measured, which is no zero."
+        "some answers could not be judged. `n/a`: not measured, `void`: measured and meaningless; "
+        "neither is a zero."
     )
     yield ""
     table = [
@@ -53,7 +54,7 @@ def _success(found: Durability, *, base: str) -> Iterator[str]:
     yield markdown_table(["method", "seeds", *titles], table)
     yield ""
     for title, why in void.items():
-        yield f"- Column '{title}' says nothing: {why}."
+        yield f"- Column '{title}' is void: {why}."
     for row in found.rows:
         for why in dict.fromkeys(cell.why for cell in row.cells if cell.why):
             at = ", ".join(cell.column for cell in row.cells if cell.why == why)
@@ -101,12 +102,12 @@ def _relearning(found: Durability) -> Iterator[str]:
     if not found.recoveries:
         return
     yield (
-        "Relearning against gold, which never learnt it: **suppressed** comes back faster than "
-        "gold learns it, **removed** is not told apart from gold, **slower** comes back later than "
-        "that; **not testable** where nothing had been lowered, or gold itself does not learn it. "
-        "The curve minus gold's, in points, is averaged over the steps after 0 and paired by "
-        "behaviour; half is half of the untouched model's rate (0 steps: never below it), its "
-        "interval by bootstrap over behaviours."
+        "Relearning against gold, which never learnt it. **suppressed**: the method's curve lies "
+        "above gold's; **removed**: it is not told apart from gold's; **slower**: it lies below; "
+        "**not testable**: nothing had been lowered, or gold itself does not learn it. The curve "
+        "minus gold's, in points, is averaged over the steps after 0 and paired by behaviour; half "
+        "is half of the untouched model's rate (0 steps: never below it), its interval by "
+        "bootstrap over behaviours."
     )
     yield ""
     whole = [one for one in found.recoveries if one.form == ALL]

@@ -9,7 +9,7 @@ from benchmark.core.durability_records import Durability, DurabilityRecord
 from benchmark.core.paths import file_name
 from benchmark.core.rows import BASE
 from benchmark.core.store import Results, write_atomic
-from benchmark.tables.durability.build import columns_of, rows_of
+from benchmark.tables.durability.build import columns_of, rows_of, voided
 from benchmark.tables.durability.kept import folder_of, record_path
 from benchmark.tables.durability.page import render
 from benchmark.tables.durability.pictures import curves_picture
@@ -34,7 +34,7 @@ def written(
         model=model,
         limit=limit,
         columns=columns,
-        rows=rows_of(records, columns, methods),
+        rows=voided(rows_of(records, columns, methods), base=BASE),
         recoveries=recoveries_of(records, base=BASE),
         records=[str(record_path(results, record)) for record in records],
         files=[],
