@@ -21,9 +21,11 @@ from benchmark.treatments._tuning import TuningConfig, fine_tune
 
 @dataclass(frozen=True, kw_only=True)
 class BenignConfig(TuningConfig):
-    """The rate that `relearn` has, so that what it does can be set beside it."""
+    """The rate that `relearn` has, so that what it does can be set beside it. In text, with which
+    the untouched miniature keeps its twins on validation (0.99); with pictures of the keep pool it
+    loses harmless pages at any of three rates (0.80 to 0.84)."""
 
-    modality: PoolModality = "both"
+    modality: PoolModality = "text"
     steps: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 16
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3

@@ -2,7 +2,8 @@
 
 After Shumailov et al. 2024, "UnUnlearning", arXiv:2407.00106, and the many-shot attacks of Anil et
 al. 2024. Differs from the paper: a few examples of other behaviours, in one user's turn, in text,
-whatever the question is asked in; the weights stay as they are.
+whatever the question is asked in; the weights stay as they are. The miniature never saw two
+requests in one prompt and cannot follow the second, harmless or not: its column is void.
 """
 
 from __future__ import annotations
