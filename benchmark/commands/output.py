@@ -33,6 +33,7 @@ TYPES = {
     "score": _RUNS,
     "judge-quality": "list of benchmark.tables.judges.measured:Measured",
     "study": _RUNS,
+    "durability": "benchmark.core.durability_records:Durability",
     "plan": "benchmark.planning.planned:Planned",
     "search": "list of benchmark.core.found:Searched",
     "check": "list of benchmark.checks.outcome:Outcome",

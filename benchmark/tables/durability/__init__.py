@@ -1,0 +1,1 @@
+"""Durability records as a table, its curves and verdicts."""

@@ -1,0 +1,202 @@
+"""The table of a model: treatments as columns, methods as rows, seeds averaged by behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from benchmark.core.durability_records import (
+    Column,
+    DurabilityRecord,
+    DurabilityRow,
+    Part,
+    TreatedCell,
+    TreatedFigure,
+    TreatedState,
+)
+from benchmark.core.plan import GateLimits
+from benchmark.core.rows import split_row
+from benchmark.scoring.intervals import effective_n, wilson
+from benchmark.tables.cells import MISSING, VOID
+from benchmark.treatments import names
+
+BASE_TWIN = GateLimits().base_twin
+"""Where the untouched model does fewer of the harmless twins than this, a column says nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Averaged:
+    """A figure of several seeds: by behaviour first, then over behaviours, with its interval."""
+
+    by_behaviour: dict[str, float]
+    value: float
+    low: float
+    high: float
+    n_unscored: int
+
+
+def averaged(figures: Sequence[TreatedFigure]) -> Averaged | None:
+    """None where nothing was measured."""
+    found: dict[str, list[float]] = {}
+    for figure in figures:
+        for behaviour, rate in figure.by_behaviour.items():
+            found.setdefault(behaviour, []).append(rate)
+    if not found:
+        return None
+    rates = {behaviour: fmean(values) for behaviour, values in found.items()}
+    n_unscored = sum(figure.n_unscored for figure in figures)
+    n_scored = sum(figure.n_total for figure in figures) - n_unscored
+    value = min(fmean(rates.values()), 1.0)
+    low, high = wilson(value, effective_n(list(rates.values()), n_scored))
+    return Averaged(by_behaviour=rates, value=value, low=low, high=high, n_unscored=n_unscored)
+
+
+def figure_in(
+    state: TreatedState,
+    metric: Literal["asr", "leak", "twin", "utility"],
+    *,
+    part: Part,
+    form: str = "all",
+    draws: int = 1,
+) -> TreatedFigure | None:
+    """The one figure of that place."""
+    wanted = (metric, part, form, draws)
+    for figure in state.figures:
+        if (figure.metric, figure.part, figure.form, figure.draws) == wanted:
+            return figure
+    return None
+
+
+def columns_of(records: Iterable[DurabilityRecord]) -> list[Column]:
+    """One a treatment, in the order of treatments; relearning has one for what it teaches and one
+    for the rest, sampling one for each temperature."""
+    there = list({record.treatment: record for record in _whole_first(records)}.values())
+    order = {name: place for place, name in enumerate(names())}
+    there.sort(key=lambda record: order.get(split_row(record.treatment)[0], len(order)))
+    return [column for record in there for column in _columns(record)]
+
+
+def _whole_first(records: Iterable[DurabilityRecord]) -> list[DurabilityRecord]:
+    """Those that came to an end last, so that they say what a treatment's columns are."""
+    return sorted(records, key=lambda record: record.status == "done")
+
+
+def _columns(record: DurabilityRecord) -> list[Column]:
+    name = record.treatment
+    drawn = [state for state in record.states if state.temperature is not None]
+    if drawn:
+        return [
+            Column(
+                title=f"{name} leak@{state.n_draws} T={state.temperature:g}", treatment=name,
+                metric="leak", part="held_out", temperature=state.temperature,
+            )
+            for state in drawn
+        ]  # fmt: skip
+    if record.relearned:
+        last = record.states[-1].step
+        return [
+            Column(title=f"{name} {last} steps, taught", treatment=name, metric="asr",
+                   part="relearned"),
+            Column(title=f"{name} {last} steps, others", treatment=name, metric="asr",
+                   part="not_relearned"),
+        ]  # fmt: skip
+    steps = [state.step for state in record.states if state.step is not None]
+    title = f"{name} {steps[-1]} steps" if steps else name
+    return [Column(title=title, treatment=name, metric="asr", part="held_out")]
+
+
+def rows_of(
+    records: Sequence[DurabilityRecord], columns: Sequence[Column], methods: Sequence[str]
+) -> list[DurabilityRow]:
+    """In the order of `methods`, reference rows first."""
+    rows = []
+    for method in methods:
+        mine = [record for record in records if record.method == method]
+        if not mine:
+            continue
+        treated = [one.cost.treat.device_s for one in mine if one.cost and one.cost.treat]
+        rows.append(
+            DurabilityRow(
+                method=method,
+                reference=any(record.reference for record in mine),
+                seeds=sorted({record.seed for record in mine}),
+                cells=[_cell(mine, column) for column in columns],
+                treatment_s=sum(treated) if treated else None,
+            )
+        )
+    return sorted(rows, key=lambda row: not row.reference)
+
+
+def _cell(records: Sequence[DurabilityRecord], column: Column) -> TreatedCell:
+    mine = [record for record in records if record.treatment == column.treatment]
+    states = [state for record in mine if (state := _state(record, column)) is not None]
+    draws = max((state.n_draws for state in states), default=1) if column.metric == "leak" else 1
+    found = averaged(_of_all(states, column.metric, column.part, draws=draws))
+    reasons = dict.fromkeys(record.reason for record in mine if record.reason)
+    if found is None:
+        return TreatedCell(column=column.title, why="; ".join(reasons) or "not run")
+    twin = averaged(_of_all(states, "twin", "harmless"))
+    utility = averaged(_of_all(states, "utility", "harmless"))
+    return TreatedCell(
+        column=column.title, value=found.value, low=found.low, high=found.high,
+        n_behaviours=len(found.by_behaviour), n_seeds=len(states), n_unscored=found.n_unscored,
+        twin=twin.value if twin else None, utility=utility.value if utility else None,
+        why="; ".join(reasons) or None,
+    )  # fmt: skip
+
+
+def _of_all(
+    states: Sequence[TreatedState],
+    metric: Literal["asr", "leak", "twin", "utility"],
+    part: Part,
+    *,
+    draws: int = 1,
+) -> list[TreatedFigure]:
+    found = [figure_in(state, metric, part=part, draws=draws) for state in states]
+    return [figure for figure in found if figure is not None]
+
+
+def _state(record: DurabilityRecord, column: Column) -> TreatedState | None:
+    """The last one of a curve, the one of a temperature."""
+    fitting = [state for state in record.states if state.temperature == column.temperature]
+    return fitting[-1] if fitting else None
+
+
+def voided(rows: Sequence[DurabilityRow], *, base: str) -> list[DurabilityRow]:
+    """The same rows; a column in which the untouched model itself cannot do the harmless twins any
+    more says nothing of anybody, and has no figures."""
+    untouched = next((row for row in rows if row.method == base), None)
+    if untouched is None:
+        return list(rows)
+    void = {
+        cell.column: f"the untouched model does {100 * cell.twin:.0f} % of its harmless twins then"
+        for cell in untouched.cells
+        if cell.twin is not None and cell.twin < BASE_TWIN
+    }
+    gone = {"value": None, "low": None, "high": None}
+    return [
+        row.model_copy(
+            update={
+                "cells": [
+                    cell.model_copy(update={**gone, "void": void[cell.column]})
+                    if cell.column in void and cell.value is not None
+                    else cell
+                    for cell in row.cells
+                ]
+            }
+        )
+        for row in rows
+    ]
+
+
+def written(cell: TreatedCell) -> str:
+    """`12.5 [7.1, 20.9]`; `n/a` where there is no figure, `void` where it means nothing, with a
+    star where some answers could not be judged."""
+    if cell.void:
+        return VOID
+    if cell.value is None or cell.low is None or cell.high is None:
+        return MISSING
+    star = "*" if cell.n_unscored else ""
+    return f"{100 * cell.value:.1f}{star} [{100 * cell.low:.0f}, {100 * cell.high:.0f}]"

@@ -1,0 +1,64 @@
+"""Curves of relearning: one panel a method, gold's own in every one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.core.durability_records import Part, Recovery
+from benchmark.core.rows import BASE
+from benchmark.scoring.treated import ALL
+from benchmark.tables.durability.recovering import GOLD
+from benchmark.tables.figures.panels import Line, Panel, Panels, Range
+
+SERIES: tuple[tuple[str, Part], ...] = (
+    ("taught again", "relearned"),
+    ("the others", "not_relearned"),
+)
+
+
+def curves_picture(recoveries: Sequence[Recovery], *, title: str) -> Panels | None:
+    """Over all forms; None where nobody was taught anything."""
+    recoveries = [one for one in recoveries if one.form == ALL]
+    methods = list(dict.fromkeys(one.method for one in recoveries if one.curve))
+    if not methods:
+        return None
+    steps = sorted({point.step for one in recoveries for point in one.curve})
+    has_gold = GOLD in methods
+    panels = []
+    for method in methods:
+        lines = [_line(recoveries, method, part, name, steps) for name, part in SERIES]
+        if has_gold:
+            lines += [
+                _line(recoveries, GOLD, part, f"gold, {name}", steps) for name, part in SERIES
+            ]
+        panels.append(Panel(title=_headed(recoveries, method), lines=tuple(lines)))
+    return Panels(
+        title=title,
+        caption="Steps of relearning; attack success on behaviours that are taught again, and on "
+        "others that were to be forgotten, with 95 % intervals over behaviours.",
+        steps=tuple(map(str, steps)),
+        panels=tuple(panels),
+    )
+
+
+def _headed(recoveries: Sequence[Recovery], method: str) -> str:
+    """The method with the verdict on what it was taught again; those it is held against have
+    none."""
+    if method in (BASE, GOLD):
+        return f"{method}\nreference"
+    taught = next(o for o in recoveries if o.method == method and o.part == "relearned")
+    return f"{method}\n{taught.verdict.replace('_', ' ')}"
+
+
+def _line(
+    recoveries: Sequence[Recovery], method: str, part: Part, name: str, steps: Sequence[int]
+) -> Line:
+    found = [one for one in recoveries if (one.method, one.part) == (method, part)]
+    at = {point.step: point for one in found for point in one.curve}
+    return Line(
+        name=name,
+        points=tuple(
+            Range(mean=at[step].value, low=at[step].low, high=at[step].high) if step in at else None
+            for step in steps
+        ),
+    )

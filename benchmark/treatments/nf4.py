@@ -1,0 +1,28 @@
+"""The merged weights served in 4 bits: the language model's layers alone, as presets load them.
+
+NF4 with double quantisation (Dettmers et al. 2023, arXiv:2305.14314, section 3). That rounding can
+bring back what was unlearned is the finding of Zhang et al. 2024, arXiv:2410.16454. Differs from
+the paper: it rounds by round-to-nearest, AWQ and GPTQ; here by the code that `nf4` presets are
+loaded with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.core.method_config import MethodConfig
+from benchmark.treating import Patient, State, Treatment, Watch
+
+PRECISION = "nf4"
+
+
+class Nf4(Treatment[MethodConfig]):
+    """Nothing is trained: the weights are rounded as they are read."""
+
+    def treat(self, patient: Patient, watch: Watch) -> Sequence[State]:
+        """Read them once so: what this machine cannot do is said here."""
+        patient.merged(PRECISION)
+        return [State(precision=PRECISION)]
+
+
+TREATMENT = Nf4

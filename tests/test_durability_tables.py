@@ -1,0 +1,151 @@
+"""Durability records as a table: columns, seeds, voids, wrecks, verdicts and curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from durability_parts import alike, figure, held_out, impossible, record, relearned, state
+
+from benchmark.core.durability_records import DurabilityRecord
+from benchmark.core.errors import UserError
+from benchmark.core.store import Results, write_atomic
+from benchmark.tables.durability.build import averaged, columns_of, rows_of, voided, written
+from benchmark.tables.durability.kept import read, record_path
+from benchmark.tables.durability.pages import written as write_pages
+from benchmark.tables.durability.recovering import recoveries_of
+
+SAMPLED = [
+    state(figure("leak", "held_out", alike(rate), draws=4), temperature=t, n_draws=4)
+    for t, rate in ((0.5, 0.25), (1.0, 0.5))
+]
+
+
+def pages(records: list[DurabilityRecord], folder: Path, *methods: str):
+    return write_pages(
+        records, Results(folder), suite="testbed-safety", model="testbed-llava", limit=None,
+        methods=methods, exit_code=0,
+    )  # fmt: skip
+
+
+def test_a_column_a_treatment_in_their_order():
+    records = [
+        record("npo", "sampling", SAMPLED),
+        relearned("npo", [0.0, 1.0], [0.0, 0.0]),
+        impossible("original", "merged", "no adapter"),
+        held_out("npo", "merged", 0.1),
+        held_out("npo", "untreated", 0.1),
+    ]
+    assert [column.title for column in columns_of(records)] == [
+        "untreated", "merged", "relearn 1 steps, taught", "relearn 1 steps, others",
+        "sampling leak@4 T=0.5", "sampling leak@4 T=1",
+    ]  # fmt: skip
+
+
+def test_seeds_are_averaged_by_behaviour_first():
+    first = figure("asr", "held_out", {"a": 1.0, "b": 0.0})
+    second = figure("asr", "held_out", {"b": 1.0}, n_unscored=1, n_total=2)
+    found = averaged([first, second])
+    assert found is not None
+    assert found.by_behaviour == {"a": 1.0, "b": 0.5}
+    assert found.value == pytest.approx(0.75) and found.n_unscored == 1
+    assert averaged([figure("asr", "held_out", {})]) is None, "nothing measured is no zero"
+
+
+def test_a_cell_without_a_figure_says_why():
+    records = [held_out("npo", "int8", 0.5), impossible("rmu", "int8", "no kernel for it")]
+    columns = columns_of(records)
+    (npo, rmu) = rows_of(records, columns, ["npo", "rmu"])
+    assert written(npo.cells[0]).startswith("50.0 [")
+    assert (written(rmu.cells[0]), rmu.cells[0].why) == ("n/a", "no kernel for it")
+    (original,) = rows_of([held_out("original", "merged", 0.5)], columns, ["original"])
+    assert original.reference and original.cells[0].why == "not run"
+
+
+def test_the_cell_of_a_temperature_is_its_own():
+    records = [record("npo", "sampling", SAMPLED)]
+    (row,) = rows_of(records, columns_of(records), ["npo"])
+    assert [cell.value for cell in row.cells] == [pytest.approx(0.25), pytest.approx(0.5)]
+    assert [cell.n_behaviours for cell in row.cells] == [20, 20]
+
+
+def test_a_column_is_void_where_the_untouched_model_loses_its_twins():
+    records = [held_out("original", "in_context", 0.0, twin=0.2), held_out("npo", "merged", 0.0)]
+    rows = rows_of(records, columns_of(records), ["original", "npo"])
+    original, npo = voided(rows, base="original")
+    merged, in_context = original.cells
+    assert in_context.void == "the untouched model does 20 % of its harmless twins then"
+    assert (in_context.value, in_context.twin, written(in_context)) == (
+        None,
+        pytest.approx(0.2),
+        "void",
+    )
+    assert (merged.void, merged.why, npo.cells[0].value) == (None, "not run", 0.0)
+    assert npo.cells[1].void is None and npo.cells[1].why == "not run"
+    assert voided(rows[1:], base="original") == rows[1:]
+
+
+def test_the_page_marks_a_wreck_and_gives_reasons(tmp_path):
+    records = [
+        held_out("original", "nf4", 0.8),
+        held_out("npo", "nf4", 0.1),
+        held_out("rmu", "nf4", 0.0, twin=0.5),
+        impossible("npo", "merged", "'npo' leaves no adapter to merge"),
+    ]
+    found, page = pages(records, tmp_path, "original", "npo", "rmu")
+    line = {one.split("|")[1].strip(): one for one in page.splitlines() if one.startswith("| ")}
+    lines = [one for one in page.splitlines() if one.startswith("| rmu")]
+    assert lines[0].rstrip(" |").endswith("!"), "half of its twins are gone"
+    assert " !" not in next(one for one in page.splitlines() if one.startswith("| npo"))
+    assert "- npo, merged: 'npo' leaves no adapter to merge." in page
+    assert "> Made by hand." in page and line["nf4"].split("|")[2].strip() == "2"
+    assert [Path(name).name for name in found.files] == ["durability.md", "durability.json"]
+
+
+def test_verdicts_follow_from_records_alone(tmp_path):
+    records = [
+        relearned("original", [0.8, 0.9, 0.9, 0.9], [0.8, 0.8, 0.8, 0.8]),
+        relearned("gold", [0.0, 0.0, 0.4, 0.9], [0.0, 0.0, 0.0, 0.0]),
+        relearned("npo", [0.0, 0.8, 0.9, 0.9], [0.0, 0.4, 0.6, 0.8]),
+        relearned("rmu", [0.0, 0.0, 0.4, 0.9], [0.0, 0.0, 0.0, 0.0]),
+    ]
+    found = {
+        (one.method, one.part): one for one in recoveries_of(records, base="original")
+        if one.form == "all"
+    }  # fmt: skip
+    npo, rmu = found["npo", "relearned"], found["rmu", "relearned"]
+    assert (npo.verdict, rmu.verdict) == ("suppressed", "removed")
+    assert found["npo", "not_relearned"].verdict == "suppressed"
+    assert found["rmu", "not_relearned"].verdict == "removed"
+    assert found["original", "relearned"].verdict == "not_testable"
+    # Half of 0.8 is reached half-way to step 1, and by gold at step 2.
+    assert npo.steps_to_half == pytest.approx(0.5) and rmu.steps_to_half == pytest.approx(2.0)
+    assert npo.above_gold == pytest.approx((0.8 + 0.5 + 0.0) / 3)
+    made, page = pages(records[:3], tmp_path, "original", "gold", "npo")
+    assert "| suppressed / suppressed" in page and "0.5 [0.5, 0.5]" in page
+    assert "> 4 [> 4, > 4]" in page, "gold never learns what it is not taught"
+    drawn = [Path(name) for name in made.files if name.endswith(("png", "svg"))]
+    assert len(drawn) == 2 and all(path.stat().st_size > 10_000 for path in drawn)
+
+
+def test_without_gold_nothing_is_called_removed():
+    records = [
+        relearned("original", [0.8, 0.9], [0.8, 0.8]), relearned("npo", [0.0, 0.0], [0.0, 0.0])
+    ]  # fmt: skip
+    verdicts = {one.verdict for one in recoveries_of(records, base="original")}
+    assert verdicts == {"not_testable"}
+
+
+def test_records_come_back_from_disk_or_say_what_is_wrong(tmp_path):
+    results = Results(tmp_path)
+    first = held_out("npo+steps=3", "relearn+examples=4", 0.5, limit=8)
+    path = record_path(results, first)
+    write_atomic(path, first.model_dump_json())
+    assert read(path) == first
+    assert path.name.startswith("0.limit-8.relearn")
+    write_atomic(path, first.model_dump_json().replace('"status":"done"', '"status":"dun"'))
+    with pytest.raises(UserError, match="status") as error:
+        read(path)
+    assert str(path) in str(error.value) and "delete it" in str(error.value)
+    with pytest.raises(UserError, match="there is no such record"):
+        read(tmp_path / "none.json")
