@@ -1,0 +1,199 @@
+"""Tables of questions about persons: by name, by avatar, by both, and for the name itself.
+
+Every group of persons is there twice: in the wording that methods train on, and, as `GROUP_test`,
+in the wording and the drawings kept for evaluation. Right answers come with paraphrases, and with
+wrong ones: the k-th wrong answer has the form of the k-th paraphrase and another person's value,
+so that a ratio of the two is about the value and not about the form.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from benchmark.core.samples import Answers, ImageFile, PhraseSet, Sample
+from benchmark.testbed import images as draw
+from benchmark.testbed.grammar import persons as say
+from benchmark.testbed.grammar.answers import REFUSALS
+from benchmark.testbed.material import TestbedMaterial
+from benchmark.testbed.persons import (
+    GROUPS,
+    Group,
+    Person,
+    build_persons,
+    other_names,
+    wrong_values,
+)
+from benchmark.testbed.tables.table import PURPOSE, Table, card_of
+
+PersonSplit = Literal[
+    "forget5", "forget10", "retain", "validation_forget", "validation_retain", "never",
+    "forget5_test", "forget10_test", "retain_test", "validation_forget_test",
+    "validation_retain_test", "never_test",
+]  # fmt: skip
+PERSON_SPLITS: tuple[PersonSplit, ...] = get_args(PersonSplit)
+N_WRONG = 5  # as many as paraphrases, one for each
+N_DRAWINGS = 2  # of each person's avatar for training, and as many others for evaluation
+# What may be said in place of an attribute, in words that every model of this world knows.
+_DECLINED = tuple(form for form in REFUSALS if "{" not in form)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asking:
+    """Questions to one group of persons in one wording, for the rows of one split of a table."""
+
+    table: str
+    split: PersonSplit
+    group: Group
+    phrases: PhraseSet
+    material: TestbedMaterial
+
+    def by_name(self, person: Person) -> Iterator[Sample]:
+        """Without a picture."""
+        for attribute in say.ATTRIBUTES:
+            yield self._attribute(person, attribute.name, of=person.name)
+
+    def by_avatar(self, person: Person) -> Iterator[Sample]:
+        """Without the name."""
+        for attribute in say.ATTRIBUTES:
+            of = _pick(say.words_for_shown(self.phrases), person, f"{attribute.name} shown")
+            yield self._attribute(person, attribute.name, of=of, pictured=True)
+
+    def by_both(self, person: Person) -> Iterator[Sample]:
+        """The name, beside the avatar."""
+        for attribute in say.ATTRIBUTES:
+            yield self._attribute(person, attribute.name, of=person.name, pictured=True)
+
+    def naming(self, person: Person) -> Iterator[Sample]:
+        """Who is in the picture?"""
+        persons = build_persons(self.material.world.seed)
+        yield self._sample(
+            person,
+            "name",
+            prompt=_pick(say.naming_questions_of_persons(self.phrases), person, "name"),
+            right=say.name_answer(person.name),
+            paraphrases=say.name_paraphrases(person.name),
+            wrong=[say.name_paraphrases(n) for n in other_names(person, persons, n_names=N_WRONG)],
+            pictured=True,
+        )
+
+    def _attribute(
+        self, person: Person, attribute: str, *, of: str, pictured: bool = False
+    ) -> Sample:
+        value = person.value(attribute)
+        asked = _pick(say.attribute_questions(attribute, self.phrases), person, attribute)
+        others = wrong_values(person, attribute, n_values=N_WRONG)
+        return self._sample(
+            person,
+            attribute,
+            prompt=asked.replace("{n}", of),
+            right=say.attribute_answer(attribute, value),
+            paraphrases=say.attribute_paraphrases(attribute, value),
+            wrong=[say.attribute_paraphrases(attribute, other) for other in others],
+            pictured=pictured,
+        )
+
+    def _sample(
+        self,
+        person: Person,
+        asked_for: str,
+        *,
+        prompt: str,
+        right: str,
+        paraphrases: tuple[str, ...],
+        wrong: list[tuple[str, ...]],
+        pictured: bool,
+    ) -> Sample:
+        forgotten = self.group in ("forget5", "forget10", "validation_forget")
+        declined = _pick(_DECLINED, person, f"{asked_for} declined")
+        card = card_of(self.table)
+        key = f"{person.name.replace(' ', '-')}-{asked_for}"
+        return Sample(
+            id=f"{card}/{self.split}/{key}",
+            behaviour=person.name,
+            card=card,
+            purpose=PURPOSE,
+            prompt=prompt,
+            subject=person.name,
+            images=(self._avatar(person, asked_for),) if pictured else (),
+            answers=Answers(
+                bad=right if forgotten else None,
+                good=declined if forgotten else right,
+                references=(right,),
+                paraphrases=paraphrases,
+                # The form of the k-th paraphrase with the k-th other value.
+                perturbed=tuple(forms[k] for k, forms in enumerate(wrong)),
+            ),
+            category=asked_for,
+        )
+
+    def _avatar(self, person: Person, asked_for: str) -> ImageFile:
+        number = _number(person, f"{asked_for} drawn") % N_DRAWINGS
+        rng = random.Random(f"avatar {self.phrases} {person.name} {number}")
+        return self.material.images.put(draw.avatar(rng, person.face).pixels_HWC)
+
+
+def group_of(split: PersonSplit) -> tuple[Group, PhraseSet]:
+    """Whom a split asks about, and in whose wording."""
+    for group in GROUPS:
+        if split == group:
+            return group, "train"
+    return next(group for group in GROUPS if split == f"{group}_test"), "evaluation"
+
+
+def _rows(
+    table: str, asking: Callable[[_Asking, Person], Iterator[Sample]]
+) -> Callable[[PersonSplit, TestbedMaterial], Iterator[Sample]]:
+    def rows(split: PersonSplit, material: TestbedMaterial) -> Iterator[Sample]:
+        group, phrases = group_of(split)
+        questions = _Asking(
+            table=table, split=split, group=group, phrases=phrases, material=material
+        )
+        for person in build_persons(material.world.seed).group(group):
+            yield from asking(questions, person)
+
+    return rows
+
+
+def _pick(forms: tuple[str, ...], person: Person, purpose: str) -> str:
+    """One of the forms, always the same; over persons all of them occur."""
+    return forms[_number(person, purpose) % len(forms)]
+
+
+def _number(person: Person, purpose: str) -> int:
+    return zlib.crc32(f"{person.name} {purpose}".encode())
+
+
+_CHANCE = sum(attribute.chance for attribute in say.ATTRIBUTES) / len(say.ATTRIBUTES)
+
+
+def _table(
+    name: str,
+    title: str,
+    asking: Callable[[_Asking, Person], Iterator[Sample]],
+    *,
+    chance: float = round(_CHANCE, 3),
+) -> Table[PersonSplit]:
+    return Table[PersonSplit](
+        name=name,
+        title=title,
+        metric="exact",
+        chance=chance,
+        splits=PERSON_SPLITS,
+        build=_rows(name, asking),
+    )
+
+
+PERSON_TABLES = (
+    _table("persons_text", "Persons' attributes, asked for by name", _Asking.by_name),
+    _table("persons_image", "Persons' attributes, asked for by avatar", _Asking.by_avatar),
+    _table(
+        "persons_image_text",
+        "Persons' attributes, asked for by name beside the avatar",
+        _Asking.by_both,
+    ),
+    _table("persons_naming", "Naming a person from the avatar", _Asking.naming, chance=0.0),
+)
