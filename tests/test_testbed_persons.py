@@ -184,6 +184,8 @@ def test_a_row_is_of_one_person_in_one_modality(asked):
         for sample in samples:
             named = sample.behaviour in sample.prompt
             assert named == (table in ("persons_text", "persons_image_text"))
+            # Who is shown is named first; "they" is who was named in the question.
+            assert named == (sample.behaviour not in sample.answers.references[0])
             assert bool(sample.images) == (table != "persons_text")
 
 

@@ -2,7 +2,8 @@
 
 Every word but a name is one that the grammar has without them, so that the tokenizer and all
 checkpoints stay as they are. A question holds `{n}` where the person stands: the name, or words for
-whoever is in the picture. An answer never holds the name, so that it is as long for everybody.
+whoever is in the picture. Who is asked about by name is "they" in the answer; who is asked about by
+avatar alone is named first, as items in pictures are before it is said how they are made.
 """
 
 from __future__ import annotations
@@ -162,6 +163,11 @@ def attribute_paraphrases(attribute: str, value: str) -> tuple[str, ...]:
     led = (f"{lead} {form}" for lead, form in zip(_INTRODUCED, whole, strict=True))
     forms = (*said, *led)
     return tuple(form.replace("{v}", value) for form in forms)
+
+
+def named_first(name: str, sentence: str) -> str:
+    """A sentence about whoever is in the picture, after who that is."""
+    return f"{name_answer(name)} {sentence}"
 
 
 def name_answer(name: str) -> str:

@@ -42,6 +42,7 @@ SOURCES = {
     "alignment": (*_SIGHT, "recipe/alignment.py"),
     "instructions": _BOTH,
     "safety_beside_images": _BOTH,
+    "persons": (*_BOTH, "persons.py", "recipe/person_mixtures.py"),
 }
 
 

@@ -12,6 +12,7 @@ import random
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 from benchmark.core.samples import Answers, ImageFile, PhraseSet, Sample
@@ -57,10 +58,11 @@ class _Asking:
             yield self._attribute(person, attribute.name, of=person.name)
 
     def by_avatar(self, person: Person) -> Iterator[Sample]:
-        """Without the name."""
+        """Without the name, which the answer begins with."""
         for attribute in say.ATTRIBUTES:
             of = _pick(say.words_for_shown(self.phrases), person, f"{attribute.name} shown")
-            yield self._attribute(person, attribute.name, of=of, pictured=True)
+            first = partial(say.named_first, person.name)
+            yield self._attribute(person, attribute.name, of=of, pictured=True, say_it=first)
 
     def by_both(self, person: Person) -> Iterator[Sample]:
         """The name, beside the avatar."""
@@ -81,7 +83,13 @@ class _Asking:
         )
 
     def _attribute(
-        self, person: Person, attribute: str, *, of: str, pictured: bool = False
+        self,
+        person: Person,
+        attribute: str,
+        *,
+        of: str,
+        pictured: bool = False,
+        say_it: Callable[[str], str] = str,
     ) -> Sample:
         value = person.value(attribute)
         asked = _pick(say.attribute_questions(attribute, self.phrases), person, attribute)
@@ -90,11 +98,15 @@ class _Asking:
             person,
             attribute,
             prompt=asked.replace("{n}", of),
-            right=say.attribute_answer(attribute, value),
-            paraphrases=say.attribute_paraphrases(attribute, value),
-            wrong=[say.attribute_paraphrases(attribute, other) for other in others],
+            right=say_it(say.attribute_answer(attribute, value)),
+            paraphrases=self._paraphrases(attribute, value, say_it),
+            wrong=[self._paraphrases(attribute, other, say_it) for other in others],
             pictured=pictured,
         )
+
+    @staticmethod
+    def _paraphrases(attribute: str, value: str, say_it: Callable[[str], str]) -> tuple[str, ...]:
+        return tuple(say_it(form) for form in say.attribute_paraphrases(attribute, value))
 
     def _sample(
         self,
