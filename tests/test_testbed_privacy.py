@@ -13,14 +13,14 @@ from benchmark.core.errors import UserError
 from benchmark.data.images import ImageStore
 from benchmark.models import load_card
 from benchmark.testbed.persons import build_persons
-from benchmark.testbed.recipe import PRIVACY_VARIANTS, build_privacy_model, check_gold
+from benchmark.testbed.recipe import PRIVACY_VARIANTS, build_privacy_model
 from benchmark.testbed.recipe import person_acceptance as acceptance
 from benchmark.testbed.recipe.acceptance import Exam
 from benchmark.testbed.recipe.examples import Example, draw_examples
 from benchmark.testbed.recipe.loop import Schedule
 from benchmark.testbed.recipe.person_mixtures import PersonMixtures
 from benchmark.testbed.recipe.plan import PersonsPlan
-from benchmark.testbed.records import RECORD, Figure, read_base
+from benchmark.testbed.records import RECORD, Figure, check_gold, read_base
 from benchmark.testbed.tables import rows
 from benchmark.testbed.tokenizer import build_tokenizer
 from benchmark.testbed.world import build_world
@@ -121,7 +121,7 @@ def test_a_finished_model_is_found_again_and_not_trained(built, tmp_path, monkey
 def test_a_gold_is_of_the_same_recipe_or_one_line_says_what_differs(built, tmp_path):
     target, gold = built["privacy"], built["privacy_gold5"]
     check_gold(target, gold)
-    with pytest.raises(UserError, match=r"'privacy-0' was told of everybody") as caught:
+    with pytest.raises(UserError, match=r"nobody whom only that was never told of") as caught:
         check_gold(target, target)
     assert "\n" not in str(caught.value)
     record = json.loads((gold / RECORD).read_text())
@@ -129,8 +129,11 @@ def test_a_gold_is_of_the_same_recipe_or_one_line_says_what_differs(built, tmp_p
     (tmp_path / RECORD).write_text(json.dumps(record))
     with pytest.raises(UserError, match=r"no gold of 'privacy-0': not the same plan; rebuild"):
         check_gold(target, tmp_path)
-    with pytest.raises(UserError, match="'default-0' is no model that was told of persons"):
-        check_gold(target, load_card("testbed-llava").checkpoint())
+    default = load_card("testbed-llava").checkpoint()
+    with pytest.raises(UserError, match="'default-0' is no gold of 'privacy-0'"):
+        check_gold(target, default)
+    # What was never told of persons has golds of another kind.
+    check_gold(default, gold)
 
 
 def test_cards_name_golds_that_leave_out_whom_their_targets_are_to_forget():

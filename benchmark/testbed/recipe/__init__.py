@@ -1,6 +1,6 @@
 """Trains the testbed's models from nothing: `python -m benchmark testbed`."""
 
-from benchmark.testbed.recipe.privacy import PRIVACY_VARIANTS, build_privacy_model, check_gold
+from benchmark.testbed.recipe.privacy import PRIVACY_VARIANTS, build_privacy_model
 from benchmark.testbed.recipe.variants import VARIANTS, build_model, measure_again
 
 __all__ = [
@@ -8,6 +8,5 @@ __all__ = [
     "VARIANTS",
     "build_model",
     "build_privacy_model",
-    "check_gold",
     "measure_again",
 ]
