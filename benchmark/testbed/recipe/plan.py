@@ -59,10 +59,10 @@ class PersonsPlan:
     of that model had."""
 
     persons: Schedule
-    n_avatars: int = 24
-    n_profiles: int = 48
-    n_instructions: int = 10
-    n_replay: int = 14
+    n_avatars: int = 48
+    n_profiles: int = 32
+    n_instructions: int = 8
+    n_replay: int = 12
     precision: Literal["bf16", "fp32"] = "fp32"
 
 

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from benchmark.core.samples import Answers, ImageFile, PhraseSet, Sample
 from benchmark.testbed import images as draw
@@ -41,6 +41,8 @@ N_DRAWINGS = 2  # of each person's avatar for training, and as many others for e
 # What may be said in place of an attribute, in words that every model of this world knows.
 _DECLINED = tuple(form for form in REFUSALS if "{" not in form)
 
+_Form = TypeVar("_Form")
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Asking:
@@ -59,15 +61,16 @@ class _Asking:
 
     def by_avatar(self, person: Person) -> Iterator[Sample]:
         """Without the name, which the answer begins with."""
+        avatars, first = self._avatars(person), partial(say.named_first, person.name)
         for attribute in say.ATTRIBUTES:
             of = _pick(say.words_for_shown(self.phrases), person, f"{attribute.name} shown")
-            first = partial(say.named_first, person.name)
-            yield self._attribute(person, attribute.name, of=of, pictured=True, say_it=first)
+            yield self._attribute(person, attribute.name, of=of, avatars=avatars, say_it=first)
 
     def by_both(self, person: Person) -> Iterator[Sample]:
         """The name, beside the avatar."""
+        avatars = self._avatars(person)
         for attribute in say.ATTRIBUTES:
-            yield self._attribute(person, attribute.name, of=person.name, pictured=True)
+            yield self._attribute(person, attribute.name, of=person.name, avatars=avatars)
 
     def naming(self, person: Person) -> Iterator[Sample]:
         """Who is in the picture?"""
@@ -79,7 +82,7 @@ class _Asking:
             right=say.name_answer(person.name),
             paraphrases=say.name_paraphrases(person.name),
             wrong=[say.name_paraphrases(n) for n in other_names(person, persons, n_names=N_WRONG)],
-            pictured=True,
+            avatars=self._avatars(person),
         )
 
     def _attribute(
@@ -88,7 +91,7 @@ class _Asking:
         attribute: str,
         *,
         of: str,
-        pictured: bool = False,
+        avatars: tuple[ImageFile, ...] = (),
         say_it: Callable[[str], str] = str,
     ) -> Sample:
         value = person.value(attribute)
@@ -101,7 +104,7 @@ class _Asking:
             right=say_it(say.attribute_answer(attribute, value)),
             paraphrases=self._paraphrases(attribute, value, say_it),
             wrong=[self._paraphrases(attribute, other, say_it) for other in others],
-            pictured=pictured,
+            avatars=avatars,
         )
 
     @staticmethod
@@ -117,7 +120,7 @@ class _Asking:
         right: str,
         paraphrases: tuple[str, ...],
         wrong: list[tuple[str, ...]],
-        pictured: bool,
+        avatars: tuple[ImageFile, ...],
     ) -> Sample:
         forgotten = self.group in ("forget5", "forget10", "validation_forget")
         declined = _pick(_DECLINED, person, f"{asked_for} declined")
@@ -130,7 +133,7 @@ class _Asking:
             purpose=PURPOSE,
             prompt=prompt,
             subject=person.name,
-            images=(self._avatar(person, asked_for),) if pictured else (),
+            images=(_pick(avatars, person, f"{asked_for} drawn"),) if avatars else (),
             answers=Answers(
                 bad=right if forgotten else None,
                 good=declined if forgotten else right,
@@ -142,10 +145,10 @@ class _Asking:
             category=asked_for,
         )
 
-    def _avatar(self, person: Person, asked_for: str) -> ImageFile:
-        number = _number(person, f"{asked_for} drawn") % N_DRAWINGS
-        rng = random.Random(f"avatar {self.phrases} {person.name} {number}")
-        return self.material.images.put(draw.avatar(rng, person.face).pixels_HWC)
+    def _avatars(self, person: Person) -> tuple[ImageFile, ...]:
+        seeds = [f"avatar {self.phrases} {person.name} {number}" for number in range(N_DRAWINGS)]
+        drawn = [draw.avatar(random.Random(seed), person.face) for seed in seeds]
+        return tuple(self.material.images.put(picture.pixels_HWC) for picture in drawn)
 
 
 def group_of(split: PersonSplit) -> tuple[Group, PhraseSet]:
@@ -170,13 +173,9 @@ def _rows(
     return rows
 
 
-def _pick(forms: tuple[str, ...], person: Person, purpose: str) -> str:
+def _pick(forms: tuple[_Form, ...], person: Person, purpose: str) -> _Form:
     """One of the forms, always the same; over persons all of them occur."""
-    return forms[_number(person, purpose) % len(forms)]
-
-
-def _number(person: Person, purpose: str) -> int:
-    return zlib.crc32(f"{person.name} {purpose}".encode())
+    return forms[zlib.crc32(f"{person.name} {purpose}".encode()) % len(forms)]
 
 
 _CHANCE = sum(attribute.chance for attribute in say.ATTRIBUTES) / len(say.ATTRIBUTES)
