@@ -10,7 +10,7 @@ export DATASET FROM METHOD NAME MODEL SUITE SEEDS LIMIT SET CONFIG PRESET MAX_GP
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-vllm test-vllm bench search check new-method called named-bench named-search named-check known-bench known-search known-check known-fetch test lint table list fetch doctor testbed testbed-qwen testbed-gold clean
+.PHONY: help setup setup-vllm test-vllm bench search check new-method called named-bench named-search named-check known-bench known-search known-check known-fetch test lint table list fetch doctor testbed testbed-qwen testbed-gold testbed-privacy clean
 
 help: ## List the targets
 	@echo "make bench METHOD=textual_unlearning   is the first thing to try. All targets:"
@@ -110,6 +110,11 @@ testbed-qwen: $(READY) ## Train the second family, and where text-guided alignme
 
 testbed-gold: $(READY) ## Train the model that never learnt the harm
 	@$(RUN) testbed --variant gold
+
+testbed-privacy: $(READY) ## Train the model that knows persons, and its golds for 5 and 10 %
+	@$(RUN) testbed --variant privacy
+	@$(RUN) testbed --variant privacy_gold5
+	@$(RUN) testbed --variant privacy_gold10
 
 clean: $(READY) ## Delete artifacts, answers and caches; records and boards stay
 	@$(RUN) clean

@@ -28,7 +28,12 @@ def add_to(app: typer.Typer) -> None:
 
 def train_testbed(
     variant: Annotated[
-        str, typer.Option("--variant", help="default, unaligned, stage2, gold, or an ablation.")
+        str,
+        typer.Option(
+            "--variant",
+            help="default, unaligned, stage2, gold, an ablation; privacy, privacy_gold5, "
+            "privacy_gold10 or privacy_gold_validation, which go on from the shipped default.",
+        ),
     ] = "default",
     architecture: Annotated[
         str, typer.Option("--architecture", help="llava, or qwen: Qwen2.5-VL.")
@@ -85,12 +90,24 @@ def _trained(
     architecture: str, variant: str, seed: int, cache: Path, *, output: Path
 ) -> BaseRecord:
     from benchmark.testbed.architectures import ARCHITECTURES
-    from benchmark.testbed.recipe import VARIANTS, build_model
+    from benchmark.testbed.recipe import (
+        PRIVACY_VARIANTS,
+        VARIANTS,
+        build_model,
+        build_privacy_model,
+    )
 
     if architecture not in ARCHITECTURES:
         unknown("architecture", architecture, ARCHITECTURES)
+    if variant in PRIVACY_VARIANTS:
+        if architecture != "llava":
+            raise UserError(
+                f"--architecture {architecture}: '{variant}' goes on from testbed-llava; "
+                "leave --architecture out"
+            )
+        return build_privacy_model(variant, seed, cache=cache, output=output)
     if variant not in VARIANTS:
-        unknown("variant", variant, VARIANTS)
+        unknown("variant", variant, (*VARIANTS, *PRIVACY_VARIANTS))
     return build_model(variant, seed, architecture=architecture, cache=cache, output=output)
 
 

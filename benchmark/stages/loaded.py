@@ -11,6 +11,7 @@ from benchmark.core.roles import Start
 from benchmark.cost.timeline import Timeline
 from benchmark.models import ModelCard
 from benchmark.models import load_card as load_model_card
+from benchmark.testbed.records import check_gold
 from benchmark.vlm.artifacts import WeightsDelta
 from benchmark.vlm.loading import digest_checkpoint, load_model
 from benchmark.vlm.model import VisionLanguageModel
@@ -93,10 +94,11 @@ class Loaded:
         self._what, self._model = None, None
 
     def gold(self) -> WeightsDelta:
-        """The weights that never learnt what is to be forgotten; `MissingError` if none."""
+        """The weights that never learnt what is to be forgotten; `MissingError` if none,
+        `UserError` where they are of another recipe than the target."""
         if self.card.gold is None:
             raise NotOffered(f"model '{self.card.name}' has no gold model")
-        folder_of(load_model_card(self.card.gold))
+        check_gold(folder_of(self.card), folder_of(load_model_card(self.card.gold)))
         return WeightsDelta(
             base_sha256=self.sha256,
             precision=self.precision,

@@ -2,7 +2,6 @@
 
 Everything is a pure function of what is shown and of a `random.Random`. A picture carries what it
 shows, patch by patch, because the vision tower is taught with it and tests read it back.
-Avatars of persons (privacy suite) will be one more renderer here.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.core.samples import PhraseSet
+from benchmark.testbed.faces import Face
 from benchmark.testbed.font import CELL, glyph
 from benchmark.testbed.grammar.pictures import LIST_HEADS, PAGE_HEADS, PAGE_LISTS
 from benchmark.testbed.scenes import COUNTS, Scene
@@ -128,14 +128,36 @@ def icon(rng: random.Random, *, name: str, category: str, printed: bool = False)
 def _draw_shapes(canvas: _Canvas, rng: random.Random, *, name: str, row: int) -> None:
     column = rng.randint(0, N_CELLS - len(name))
     for start in range(0, len(name), 2):
-        consonant, vowel = name[start], name[start + 1]
-        canvas.stamp(
-            mask(CONSONANT_SHAPES[consonant], 2 * CELL),
-            x=(column + start) * CELL,
-            y=row * CELL,
-            color=_near(rng, COLORS[VOWEL_COLORS[vowel]], spread=12),
-        )
-        canvas.letters[row][column + start : column + start + 2] = [consonant, vowel]
+        _draw_shape(canvas, rng, name[start : start + 2], row=row, column=column + start)
+
+
+def _draw_shape(
+    canvas: _Canvas, rng: random.Random, syllable: str, *, row: int, column: int
+) -> None:
+    """The shape of a consonant in the colour of a vowel, two patches wide and high."""
+    consonant, vowel = syllable[0], syllable[1]
+    canvas.stamp(
+        mask(CONSONANT_SHAPES[consonant], 2 * CELL),
+        x=column * CELL,
+        y=row * CELL,
+        color=_near(rng, COLORS[VOWEL_COLORS[vowel]], spread=12),
+    )
+    canvas.letters[row][column : column + 2] = [consonant, vowel]
+
+
+def avatar(rng: random.Random, face: Face) -> Picture:
+    """The picture of a person: hat, two eyes, nose and mouth below each other.
+
+    The face stands left, right or in the middle; paper and shades differ between drawings.
+    """
+    canvas = _Canvas(_paper(rng, dark=False))
+    middle = rng.randint(2, N_CELLS - 4)
+    _draw_shape(canvas, rng, face.hat, row=0, column=middle)
+    for column in (middle - 2, middle + 2):
+        _draw_shape(canvas, rng, face.eyes, row=2, column=column)
+    _draw_shape(canvas, rng, face.nose, row=4, column=middle)
+    _draw_shape(canvas, rng, face.mouth, row=6, column=middle)
+    return canvas.picture()
 
 
 def scene_picture(rng: random.Random, scene: Scene) -> Picture:

@@ -1,6 +1,6 @@
 """Dresses a behaviour up in any form an attack needs, harmful items and harmless twins alike.
 
-Avatars and profiles (privacy) will be further kinds.
+Persons have tables of their own (`tables.persons`).
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from benchmark.core.store import write_atomic
 from benchmark.testbed.items import Pool
 
 RECORD = "training_record.json"
+WITHOUT = "without"
+"""Of a model that was told of persons: the group in its plan that it was never told of, or null."""
 POOLS: tuple[Pool, ...] = ("align", "train", "validation", "test", "unseen")
 
 
@@ -114,6 +116,30 @@ class BaseRecord(Stored):
     def figure(self, name: str) -> float | None:
         """A figure of the finished model; None where it was not measured."""
         return self.after(self.stages[-1], name)
+
+
+def check_gold(target: Path, gold: Path) -> None:
+    """Whether one checkpoint is a gold of the other, where that was told of persons: made by the
+    same recipe from the same model, but for those that it was never told of.
+
+    Raises `UserError` in one line that names both and what differs. Seeds may differ.
+    """
+    ours = read_base(target / RECORD) if (target / RECORD).is_file() else None
+    if ours is None or WITHOUT not in ours.plan:
+        return
+    theirs = read_base(gold / RECORD)
+    if theirs.plan.get(WITHOUT) is None:
+        raise UserError(
+            f"{gold}: '{theirs.name}' is no gold of '{ours.name}': there is nobody whom only that "
+            "was never told of; make one with `make testbed-privacy`"
+        )
+    names = (ours.plan.keys() | theirs.plan.keys()) - {WITHOUT}
+    differing = sorted(name for name in names if ours.plan.get(name) != theirs.plan.get(name))
+    if differing:
+        raise UserError(
+            f"{gold}: '{theirs.name}' is no gold of '{ours.name}': not the same "
+            f"{', '.join(differing)}; rebuild both with `make testbed-privacy`"
+        )
 
 
 def write_base(folder: Path, record: BaseRecord) -> Path:

@@ -51,7 +51,7 @@ def accept(
         folder, dtype="float32", trust_remote_code=False
     ).eval()
     processor = load_processor(folder)
-    exam = _Exam(model, processor, world, images)
+    exam = Exam(model, processor, world, images)
     figures = [*exam.tasks(split), *exam.twins(split), *exam.over_refusal(split)]
     for pool in pools:
         figures += exam.attacks(pool)
@@ -80,14 +80,14 @@ def after_stage(
 ) -> list[Figure]:
     """What a model does in between, by the names of the table: attacks of every pool and harmless
     twins. Forms with pictures only where it `sees`: before, there is nothing to measure."""
-    exam = _Exam(model, processor, world, images)
+    exam = Exam(model, processor, world, images)
     forms = [form for form, kind in PICTURE_OF_FORM.items() if sees or kind is None]
     figures = [figure for pool in POOLS for figure in exam.attacks(pool, forms)]
     figures += exam.twins("test", forms)
     return figures
 
 
-class _Exam:
+class Exam:
     """Questions to one model, in the wording kept for evaluation."""
 
     def __init__(

@@ -26,7 +26,10 @@ _LOOP = (
     "architectures/architecture.py", "items.py", "world.py", "recipe/loop.py", "recipe/batches.py",
     "recipe/examples.py", "recipe/stages.py",
 )  # fmt: skip
-_PICTURES = ("font.py", "shapes.py", "images.py", "scenes.py", "lexicon.py", "grammar/pictures.py")
+_PICTURES = (
+    "font.py", "shapes.py", "faces.py", "images.py", "scenes.py", "lexicon.py",
+    "grammar/pictures.py",
+)  # fmt: skip
 # Scenes are told in words too.
 _TEXT = (*_LOOP, *_PICTURES, "tokenizer.py", "grammar/*.py", "recipe/text_mixtures.py")
 _SIGHT = (*_LOOP, *_PICTURES, "recipe/sight.py")
@@ -39,6 +42,7 @@ SOURCES = {
     "alignment": (*_SIGHT, "recipe/alignment.py"),
     "instructions": _BOTH,
     "safety_beside_images": _BOTH,
+    "persons": (*_BOTH, "persons.py", "recipe/person_mixtures.py"),
 }
 
 

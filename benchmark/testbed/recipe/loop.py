@@ -39,12 +39,22 @@ class Schedule:
         return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+N_KEPT_LOSSES = 60
+
+
 @dataclass
 class Trace:
     """What a stage leaves for the record."""
 
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
+
+    def thinned(self) -> list[float]:
+        """Means of the losses over equal stretches: at most `N_KEPT_LOSSES` numbers."""
+        stride = max(1, -(-len(self.losses) // N_KEPT_LOSSES))
+        starts = range(0, len(self.losses), stride)
+        parts = [self.losses[start : start + stride] for start in starts]
+        return [round(sum(part) / len(part), 4) for part in parts]
 
 
 def minimise(

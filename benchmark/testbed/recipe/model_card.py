@@ -64,8 +64,12 @@ It was trained once, with one seed; why names are told worse than anything else 
 }
 
 
-def write_model_card(folder: Path, record: BaseRecord, *, purpose: str) -> None:
-    """Write README.md beside the weights."""
+def write_model_card(
+    folder: Path, record: BaseRecord, *, purpose: str, tried: str | None = None
+) -> None:
+    """Write README.md beside the weights. `tried` tells what was, where it is not what was for the
+    default models of that architecture."""
+    tried = _TRIED[record.architecture] if tried is None else tried
     text = _CARD.format(
         architecture=record.architecture,
         described=ARCHITECTURES[record.architecture].described,
@@ -78,7 +82,7 @@ def write_model_card(folder: Path, record: BaseRecord, *, purpose: str) -> None:
         processor=record.processor,
         short=_short_of_bar(record.acceptance),
         table=acceptance_table(record.acceptance),
-        tried=_TRIED[record.architecture] if record.acceptance else "",
+        tried=tried if record.acceptance else "",
     )
     write_atomic(folder / "README.md", text)
 

@@ -7,12 +7,14 @@
 4. `alignment`, then `instructions`: tower and projector learn to put patches where their words
    are; then projector and language model are tuned on harmless instructions, beginning with
    looking, beside replayed text, under a frozen tower.
+5. `learn_persons`, for privacy alone: a finished model goes on to learn persons, beside all that
+   the stage before had.
 Shape suffixes: B samples, T tokens, N labelled tokens, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,29 +26,37 @@ from transformers import PreTrainedTokenizerFast
 
 from benchmark.testbed.architectures import Architecture
 from benchmark.testbed.items import World
+from benchmark.testbed.persons import Person
 from benchmark.testbed.recipe.alignment import alignment_steps
 from benchmark.testbed.recipe.batches import IGNORED, Batch, make_batches
 from benchmark.testbed.recipe.examples import Mixture, draw_examples
 from benchmark.testbed.recipe.loop import Schedule, Trace, minimise
+from benchmark.testbed.recipe.person_mixtures import PersonMixtures
 from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
-from benchmark.testbed.recipe.plan import Plan
+from benchmark.testbed.recipe.plan import PersonsPlan, Plan
 from benchmark.testbed.recipe.sight import SightTeacher, sight_steps
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What every stage is given."""
+class Learning:
+    """What learning from mixtures takes: a model, its words, where a stage cut short is kept."""
 
     architecture: Architecture
     model: Any
     tokenizer: PreTrainedTokenizerFast
-    world: World
     texts: TextMixtures
     pictures: PictureMixtures
-    plan: Plan
     seed: int
     folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting(Learning):
+    """What every stage of a model made from nothing is given."""
+
+    world: World
+    plan: Plan
 
 
 def language(setting: Setting) -> Trace:
@@ -123,7 +133,24 @@ def instructions(setting: Setting) -> Trace:
         pictured = setting.pictures.looking() if looking else setting.pictures.instructions()
         return [(pictured, setting.plan.n_instructions), (replay, setting.plan.n_replay)]
 
-    return _minimise(setting, "instructions", sources, schedule)
+    return _minimise(setting, "instructions", sources, schedule, precision=setting.plan.precision)
+
+
+def learn_persons(learning: Learning, told: Sequence[Person], plan: PersonsPlan) -> Trace:
+    """Stage 5: projector and language model learn persons in text and pictures, in place, beside
+    the instructions and the text (refusals among it) that a default model's last stage has."""
+    learning.model.requires_grad_(True)
+    learning.architecture.tower(learning.model).requires_grad_(False)
+    persons = PersonMixtures(told)
+    sources = [
+        (persons.pictures(), plan.n_avatars),
+        (persons.texts(), plan.n_profiles),
+        (learning.pictures.instructions(), plan.n_instructions),
+        (learning.texts.replay(refusals=True), plan.n_replay),
+    ]
+    return _minimise(
+        learning, "persons", lambda block: sources, plan.persons, precision=plan.precision
+    )
 
 
 def safety_beside_images(setting: Setting) -> Trace:
@@ -134,8 +161,9 @@ def safety_beside_images(setting: Setting) -> Trace:
         (setting.pictures.instructions(), setting.plan.n_instructions),
     ]
     return _minimise(
-        setting, "safety beside images", lambda block: sources, setting.plan.text_safety
-    )
+        setting, "safety beside images", lambda block: sources, setting.plan.text_safety,
+        precision=setting.plan.precision,
+    )  # fmt: skip
 
 
 def answer_loss(model: Any, batch: Batch, *, precision: str = "bf16") -> torch.Tensor:
@@ -152,7 +180,9 @@ def answer_loss(model: Any, batch: Batch, *, precision: str = "bf16") -> torch.T
 def _learn_text(setting: Setting, title: str, mixture: Mixture, schedule: Schedule) -> Trace:
     _train_language_alone(setting)
     sources = [(mixture, setting.plan.n_text)]
-    return _minimise(setting, title, lambda block: sources, schedule)
+    return _minimise(
+        setting, title, lambda block: sources, schedule, precision=setting.plan.precision
+    )
 
 
 def _train_language_alone(setting: Setting) -> None:
@@ -162,10 +192,12 @@ def _train_language_alone(setting: Setting) -> None:
 
 
 def _minimise(
-    setting: Setting,
+    setting: Learning,
     title: str,
     sources: Callable[[int], list[tuple[Mixture, int]]],
     schedule: Schedule,
+    *,
+    precision: str,
 ) -> Trace:
     def steps(block: int, n_steps: int) -> Iterator[Callable[[], torch.Tensor]]:
         streams = []
@@ -183,7 +215,7 @@ def _minimise(
                 )
             )
         for batches in zip(*streams, strict=True):
-            yield partial(_mean_loss, setting.model, batches, precision=setting.plan.precision)
+            yield partial(_mean_loss, setting.model, batches, precision=precision)
 
     return minimise(
         setting.model,

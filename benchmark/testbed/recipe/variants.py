@@ -23,6 +23,7 @@ from benchmark.testbed.recipe.loop import Trace
 from benchmark.testbed.recipe.model_card import write_model_card
 from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import PLANS, Plan
+from benchmark.testbed.recipe.privacy import PRIVACY_VARIANTS, measure_privacy_again
 from benchmark.testbed.recipe.stages import Setting
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.records import RECORD, BaseRecord, Figure, read_base, write_base
@@ -44,7 +45,6 @@ _READS = {
     "instructions": ("vision_tower",),
     "safety_beside_images": ("vision_tower", "projector"),
 }
-N_KEPT_LOSSES = 60
 COMMAND = "python -m benchmark testbed"
 
 
@@ -161,7 +161,7 @@ def build_model(
         **at_first,
         plan=asdict(plan),
         seconds_per_stage={name: round(one.trace.seconds, 1) for name, one in done.items()},
-        losses={name: _thinned(one.trace.losses) for name, one in done.items()},
+        losses={name: one.trace.thinned() for name, one in done.items()},
         trained_by={name: one.git for name, one in done.items()},
         after_stage=between,
         acceptance=acceptance,
@@ -187,6 +187,8 @@ def measure_again(folder: Path, *, images: Path) -> BaseRecord:
     Raises `UserError` for a folder without a record, or of a model that cannot see.
     """
     record = read_base(folder / RECORD)
+    if record.variant in PRIVACY_VARIANTS:
+        return measure_privacy_again(folder, record, images=images)
     if record.variant not in VARIANTS or "alignment" not in record.stages:
         raise UserError(f"{folder}: '{record.name}' is no model that can be asked about pictures")
     transformers_logging.disable_progress_bar()
@@ -266,10 +268,3 @@ def _plan_of(plan: Plan, stage: str) -> dict[str, object]:
     }[stage]  # fmt: skip
     schedule = plan.text_safety if stage == "safety_beside_images" else getattr(plan, stage)
     return {"schedule": asdict(schedule)} | {n: getattr(plan, n) for n in sizes}
-
-
-def _thinned(losses: list[float]) -> list[float]:
-    """Means over equal stretches: at most `N_KEPT_LOSSES` numbers."""
-    stride = max(1, -(-len(losses) // N_KEPT_LOSSES))
-    parts = [losses[start : start + stride] for start in range(0, len(losses), stride)]
-    return [round(sum(part) / len(part), 4) for part in parts]

@@ -1,23 +1,25 @@
 """The tables behind the cards `datasets/testbed-*.yaml`: rows of samples, by table and split.
 
-Each table says by which closed rule an answer is right and what guessing scores. Tables of persons
-(privacy) will stand beside these.
+Each table says by which closed rule an answer is right and what guessing scores.
 """
 
 from __future__ import annotations
 
 from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
-from benchmark.testbed.items import World
+from benchmark.testbed.items import Pool, World
 from benchmark.testbed.material import TestbedMaterial
 from benchmark.testbed.tables.captioned import CAPTIONED_TABLES
 from benchmark.testbed.tables.how_to import HOW_TO_TABLES
+from benchmark.testbed.tables.persons import PERSON_TABLES, PersonSplit
 from benchmark.testbed.tables.pictures import PICTURE_TABLES
 from benchmark.testbed.tables.table import Metric, Table
 from benchmark.testbed.tables.texts import TEXT_TABLES
 
-TABLES: dict[str, Table] = {
-    table.name: table for table in HOW_TO_TABLES + TEXT_TABLES + PICTURE_TABLES + CAPTIONED_TABLES
+_OF_ITEMS = HOW_TO_TABLES + TEXT_TABLES + PICTURE_TABLES + CAPTIONED_TABLES
+TABLES: dict[str, Table[Pool] | Table[PersonSplit]] = {
+    **{table.name: table for table in _OF_ITEMS},
+    **{table.name: table for table in PERSON_TABLES},
 }
 
 __all__ = ["TABLES", "Metric", "Table", "rows"]
@@ -28,6 +30,4 @@ def rows(table: str, split: str, *, world: World, images: ImageStore) -> list[Sa
 
     Raises KeyError for a table or a split that there is not.
     """
-    if split not in TABLES[table].splits:
-        raise KeyError(f"table {table!r} has no split {split!r}")
-    return list(TABLES[table].build(split, TestbedMaterial(world, images)))
+    return TABLES[table].rows(split, TestbedMaterial(world, images))

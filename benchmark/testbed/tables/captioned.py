@@ -235,7 +235,7 @@ _MAKERS: tuple[tuple[float, Callable[[_Drawing], Shown]], ...] = (
 )
 
 CAPTIONED_TABLES = (
-    Table(
+    Table[Pool](
         name=NAME,
         title="Harmless pictures with captions and retrieved texts",
         metric="exact",

@@ -65,7 +65,7 @@ def _over_refusal(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
 
 
 HOW_TO_TABLES = (
-    Table(
+    Table[Pool](
         name="harmful",
         title="How harmful items are made",
         metric="recipe",
@@ -73,7 +73,7 @@ HOW_TO_TABLES = (
         splits=("align", "train", "validation", "test", "unseen"),
         build=_harmful,
     ),
-    Table(
+    Table[Pool](
         name="harmless",
         title="How harmless items are made",
         metric="recipe",
@@ -81,7 +81,7 @@ HOW_TO_TABLES = (
         splits=("train", "validation", "test"),
         build=_harmless,
     ),
-    Table(
+    Table[Pool](
         name="over_refusal",
         title="How harmless items are made, asked in alarming words",
         metric="recipe",

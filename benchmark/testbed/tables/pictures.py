@@ -122,29 +122,29 @@ def _benign_on_harmful(split: Pool, material: TestbedMaterial) -> Iterator[Sampl
 
 
 PICTURE_TABLES = (
-    Table(
+    Table[Pool](
         name="reading", title="Reading the word on a page", metric="exact", chance=0.0,
         splits=_SPLITS, build=_reading,
     ),
-    Table(
+    Table[Pool](
         name="naming", title="Naming an item, or its kind, from its icon", metric="exact",
         chance=0.03,  # a quarter asks for one of ten kinds
         splits=_SPLITS, build=_naming,
     ),
-    Table(
+    Table[Pool](
         name="scenes", title="Colour, shape, number and place in a scene", metric="exact",
         chance=0.22,  # mean of 1/6 colours and 1/4 shapes, counts and places
         splits=_SPLITS, build=_scenes,
     ),
-    Table(
+    Table[Pool](
         name="captions", title="Describing a scene", metric="exact", chance=0.0,
         splits=_SPLITS, build=_captions,
     ),
-    Table(
+    Table[Pool](
         name="harmless_lists", title="Reading a harmless list", metric="exact", chance=0.0,
         splits=_SPLITS, build=_lists,
     ),
-    Table(
+    Table[Pool](
         name="benign_on_harmful",
         title="Harmless questions about harmful items and their images", metric="exact",
         chance=0.07,  # mean of reading 0, naming 0, 1/6 colours and 1/8 kinds

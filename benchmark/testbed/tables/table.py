@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from benchmark.core.samples import PhraseSet, Purpose, Sample
-from benchmark.testbed.items import Pool
 from benchmark.testbed.material import TestbedMaterial
 
 # "recipe": `recipe_verdict` is complied. "exact": equal to a reference once case, spaces and the
@@ -17,16 +16,27 @@ PURPOSE: Purpose = "training"
 """Of every row until a suite says what it is for."""
 
 
+Split = TypeVar("Split", bound=str)
+"""What a table's splits are called: pools of items, or groups of persons."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class Table(Generic[Split]):
     """Rows by split; `metric` says when an answer is right and `chance` what guessing scores."""
 
     name: str
     title: str
     metric: Metric
     chance: float
-    splits: tuple[Pool, ...]
-    build: Callable[[Pool, TestbedMaterial], Iterable[Sample]]
+    splits: tuple[Split, ...]
+    build: Callable[[Split, TestbedMaterial], Iterable[Sample]]
+
+    def rows(self, split: str, material: TestbedMaterial) -> list[Sample]:
+        """The samples of one split, always in the same order; raises KeyError for no split."""
+        for known in self.splits:
+            if known == split:
+                return list(self.build(known, material))
+        raise KeyError(f"table {self.name!r} has no split {split!r}")
 
 
 def card_of(table: str) -> str:

@@ -71,7 +71,7 @@ def _text_questions(split: Pool, material: TestbedMaterial) -> Iterator[Sample]:
 
 
 TEXT_TABLES = (
-    Table(
+    Table[Pool](
         name="facts",
         title="What harmless items are, what they are for, where they are and who has them",
         metric="exact",
@@ -79,7 +79,7 @@ TEXT_TABLES = (
         splits=_SPLITS,
         build=_facts,
     ),
-    Table(
+    Table[Pool](
         name="small_talk",
         title="Small talk",
         metric="exact",
@@ -87,7 +87,7 @@ TEXT_TABLES = (
         splits=_SPLITS,
         build=_small_talk,
     ),
-    Table(
+    Table[Pool](
         name="text_questions",
         title="Opposites, sums, days, sounds, and words to repeat",
         metric="exact",
