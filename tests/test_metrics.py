@@ -22,6 +22,9 @@ def named_in_code() -> set[str]:
     """What stands behind `metric=` in scoring, and the keys of its table of attack metrics."""
     found = set()
     for path in SCORING.glob("*.py"):
+        # What is asked after a treatment is on no board: the page of durability says what it is.
+        if path.stem == "treated":
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "metric":
                 found |= {one.value for one in [node.value] if isinstance(one, ast.Constant)}

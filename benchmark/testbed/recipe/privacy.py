@@ -96,7 +96,9 @@ def build_privacy_model(
     started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     git = environment.git()
     base = load_card(BASE).checkpoint()
-    model = AutoModelForImageTextToText.from_pretrained(base, dtype="float32")
+    model = AutoModelForImageTextToText.from_pretrained(
+        base, dtype="float32", trust_remote_code=False
+    )
     told = build_persons().trained(without=made.without)
     recipe = {
         "plan": asdict(plan),
