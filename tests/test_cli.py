@@ -16,6 +16,7 @@ from benchmark.cli import main
 from benchmark.commands.options import read_overrides, read_seeds
 from benchmark.core import registry
 from benchmark.core.errors import RunFailed, UserError
+from benchmark.models import load_card as load_model
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -139,6 +140,15 @@ def test_models_are_listed_with_family_size_and_licence_or_what_is_wrong_with_th
         assert set(lines) == {*broken, "llava-1.5-7b"}
         for name, (_, problem) in broken.items():
             assert f"broken: {tmp_path / name}.yaml: {problem}" in lines[name]
+
+
+def test_a_model_that_is_made_here_is_not_broken_before_it_is_made(capsys):
+    assert main(["list", "models", "--load", "--json"]) == 0
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    made = load_model("testbed-privacy").found() is not None
+    note = found["testbed-privacy"]["note"]
+    assert note == (None if made else "not made here yet; rebuild it with `make testbed-privacy`")
+    assert found["testbed-llava"]["note"] is None
 
 
 def test_list_load_shows_what_is_broken_and_why(capsys, tmp_path, monkeypatch):

@@ -33,6 +33,8 @@ def with_card(entry: Entry) -> Entry:
         "parameters": MISSING if size is None else in_words(size),
         "licence": card.licence,
     }
+    if card.made_here and card.found() is None:
+        return replace(entry, facts=facts, note=f"not made here yet; {card.remedy}")
     return replace(entry, facts=facts)
 
 

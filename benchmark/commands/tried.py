@@ -81,8 +81,8 @@ def _load(kind: Kind, name: str) -> None:
             from benchmark.models import load_card as load_model_card
 
             card = load_model_card(name)
-            # One of the hub would be downloaded.
-            if card.folder is not None:
+            # One of the hub would be downloaded; one that is made here may not be made yet.
+            if card.folder is not None and not card.made_here:
                 card.checkpoint()
         case "suite":
             from benchmark.suites import load_suite

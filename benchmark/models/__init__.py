@@ -135,6 +135,12 @@ class ModelCard(_Described):
         return self._base / self.source.path if self.source.path is not None else None
 
     @property
+    def made_here(self) -> bool:
+        """Is it made on this machine by a command, and no part of the clone?"""
+        path = self.source.path
+        return path is not None and Path(path).parts[:1] == ("results",)
+
+    @property
     def cautions(self) -> tuple[str, ...]:
         """The card's notes, and what the recipe measured of these very weights; `UserError` when
         its record cannot be read."""
