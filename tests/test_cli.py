@@ -111,7 +111,9 @@ def test_list_shows_every_name(capsys, kind):
     names = [entry["name"] for entry in json.loads(capsys.readouterr().out)]
     assert names == sorted(names)
     assert main(["list", kind]) == 0
-    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    # What is indented is a note on the line above.
+    lines = [line for line in capsys.readouterr().out.splitlines() if line[0] != " "]
+    shown = [line.split()[0] for line in lines]
     assert shown == (["name", *names] if kind == "datasets" else names)
 
 
