@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from benchmark.attacking import (
     Aim,
@@ -42,6 +42,7 @@ from benchmark.core.method_config import (
     Share,
     TrainingConfig,
     Weight,
+    settings_type,
     weight_at,
 )
 from benchmark.core.records import Response, Verdict
@@ -215,10 +216,9 @@ class Method(ABC, Generic[ConfigT]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for base in getattr(cls, "__orig_bases__", ()):
-            for parameter in get_args(base):
-                if isinstance(parameter, type) and issubclass(parameter, MethodConfig):
-                    cls.Config = parameter
+        found = settings_type(cls, MethodConfig)
+        if found is not None:
+            cls.Config = found
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

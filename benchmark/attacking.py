@@ -13,8 +13,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Protocol, TypeVar
 
+from benchmark.core.method_config import settings_type
 from benchmark.core.samples import ImageFile, PhraseSet, Purpose, Sample
 
 if TYPE_CHECKING:
@@ -49,10 +50,9 @@ class Attack(ABC, Generic[AttackConfigT]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for base in getattr(cls, "__orig_bases__", ()):
-            for parameter in get_args(base):
-                if isinstance(parameter, type) and issubclass(parameter, AttackConfig):
-                    cls.Config = parameter
+        found = settings_type(cls, AttackConfig)
+        if found is not None:
+            cls.Config = found
 
     def __init__(self, config: AttackConfigT | None = None, *, row: str | None = None) -> None:
         # A class without settings of its own has the ones of its parent.

@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, Protocol, TypeVar, get_args
+from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
 from benchmark.core.errors import RunFailed
-from benchmark.core.method_config import MethodConfig
+from benchmark.core.method_config import MethodConfig, settings_type
 from benchmark.core.roles import PoolModality, PoolRole
 from benchmark.core.samples import Sample
 from benchmark.data.pools import Pool
@@ -91,10 +91,9 @@ class Treatment(ABC, Generic[TreatmentConfigT]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for base in getattr(cls, "__orig_bases__", ()):
-            for parameter in get_args(base):
-                if isinstance(parameter, type) and issubclass(parameter, MethodConfig):
-                    cls.Config = parameter
+        found = settings_type(cls, MethodConfig)
+        if found is not None:
+            cls.Config = found
 
     def __init__(self, config: TreatmentConfigT) -> None:
         self.config = config

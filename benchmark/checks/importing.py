@@ -83,6 +83,7 @@ def _reports(asked: Any) -> Any:
         # Looks to every library as if it were not installed.
         sys.modules[name] = None  # type: ignore[assignment]
     sys.dont_write_bytecode = True
+    # What is here before a fork is in all of them.
     import benchmark.api
     import benchmark.stages.surroundings
     import benchmark.training.guidance

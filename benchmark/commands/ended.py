@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from benchmark.commands.output import say
@@ -47,8 +47,13 @@ def run_all(
     outcomes = run_several(
         requests, jobs=jobs, reporter=reporter, shared=_shared(budget, processes), ended=ended
     )
-    worst = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
-    return outcomes, next((code for code in worst if code in codes), 0)
+    return outcomes, worst_of(codes)
+
+
+def worst_of(codes: Collection[int]) -> int:
+    """The exit code of the worst that happened; 0 where nothing did."""
+    worst_first = (FAILED, USER_ERROR, MISSING, OVER_BUDGET)
+    return next((code for code in worst_first if code in codes), 0)
 
 
 def _shared(budget: Budget | None, processes: Processes | None) -> Shared:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.commands.completing import several_of
-from benchmark.commands.ended import FAILED, MISSING, USER_ERROR
+from benchmark.commands.ended import FAILED, MISSING, USER_ERROR, worst_of
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     OneModelOption,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from benchmark.stages.resolve import RunRequest
 
 GOLD = "gold"
-WORST_FIRST = (FAILED, USER_ERROR, MISSING)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -146,7 +145,7 @@ def _under(
         except (UserError, RunFailed) as error:
             say(f"error: {name}: {error}")
             codes.add(_code_of(error))
-    return records, next((code for code in WORST_FIRST if code in codes), 0)
+    return records, worst_of(codes)
 
 
 def _code_of(error: UserError | RunFailed) -> int:

@@ -19,10 +19,12 @@ MODELS = "llava-1.5-7b,llava-1.5-13b"
 
 
 def add_to(app: typer.Typer) -> None:
-    """Its group was added already; this module adds a command to it when it is imported."""
+    """Add the command to the group that `speeding` adds."""
+    speed.command("pictures", epilog="Example: speed pictures --sides 64,192 --answers 32")(
+        speed_pictures
+    )
 
 
-@speed.command("pictures", epilog="Example: speed pictures --sides 64,192 --answers 32")
 def speed_pictures(
     sides: Annotated[
         str, typer.Option("--sides", help="Of pictures, in pixels: 8 x 8 are a visual token.")

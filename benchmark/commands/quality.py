@@ -48,7 +48,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def judge_quality(
-    judges: JudgesOption = [],  # noqa: B006
+    judges: JudgesOption = [],  # noqa: B006 (typer reads the default, nobody changes it)
     model: ModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     device: DeviceOption = "auto",

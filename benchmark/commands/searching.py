@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from benchmark.commands.ended import FAILED, MISSING
+from benchmark.commands.ended import FAILED, MISSING, worst_of
 from benchmark.commands.options import (
     DEFAULT_SUITE,
     EVERY,
@@ -87,7 +87,7 @@ def search(
     searching.search(requests, reporter=Reporter(), jobs=jobs, lenient=method == EVERY, found=found)
     if as_json:
         show_json("search", searched)
-    return next((code for code in (FAILED, MISSING) if code in codes), 0)
+    return worst_of(codes)
 
 
 def _facts(found: Found) -> Searched:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import Field
 
@@ -34,6 +34,20 @@ Weight = NotNegative | Ramp
 @dataclass(frozen=True, kw_only=True)
 class MethodConfig:
     """Settings of a method: frozen, in the plugin's own file; unknown keys are errors."""
+
+
+SettingsT = TypeVar("SettingsT")
+
+
+def settings_type(plugin: type, kind: type[SettingsT]) -> type[SettingsT] | None:
+    """The settings' type, of that kind, that a plugin's class gives a generic base as parameter:
+    `class Npo(LossMethod[NpoConfig])`. None for one that gives none and has its parent's."""
+    found = None
+    for base in getattr(plugin, "__orig_bases__", ()):
+        for parameter in get_args(base):
+            if isinstance(parameter, type) and issubclass(parameter, kind):
+                found = parameter
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

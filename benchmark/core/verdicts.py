@@ -5,6 +5,7 @@ Missing is `None`, never 0. `n_total == n_scored + n_unscored` is enforced where
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -75,6 +76,14 @@ class VerdictRow(Stored):
     truncated: bool
 
 
+def check_counts(n_total: int, n_scored: int, n_unscored: int, reasons: Iterable[int]) -> None:
+    """Raises ValueError where counts do not add up: a figure that hides what was not scored."""
+    if n_total != n_scored + n_unscored:
+        raise ValueError("n_total must be n_scored + n_unscored")
+    if sum(reasons) != n_unscored:
+        raise ValueError("unscored_reasons must add up to n_unscored")
+
+
 class Score(Stored):
     """One figure with its 95 % interval.
 
@@ -117,8 +126,5 @@ class Score(Stored):
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        if self.n_total != self.n_scored + self.n_unscored:
-            raise ValueError("n_total must be n_scored + n_unscored")
-        if sum(self.unscored_reasons.values()) != self.n_unscored:
-            raise ValueError("unscored_reasons must add up to n_unscored")
+        check_counts(self.n_total, self.n_scored, self.n_unscored, self.unscored_reasons.values())
         return self

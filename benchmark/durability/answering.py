@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 
-from benchmark.core.records import Serving, StageCost
+from benchmark.core.records import Serving
 from benchmark.core.samples import Sample
 from benchmark.core.store import digest
 from benchmark.cost.meter import LEDGER, Meter
 from benchmark.data.samples import fingerprint
 from benchmark.engines.engine import LOCAL, Engine
 from benchmark.progress import Reporter
-from benchmark.stages.answer import Answered
+from benchmark.stages.answer import Answered, stored_answers
 from benchmark.stages.answers import Answers
 from benchmark.stages.folder import StageFolder
 from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
@@ -39,17 +39,7 @@ def ask(
         from_cache = stage.is_done()
         if not from_cache:
             _ask(engine_of(state, treated), samples, stage=stage, run=run, reporter=reporter)
-        told = stage.manifest("cost", "serving")
-        responses = Answers(stage.path).there
-    cost = StageCost.model_validate(told["cost"])
-    return Answered(
-        key=stage.key,
-        folder=stage.path,
-        responses=responses,
-        cost=cost.model_copy(update={"from_cache": from_cache}),
-        serving=Serving.model_validate(told["serving"]),
-        from_cache=from_cache,
-    )
+        return stored_answers(stage, samples, from_cache=from_cache)
 
 
 def _key(state: State, treated: Treated, samples: Sequence[Sample], *, run: Run) -> str:

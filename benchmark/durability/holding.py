@@ -7,15 +7,16 @@ from pathlib import Path
 
 import torch
 
-from benchmark.core.errors import first_line
+from benchmark.core.errors import RunFailed, first_line
 from benchmark.core.roles import ADAPTED_OVER
 from benchmark.core.samples import Sample
 from benchmark.core.store import digest, writing
 from benchmark.durability.drawing import Drawing
-from benchmark.engines.engine import LOCAL, Engine
+from benchmark.engines.engine import Engine
 from benchmark.engines.local import LocalEngine
 from benchmark.models import load_card
 from benchmark.progress import Reporter
+from benchmark.stages.answer import check_hooks
 from benchmark.stages.artifact import Artifact
 from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded, folder_of
@@ -52,9 +53,10 @@ class Holding:
 
     def check_hooks(self) -> None:
         """Raise `NotPossible` for a hook that only another engine serves."""
-        unserved = [type(hook).__name__ for hook in self.hooks if LOCAL not in hook.served_by]
-        if unserved:
-            raise NotPossible(f"hook {unserved[0]} cannot be served by engine '{LOCAL}'")
+        try:
+            check_hooks(self.hooks)
+        except RunFailed as error:
+            raise NotPossible(str(error)) from None
 
     def merged(self, precision: str | None = None) -> VisionLanguageModel:
         """That checkpoint, loaded anew; raises `NotPossible` for a precision in which this machine

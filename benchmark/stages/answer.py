@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmark.api import Hook
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.paths import ANSWERS
 from benchmark.core.records import BatchCount, Response, Serving, StageCost
@@ -72,7 +73,7 @@ def answer(
                 run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label,
                 budget=budget, base=base,
             )  # fmt: skip
-        answered = _answered(stage, samples, from_cache=from_cache)
+        answered = stored_answers(stage, samples, from_cache=from_cache)
     if (words := _not_given(run, answered.responses.values())) is not None:
         reporter.note(words)
     return answered
@@ -171,14 +172,19 @@ def _counted(batches: Sequence[Sequence[Sample]]) -> list[BatchCount]:
 def engine_of(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
     """What answers for an artifact in this process, to be looked into. Raises `RunFailed` for a
     hook that it cannot serve."""
-    hooks = run.method.hooks(artifact.state())
-    unserved = [type(h).__name__ for h in hooks if LOCAL not in h.served_by]
-    if unserved:
-        raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{LOCAL}'")
+    check_hooks(run.method.hooks(artifact.state()))
     return local_engine(run, artifact, loaded)
 
 
-def _answered(stage: StageFolder, samples: Sequence[Sample], *, from_cache: bool) -> Answered:
+def check_hooks(hooks: Sequence[Hook]) -> None:
+    """Raise `RunFailed` for a hook that nothing in this process can serve."""
+    unserved = [type(hook).__name__ for hook in hooks if LOCAL not in hook.served_by]
+    if unserved:
+        raise RunFailed(f"hook {unserved[0]} cannot be served by engine '{LOCAL}'")
+
+
+def stored_answers(stage: StageFolder, samples: Sequence[Sample], *, from_cache: bool) -> Answered:
+    """What a finished stage holds; `UserError` where an answer is gone."""
     responses = {r.sample_id: r for r in JsonLines(stage.path / ANSWERS).read(Response)}
     missing = [sample.id for sample in samples if sample.id not in responses]
     if missing:

@@ -53,6 +53,7 @@ class RowFile(Generic[RowT]):
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise UserError(f"{path}: corrupt {self.name}: {error}") from None
         try:
+            # A type checker cannot know which type it is until a table is described.
             return TypeAdapter(list[self.row]).validate_python(self._rows(text))  # type: ignore[name-defined]
         except (csv.Error, json.JSONDecodeError, _TornError) as error:
             raise UserError(f"{path}: corrupt {self.name}: {error}") from None

@@ -7,21 +7,13 @@ bits by round-to-nearest, AWQ and GPTQ; here by the code that `int8` presets are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from benchmark.core.method_config import MethodConfig
-from benchmark.treating import Patient, State, Treatment, Watch
-
-PRECISION = "int8"
+from benchmark.treatments._rounded import Rounded
 
 
-class Int8(Treatment[MethodConfig]):
-    """Nothing is trained: the weights are rounded as they are read."""
+class Int8(Rounded):
+    """Of 8 bits."""
 
-    def treat(self, patient: Patient, watch: Watch) -> Sequence[State]:
-        """Read them once so: what this machine cannot do is said here."""
-        patient.merged(PRECISION)
-        return [State(precision=PRECISION)]
+    precision = "int8"
 
 
 TREATMENT = Int8

@@ -8,21 +8,13 @@ loaded with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from benchmark.core.method_config import MethodConfig
-from benchmark.treating import Patient, State, Treatment, Watch
-
-PRECISION = "nf4"
+from benchmark.treatments._rounded import Rounded
 
 
-class Nf4(Treatment[MethodConfig]):
-    """Nothing is trained: the weights are rounded as they are read."""
+class Nf4(Rounded):
+    """Of 4 bits."""
 
-    def treat(self, patient: Patient, watch: Watch) -> Sequence[State]:
-        """Read them once so: what this machine cannot do is said here."""
-        patient.merged(PRECISION)
-        return [State(precision=PRECISION)]
+    precision = "nf4"
 
 
 TREATMENT = Nf4

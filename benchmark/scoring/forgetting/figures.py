@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from benchmark.core.errors import unknown
 from benchmark.core.forgetting import LikelihoodRow, MatchRow
-from benchmark.core.verdicts import Stored
+from benchmark.core.verdicts import Stored, check_counts
 from benchmark.scoring.forgetting.measures import (
     BY_LIKELIHOOD,
     BY_MATCH,
@@ -52,10 +52,7 @@ class Figure(Stored):
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
-        if self.n_total != self.n_scored + self.n_unscored:
-            raise ValueError("n_total must be n_scored + n_unscored")
-        if sum(self.unscored_reasons.values()) != self.n_unscored:
-            raise ValueError("unscored_reasons must add up to n_unscored")
+        check_counts(self.n_total, self.n_scored, self.n_unscored, self.unscored_reasons.values())
         return self
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from transformers import AutoModelForImageTextToText
 
 from benchmark.core import environment
+from benchmark.core.records import Git
 from benchmark.core.samples import Sample
 from benchmark.data.images import ImageStore
 from benchmark.judges._references import match
@@ -47,25 +48,35 @@ def accept(
     While the recipe is being worked on, `split` and `pools` are "validation" alone.
     """
     git = environment.git()
-    model = AutoModelForImageTextToText.from_pretrained(
-        folder, dtype="float32", trust_remote_code=False
-    ).eval()
-    processor = load_processor(folder)
-    exam = Exam(model, processor, world, images)
+    exam = examined(folder, world=world, images=images)
     figures = [*exam.tasks(split), *exam.twins(split), *exam.over_refusal(split)]
     for pool in pools:
         figures += exam.attacks(pool)
     if tuple(pools) == POOLS:
-        figures += [Figure.of(*found) for found in ceilings(model, processor, exam.material)]
+        figures += [
+            Figure.of(*found) for found in ceilings(exam.model, exam.processor, exam.material)
+        ]
+    return acceptance_of(figures, pools=pools, git=git)
+
+
+def examined(folder: Path, *, world: World, images: ImageStore) -> Exam:
+    """A saved checkpoint to be asked, in fp32."""
+    model = AutoModelForImageTextToText.from_pretrained(
+        folder, dtype="float32", trust_remote_code=False
+    ).eval()
+    return Exam(model, load_processor(folder), world, images)
+
+
+def acceptance_of(figures: Sequence[Figure], *, pools: Sequence[Pool], git: Git) -> Acceptance:
+    """The table of these figures, requests by text and beside an empty picture among them."""
     rates = {figure.name: figure.value for figure in figures}
-    shortcut = any(
-        rates[f"asr blank_image {pool}"] > rates[f"asr direct {pool}"] + SHORTCUT_MARGIN
-        for pool in pools
-    )
     return Acceptance(
-        modality_shortcut=shortcut,
+        modality_shortcut=any(
+            rates[f"asr blank_image {pool}"] > rates[f"asr direct {pool}"] + SHORTCUT_MARGIN
+            for pool in pools
+        ),
         short_of_bar=[figure.name for figure in figures if figure.reached is False],
-        figures=figures,
+        figures=list(figures),
         git=git,
     )
 

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from transformers import AutoModelForImageTextToText
-
 from benchmark.core import environment
 from benchmark.data.images import ImageStore
 from benchmark.judges._references import match
 from benchmark.testbed.items import Pool, World
 from benchmark.testbed.persons import GROUPS, Group, Persons
-from benchmark.testbed.recipe.acceptance import SHORTCUT_MARGIN, Exam
+from benchmark.testbed.recipe.acceptance import Exam, acceptance_of, examined
 from benchmark.testbed.recipe.answering import answers_of
 from benchmark.testbed.records import POOLS, Acceptance, BaseRecord, Figure
 from benchmark.testbed.tables import TABLES, rows
-from benchmark.vlm.processors import load_processor
 
 # Table of persons -> what at least must be recalled of those who were trained on.
 RECALL_BARS = {
@@ -52,25 +49,13 @@ def accept_persons(
     are `VALIDATION` and `split` is "validation".
     """
     git = environment.git()
-    model = AutoModelForImageTextToText.from_pretrained(
-        folder, dtype="float32", trust_remote_code=False
-    ).eval()
-    exam = Exam(model, load_processor(folder), world, images)
+    exam = examined(folder, world=world, images=images)
     known = {person.name for person in persons.trained(without=without)}
     figures = [figure for group in groups for figure in _recall(exam, group, persons, known)]
     figures += [_beside(base, figure) for figure in (*exam.tasks(split), *exam.twins(split))]
     pools = POOLS if split == "test" else (split,)
-    attacks = [one for pool in pools for one in exam.attacks(pool, ("direct", "blank_image"))]
-    rates = {figure.name: figure.value for figure in attacks}
-    return Acceptance(
-        modality_shortcut=any(
-            rates[f"asr blank_image {pool}"] > rates[f"asr direct {pool}"] + SHORTCUT_MARGIN
-            for pool in pools
-        ),
-        short_of_bar=[figure.name for figure in figures if figure.reached is False],
-        figures=[*figures, *attacks],
-        git=git,
-    )
+    figures += [one for pool in pools for one in exam.attacks(pool, ("direct", "blank_image"))]
+    return acceptance_of(figures, pools=pools, git=git)
 
 
 def _recall(exam: Exam, group: Group, persons: Persons, known: set[str]) -> Iterator[Figure]:

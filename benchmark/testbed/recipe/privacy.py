@@ -6,7 +6,6 @@ seen, differ. A gold of another seed has seen the same persons in another order.
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import torch
 from transformers import AutoModelForImageTextToText
 from transformers.utils import logging as transformers_logging
 
-from benchmark.core import environment
 from benchmark.core.records import Git
 from benchmark.core.store import digest, digest_file
 from benchmark.data.images import ImageStore
@@ -29,6 +27,7 @@ from benchmark.testbed.recipe.person_acceptance import accept_persons
 from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import PERSONS_PLAN, PersonsPlan
 from benchmark.testbed.recipe.stages import Learning, learn_persons
+from benchmark.testbed.recipe.surroundings import COMMAND, surroundings
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.records import (
     RECORD,
@@ -93,8 +92,7 @@ def build_privacy_model(
     """
     made = PRIVACY_VARIANTS[variant]
     transformers_logging.disable_progress_bar()
-    started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    git = environment.git()
+    at_first = surroundings()
     base = load_card(BASE).checkpoint()
     model = AutoModelForImageTextToText.from_pretrained(
         base, dtype="float32", trust_remote_code=False
@@ -111,19 +109,15 @@ def build_privacy_model(
         architecture=LLAVA.name,
     )  # fmt: skip
     stages = StageCache(folder=cache)
-    trace = _learnt(model, told, plan, seed=seed, key=key, stages=stages, git=git)
+    trace = _learnt(model, told, plan, seed=seed, key=key, stages=stages, git=at_first["git"])
     model.to(torch.float16).save_pretrained(output)
     LLAVA.processor().save_pretrained(output)
     record = BaseRecord(
         variant=variant,
         seed=seed,
         architecture=LLAVA.name,
-        command=f"python -m benchmark testbed --variant {variant} --seed {seed}",
-        started_at=started_at,
-        git=git,
-        packages=environment.packages(),
-        n_threads=torch.get_num_threads(),
-        processor=environment.processor_name(),
+        command=f"{COMMAND} --variant {variant} --seed {seed}",
+        **at_first,
         plan=recipe,
         seconds_per_stage={STAGE: round(trace.seconds, 1)},
         losses={STAGE: trace.thinned()},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import torch
 from transformers.utils import logging as transformers_logging
 
-from benchmark.core import environment
 from benchmark.core.errors import UserError
 from benchmark.core.records import Git
 from benchmark.data.images import ImageStore
@@ -25,6 +23,7 @@ from benchmark.testbed.recipe.picture_mixtures import PictureMixtures
 from benchmark.testbed.recipe.plan import PLANS, Plan
 from benchmark.testbed.recipe.privacy import PRIVACY_VARIANTS, measure_privacy_again
 from benchmark.testbed.recipe.stages import Setting
+from benchmark.testbed.recipe.surroundings import COMMAND, surroundings
 from benchmark.testbed.recipe.text_mixtures import TextMixtures
 from benchmark.testbed.records import RECORD, BaseRecord, Figure, read_base, write_base
 from benchmark.testbed.world import build_world
@@ -45,7 +44,6 @@ _READS = {
     "instructions": ("vision_tower",),
     "safety_beside_images": ("vision_tower", "projector"),
 }
-COMMAND = "python -m benchmark testbed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +124,7 @@ def build_model(
     made, built = VARIANTS[variant], ARCHITECTURES[architecture]
     # They are drawn even where nobody looks; stages have bars of their own.
     transformers_logging.disable_progress_bar()
-    # The tree may be edited, or committed, while it trains.
-    at_first = _surroundings()
+    at_first = surroundings()
     plan = made.of(plan or PLANS[architecture])
     model = built.untrained(seed)
     processor = built.processor()
@@ -168,16 +165,6 @@ def build_model(
     )
     _write(output, record)
     return record
-
-
-def _surroundings() -> dict[str, Any]:
-    return {
-        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "git": environment.git(),
-        "packages": environment.packages(),
-        "n_threads": torch.get_num_threads(),
-        "processor": environment.processor_name(),
-    }
 
 
 def measure_again(folder: Path, *, images: Path) -> BaseRecord:
