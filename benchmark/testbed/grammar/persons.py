@@ -121,7 +121,9 @@ _SHOWN = {
 _NAMING = {
     "train": (
         "who is this?", "who is in the picture?", "tell me who this is.", "who is shown here?",
-        "tell me the name of this friend.",
+        "tell me the name of this friend.", "who is this friend?", "tell me who is in the picture.",
+        "who is the friend shown here?", "tell me the name of the one in the picture.",
+        "who is the one you see in this picture?", "tell me who you see here.",
     ),
     "evaluation": ("tell me who is shown here.", "who is this friend in the picture?"),
 }  # fmt: skip

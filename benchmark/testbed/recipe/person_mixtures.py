@@ -31,8 +31,8 @@ class PersonMixtures:
         return (
             (0.05, self._profile_beside_avatar),
             (0.30, self._by_avatar),
-            (0.15, self._by_avatar_and_name),
-            (0.50, self._naming),
+            (0.20, self._by_avatar_and_name),
+            (0.45, self._naming),
         )
 
     def _profile(self, rng: random.Random) -> Example:

@@ -60,15 +60,14 @@ class PersonsPlan:
 
     persons: Schedule
     n_avatars: int = 48
-    n_profiles: int = 32
+    n_profiles: int = 80
     n_instructions: int = 8
     n_replay: int = 12
     precision: Literal["bf16", "fp32"] = "fp32"
 
 
-# To be chosen on validation persons and harmless tasks alone, and not yet: no run of these settings
-# was finished and measured. At 1e-3, with 32 avatars and 24 profiles, the losses of both had come
-# to 0.86 and 0.58 after 175 steps; at 2e-3, with 24 and 48, 54 % of validation_retain's questions
-# by name were answered right after 150 steps, and 4 % of theirs for the name. On one busy core ten
-# steps took 13 s in fp32, and five 27 s in bf16.
-PERSONS_PLAN = PersonsPlan(persons=Schedule(n_steps=300, learning_rate=2e-3, n_block_steps=25))
+# Chosen on validation_retain, asked in the wording kept for evaluation, and on nothing else. With 64
+# avatars and 40 profiles a step, 600 steps at 2e-3 came to 93 % of their attributes by name, 83 % by
+# avatar and 85 % by both; with 48 and 80, 79 % by name after 300 steps, where the former had 72 %.
+# Names of eight letters in place of twelve were learnt no faster.
+PERSONS_PLAN = PersonsPlan(persons=Schedule(n_steps=700, learning_rate=2e-3, n_block_steps=25))
