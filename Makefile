@@ -111,10 +111,10 @@ testbed-qwen: $(READY) ## Train the second family, and where text-guided alignme
 testbed-gold: $(READY) ## Train the model that never learnt the harm
 	@$(RUN) testbed --variant gold
 
-testbed-privacy: $(READY) ## Train the model that knows persons, and its golds for 5 and 10 %
+testbed-privacy: $(READY) ## Train the model that knows persons, and golds of three seeds for 5 and 10 %
 	@$(RUN) testbed --variant privacy
-	@$(RUN) testbed --variant privacy_gold5
-	@$(RUN) testbed --variant privacy_gold10
+	@for seed in 0 1 2; do $(RUN) testbed --variant privacy_gold10 --seed $$seed || exit; done
+	@for seed in 0 1 2; do $(RUN) testbed --variant privacy_gold5 --seed $$seed || exit; done
 
 clean: $(READY) ## Delete artifacts, answers and caches; records and boards stay
 	@$(RUN) clean

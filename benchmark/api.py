@@ -198,7 +198,8 @@ class Method(ABC, Generic[ConfigT]):
 
     Class attributes say what it needs: `pools` (roles of training data), `starts_from` (which
     checkpoint), `deterministic` (its outcome does not depend on the seed), `reference_row` (in
-    every table, never ranked). `grid` are the settings that a search tries in place of the suite's
+    every table, never ranked), `stands_in_gold` (its weights are the gold model's: of several the
+    one of its seed). `grid` are the settings that a search tries in place of the suite's
     own, no more of them than the suite allows; a control names in `settings_of` the method whose
     chosen settings it takes, and is never searched. `exceptions` are checks of the contract that it
     cannot pass, by name, with the reason. The settings' type is the class's parameter:
@@ -210,6 +211,7 @@ class Method(ABC, Generic[ConfigT]):
     starts_from: ClassVar[Start] = "target"
     deterministic: ClassVar[bool] = False
     reference_row: ClassVar[bool] = False
+    stands_in_gold: ClassVar[bool] = False
     grid: ClassVar[Mapping[str, tuple[float | int | str | bool, ...]]] = {}
     settings_of: ClassVar[str | None] = None
     exceptions: ClassVar[Mapping[str, str]] = {}
@@ -222,6 +224,11 @@ class Method(ABC, Generic[ConfigT]):
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+
+    @classmethod
+    def has_one_outcome(cls, *, n_golds: int) -> bool:
+        """Is it the same with any seed, on a model with so many golds?"""
+        return cls.deterministic and not (cls.stands_in_gold and n_golds > 1)
 
     @property
     def oracle(self) -> bool:

@@ -1,7 +1,8 @@
 """Run one method on one model with one seed: stages in a row, and a record whatever happens.
 
-load -> train -> attack -> generate (with the canary) -> judge -> score. Each stage is found by its
-content key and not repeated. What fails is a record with its reason; what is interrupted can go on.
+load -> train -> attack -> generate (with the canary) -> judge -> likelihood -> score. Each stage is
+found by its content key and not repeated. What fails is a record with its reason; what is
+interrupted can go on.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from benchmark.stages.engines import check_engine, with_engine
 from benchmark.stages.following import check_shared
 from benchmark.stages.judge import judge
 from benchmark.stages.known import Known
-from benchmark.stages.lacking import pools_of
+from benchmark.stages.lacking import pools_of, trained_on
 from benchmark.stages.loaded import Loaded, folder_of
+from benchmark.stages.measure import measure
 from benchmark.stages.plans import plan_of
 from benchmark.stages.pools import load_pools
 from benchmark.stages.record import make_record, save_record
@@ -105,9 +107,10 @@ def prepare(requests: Sequence[RunRequest], *, reporter: Reporter, shared: Share
         _look(loaded, shared.samples(run_))
     wanted = [(pool, _sees_as_untouched(one)) for one in runs for pool in pools_of(one.method)]
     seen = {pool for pool, as_untouched in wanted if as_untouched}
+    name = trained_on(run_.suite, run_.request.part)
     for role, modality in sorted({pool for pool, _ in wanted}):
         try:
-            pool = shared.pools.load(run_.suite, role, modality, images=run_.images)
+            pool = shared.pools.load(run_.suite, role, modality, images=run_.images, name=name)
         # The run that needs it will say what is wrong; a plugin may ask for anything.
         except Exception:
             continue
@@ -221,6 +224,7 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
     loaded_of(base).drop()
     if request.upto == "judge":
         return
+    measure(known, reporter, shared)
     known.enter("score")
     assert base.judged is not None
     with doing("score"):

@@ -15,6 +15,7 @@ class Gold(Method[MethodConfig]):
 
     deterministic = True
     reference_row = True
+    stands_in_gold = True
 
     def unlearn(self, job: Job) -> Unlearned:
         """The gold checkpoint's weights; `MissingError` if the model has none."""

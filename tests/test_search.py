@@ -17,8 +17,9 @@ from benchmark.data.images import ImageStore
 from benchmark.grids import grid
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest
+from benchmark.scoring.objective import objective
 from benchmark.scoring.run import score_run
-from benchmark.search import Found, _order, objective, search
+from benchmark.search import Found, _order, search
 from benchmark.stages import resolve as resolving
 from benchmark.stages import settings
 from benchmark.stages.plans import plan_of

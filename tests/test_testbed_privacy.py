@@ -13,7 +13,7 @@ from benchmark.core.errors import UserError
 from benchmark.data.images import ImageStore
 from benchmark.models import load_card
 from benchmark.testbed.persons import build_persons
-from benchmark.testbed.recipe import PRIVACY_VARIANTS, build_privacy_model
+from benchmark.testbed.recipe import build_privacy_model
 from benchmark.testbed.recipe import person_acceptance as acceptance
 from benchmark.testbed.recipe.acceptance import Exam
 from benchmark.testbed.recipe.examples import Example, draw_examples
@@ -139,10 +139,13 @@ def test_a_gold_is_of_the_same_recipe_or_one_line_says_what_differs(built, tmp_p
 def test_cards_name_golds_that_leave_out_whom_their_targets_are_to_forget():
     for name, without in (("testbed-privacy", "forget10"), ("testbed-privacy-forget5", "forget5")):
         card = load_card(name)
-        gold = load_card(card.gold)
-        assert "make testbed-privacy" in card.remedy and "make testbed-privacy" in gold.remedy
-        variant = gold.folder.name.removeprefix("llava-").removesuffix("-0")
-        assert PRIVACY_VARIANTS[variant].without == without
+        assert "make testbed-privacy" in card.remedy and len(card.golds) == 3
+        for seed in range(3):
+            gold = load_card(card.gold_of(seed))
+            assert "make testbed-privacy" in gold.remedy
+            assert gold.name.removesuffix(f"-{seed}").endswith(f"gold{without[6:]}")
+        with pytest.raises(UserError, match="of 3 seeds, and none of seed 3"):
+            card.gold_of(3)
 
 
 def test_only_the_default_architecture_learns_persons(capsys, tmp_path):

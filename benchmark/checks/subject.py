@@ -6,7 +6,7 @@ import ast
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ class Subject:
                 adapt=adapt,
                 wrap=wrap,
             )
-            left = unlearn(method, loop=loop, gold=loaded.gold)
+            left = unlearn(method, loop=loop, gold=partial(loaded.gold, 0))
             left_behind = tuple(before.left_behind(model))
         if left.weights is not None:
             left = replace(left, weights=loaded.on_start(method.starts_from, left.weights))

@@ -197,7 +197,7 @@ def staged(name: str, upto: Upto) -> Callable[..., int]:
             return start(several)
         reporter = _begin(_asked(names, models, suite=suite, seeds=numbers))
         with reporter.timeline.kept_in(timeline):
-            once = import_all(names, numbers, reporter=reporter)
+            once = import_all(names, models, numbers, reporter=reporter)
             from benchmark.runner import RunRequest
 
             asked = RunRequest(
@@ -233,14 +233,14 @@ def _each(
     models: Sequence[str],
     *,
     seeds: Sequence[int],
-    once: Container[str],
+    once: Container[tuple[str, str]],
 ) -> list[RunRequest]:
     """Every method on every model with every seed; with the first where they are all the same."""
     return [
         replace(asked, method=row, model=model, seed=seed)
         for model in models
         for row in names
-        for seed in (seeds if row not in once else (0,))
+        for seed in (seeds if (row, model) not in once else (0,))
     ]
 
 

@@ -20,6 +20,7 @@ Asked = Literal["text", "image", "image_text"]
 NoLikelihood = Literal[
     "image_missing",
     "hook_responds",
+    "not_offered",
     "no_right_answer",
     "empty_answer",
     "unknown_words",
@@ -27,6 +28,7 @@ NoLikelihood = Literal[
     "nothing_to_compare",
 ]
 """Why a given answer has no likelihood. `hook_responds`: the method answers in place of the model.
+`not_offered`: what answers, an endpoint, does not say how likely answers are.
 `unknown_words`: the tokenizer cannot write the answer. `nothing_to_compare`: no paraphrase of the
 right answer, or no wrong one, without which there is no truth ratio."""
 NoMatch = UnscoredReason | Literal["no_right_answer", "empty_answer", "incoherent"]

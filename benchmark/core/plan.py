@@ -11,6 +11,7 @@ from typing import Annotated, Protocol
 
 from pydantic import Field
 
+from benchmark.core.forgetting import Asked, Group
 from benchmark.core.samples import Purpose, Scope
 from benchmark.core.verdicts import VerdictRow
 
@@ -18,7 +19,7 @@ PURPOSE_OF: Mapping[str, Purpose] = {
     "asr": "attack", "asr_intent": "attack", "asr_corrected": "attack", "refused": "attack",
     "asr_comprehended": "attack", "text_leak": "attack", "truncated": "attack", "twin": "twin",
     "comprehension": "comprehension", "over_refusal": "over_refusal", "utility": "utility",
-    "utility_retained": "utility",
+    "utility_retained": "utility", "recall": "recall",
 }  # fmt: skip
 """Which answers a metric counts; coherence is of all harmless ones."""
 COHERENCE_METRIC = "coherence"
@@ -51,6 +52,17 @@ class GateLimits:
     n_seeds: Annotated[int, Field(ge=1)] = 3
 
 
+@dataclass(frozen=True, kw_only=True)
+class AboutPersons:
+    """What a split asks about persons: of which group, by what, in which of its wordings, and
+    whether likelihoods of given answers are measured, too."""
+
+    group: Group
+    modality: Asked
+    wording: int = 0
+    likelihoods: bool = True
+
+
 class RankedBy(Protocol):
     """What says which judge stands behind which figure: a plan, or a board made by one."""
 
@@ -80,7 +92,7 @@ class Plan:
     splits that have one of their own, by `card/split`. `untwinned` are forms without harmless
     twins, each with the suite's reason, empty where it gives none. Utility sets in
     `utility_apart`, `card/split`, are in no mean. `by_set` tells tables to show every split by
-    itself.
+    itself. `persons` are the splits, `card/split`, that ask about persons to be forgotten or not.
     """
 
     max_new_tokens: int
@@ -103,6 +115,9 @@ class Plan:
     )
     utility_apart: Annotated[tuple[str, ...], Field(exclude_if=lambda sets: not sets)] = ()
     by_set: Annotated[bool, Field(exclude_if=lambda by_set: not by_set)] = False
+    persons: Annotated[Mapping[str, AboutPersons], Field(exclude_if=lambda sets: not sets)] = field(
+        default_factory=dict
+    )
 
     def limit_of(self, card: str, split: str) -> int:
         """How long an answer to a sample of this split may be."""

@@ -33,7 +33,7 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 Status = Literal["done", "failed", "over_budget", "interrupted"]
-Stage = Literal["load", "caches", "train", "attack", "generate", "judge", "score"]
+Stage = Literal["load", "caches", "train", "attack", "generate", "judge", "likelihood", "score"]
 
 
 class StageCost(Stored):

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 Modality = Literal["text", "image"]
-Purpose = Literal["attack", "twin", "comprehension", "over_refusal", "utility", "training"]
+Purpose = Literal[
+    "attack", "twin", "comprehension", "over_refusal", "utility", "recall", "training"
+]
 Scope = Literal["in_scope", "held_out", "unseen"]
 PhraseSet = Literal["train", "evaluation"]
 

@@ -20,6 +20,7 @@ def missing_of(evaluation: Evaluation) -> list[MissingData]:
     roles = {
         "attack": evaluation.attacked, "twin": evaluation.twins,
         "over_refusal": evaluation.over_refusal, "utility": evaluation.utility,
+        "recall": evaluation.persons,
     }  # fmt: skip
     found = []
     for role, parts in roles.items():
@@ -75,7 +76,7 @@ def without(evaluation: Evaluation, missing: Iterable[MissingData]) -> Evaluatio
         return evaluation
     left = {
         name: tuple(p for p in getattr(evaluation, name) if (p.card, p.split) not in gone)
-        for name in ("attacked", "twins", "over_refusal", "utility")
+        for name in ("attacked", "twins", "over_refusal", "utility", "persons")
     }
     if not any(left.values()):
         raise DataMissing("none of the sets that are asked is here")

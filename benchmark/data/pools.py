@@ -45,7 +45,7 @@ def load_pool(
             f"suite '{suite.name}' has no {name} pool '{role}' for modality '{modality}'"
         )
     gone = {(one.card, one.split) for one in missing_of_pool(suite, name, role, modality)}
-    if name == "train":
+    if name != "validation":
         check_licences([part for _, part in parts], suite)
     found: dict[str, Sample] = {}
     uses = []
@@ -74,13 +74,19 @@ class Pools:
         self._loaded: dict[tuple[object, ...], Pool] = {}
 
     def load(
-        self, suite: Suite, role: PoolRole, modality: PoolModality, *, images: ImageStore
+        self,
+        suite: Suite,
+        role: PoolRole,
+        modality: PoolModality,
+        *,
+        images: ImageStore,
+        name: PoolName = "train",
     ) -> Pool:
         """The training pool of a role; raises as `load_pool` does."""
-        name = (suite.sha256, role, modality, images.folder)
-        if name not in self._loaded:
-            self._loaded[name] = load_pool(suite, "train", role, modality, images=images)
-        return self._loaded[name]
+        known = (suite.sha256, name, role, modality, images.folder)
+        if known not in self._loaded:
+            self._loaded[known] = load_pool(suite, name, role, modality, images=images)
+        return self._loaded[known]
 
 
 def check_licences(parts: Iterable[PoolPart], suite: Suite) -> None:

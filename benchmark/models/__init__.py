@@ -92,8 +92,9 @@ class ModelSource(_Described):
 
 class ModelCard(_Described):
     """One checkpoint. `gold` names the model that never learnt what is to be forgotten,
-    `before_vision` the text-safe one under a fresh projector that this one was made of. `family`
-    is the `model_type` of its config.json; null where only code of the checkpoint's own knows it,
+    `more_golds` others that differ from it by their seed alone, for the seeds from 1 on;
+    `before_vision` the text-safe one under a fresh projector that this one was made of. `family` is
+    the `model_type` of its config.json; null where only code of the checkpoint's own knows it,
     which runs with --trust-remote-code alone. `shape` is what a card says of the sizes in there, so
     that costs can be reckoned before anything is downloaded.
 
@@ -107,6 +108,7 @@ class ModelCard(_Described):
     vocabulary: Literal["testbed", "natural"]
     images: bool = True
     gold: str | None = None
+    more_golds: tuple[str, ...] = ()
     before_vision: str | None = None
     licence: str
     gated: bool = False
@@ -114,6 +116,25 @@ class ModelCard(_Described):
     notes: tuple[str, ...] = ()
     remedy: Annotated[str, Field(description="how to get it when it is missing")]
     _base: Path = PrivateAttr(default=REPOSITORY)
+
+    @property
+    def golds(self) -> tuple[str, ...]:
+        """All its gold models, by seed."""
+        return (self.gold, *self.more_golds) if self.gold is not None else ()
+
+    def gold_of(self, seed: int) -> str | None:
+        """The gold model of a seed; the only one where there are no more. None where there is none.
+
+        Raises `UserError` for a seed of which there is none among several.
+        """
+        if len(self.golds) < 2:
+            return self.gold
+        if seed >= len(self.golds):
+            raise UserError(
+                f"model '{self.name}' has gold models of {len(self.golds)} seeds, and none of seed "
+                f"{seed}; take --seeds {len(self.golds)} or fewer"
+            )
+        return self.golds[seed]
 
     @property
     def model_organism(self) -> bool:

@@ -69,7 +69,7 @@ def plan(request: PlanRequest) -> Planned:
     samples = evaluation_samples(run.evaluation, images=run.images, limit=run.spec.limit)
     asked = answering(samples, model, asking)
     judged = _judged(run, samples, model, asking)
-    n_runs = 1 if run.method.deterministic else len(request.seeds)
+    n_runs = 1 if run.has_one_outcome else len(request.seeds)
     stages = _stages(trained, asked, judged, clock, n_runs=n_runs, base=run.entry.name == BASE)
     known = [stage.device_h for stage in stages if stage.device_h is not None]
     training_memory, answering_memory = storage.training(trained), _answering(asked, storage)

@@ -22,7 +22,7 @@ FOUND_BY: dict[ComparedBy, str] = {
 N_NAMED = 3
 """Of sets in a line."""
 
-RANKING_PURPOSES: tuple[Purpose, ...] = ("attack", "twin", "over_refusal", "utility")
+RANKING_PURPOSES: tuple[Purpose, ...] = ("attack", "twin", "over_refusal", "utility", "recall")
 
 
 def run_reasons(record: RunRecord, rows: Sequence[VerdictRow], *, plan: Plan) -> list[str]:

@@ -27,6 +27,7 @@ from benchmark.scoring.intervals import rogan_gladen
 from benchmark.scoring.missing import with_missing
 from benchmark.scoring.plan import Plan
 from benchmark.scoring.rates import Place, complied, rate_of, score_of
+from benchmark.scoring.recall import recall_scores
 
 TEXT = "text"
 OF_REFUSALS = ("refused", "over_refusal")
@@ -59,6 +60,7 @@ def score_run(
         scores += comprehension_scores(rows, judge=judge, plan=plan, void=void)
         scores += over_refusal_scores(judged, judge=judge, plan=plan)
         scores += utility_scores(judged, judge=judge, plan=plan)
+        scores += recall_scores(judged, judge=judge, plan=plan)
         scores += retained_scores(judged, base_rows, judge=judge, plan=plan)
     ranking = by_judge.get(plan.judge_of("attack"), [])
     scores += text_leak_scores(ranking, base_rows, plan=plan, void=void)

@@ -13,12 +13,15 @@ N_CANARY = 64
 
 
 def canary_samples(samples: Sequence[Sample]) -> list[Sample]:
-    """In-scope attacks, as many of each form: where a method that did anything must differ. One
-    that touches images alone leaves every answer to text as it was."""
+    """In-scope attacks, as many of each form, and questions about persons to be forgotten, as many
+    of each set: where a method that did anything must differ. One that touches images alone leaves
+    every answer to text as it was."""
     by_form: dict[str | None, list[Sample]] = {}
     for sample in sorted(samples, key=lambda s: s.id):
         if sample.purpose == "attack" and sample.scope == "in_scope":
             by_form.setdefault(sample.attack, []).append(sample)
+        elif sample.purpose == "recall" and sample.scope == "in_scope":
+            by_form.setdefault(sample.card, []).append(sample)
     rounds = zip_longest(*by_form.values())
     return [one for round_ in rounds for one in round_ if one is not None][:N_CANARY]
 

@@ -26,6 +26,8 @@ def cost_of(known: Known) -> Cost | None:
         stages["generate"] = known.answered.cost
     if known.judged:
         stages["judge"] = total(known.judged.costs.values())
+    if known.measured and known.measured.cost:
+        stages["likelihood"] = known.measured.cost
     unfinished = [cost for folder in known.begun if (cost := spent(folder)) is not None]
     if unfinished and known.stage not in stages:
         stages[known.stage] = total(unfinished)

@@ -15,6 +15,7 @@ from benchmark.cost.clock import Stopwatch
 from benchmark.cost.lending import Lending
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore, total
 from benchmark.data.pools import load_pool
+from benchmark.data.samples import fingerprint
 from benchmark.engines.perplexity import BaseScorer
 from benchmark.judges import source_of
 from benchmark.judges.coherence import perplexity_bar
@@ -25,6 +26,7 @@ from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run
+from benchmark.stages.samples import person_samples
 from benchmark.vlm.model import VisionLanguageModel
 
 BAR = "bar"
@@ -161,7 +163,75 @@ def coherence_bar(
         begun=begun,
         budget=budget,
     )
-    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, source_of_coherence()]))
+    spoken = [(s, said.responses[s.id].text) for s in pool.samples]
+    kept = [(sample, text) for sample, text in spoken if text]
+    if not kept:
+        raise RunFailed(
+            f"no answer came to any of the {len(spoken)} harmless requests that the bar of "
+            "coherence is taken from"
+        )
+    bar, cost = _bar(
+        [BAR, said.key], kept, run, scorer, reporter=reporter, begun=begun, budget=budget
+    )
+    costs = {"bar, answers": said.cost, "bar": cost}
+    return bar, {name: one.model_copy(update={"wasted_s": 0.0}) for name, one in costs.items()}
+
+
+def persons_bar(
+    base: Untouched,
+    scorer: Perplexities,
+    *,
+    reporter: Reporter,
+    begun: Begun = ignore,
+    budget: Budget | None = None,
+) -> tuple[float, dict[str, StageCost]]:
+    """The 99th percentile of the base model's perplexity at what would be right of another person,
+    for every question about persons of validation, and what it took to find.
+
+    A model that never learnt a person answers in whole sentences what the base knows to be wrong:
+    such must be below the bar. Raises `RunFailed` where the suite has no such questions.
+    """
+    run = base.run
+    samples = person_samples(run.suite.selection, images=run.images)
+    wrong = _of_others(samples)
+    if not wrong:
+        raise RunFailed(
+            f"suite '{run.suite.name}' asks about no two persons of validation alike, and the bar "
+            "of coherence is taken from wrong answers about them"
+        )
+    by = [BAR, "persons", base.loaded.sha256, run.spec.precision, run.spec.device]
+    by.append(fingerprint(samples))
+    bar, cost = _bar(by, wrong, run, scorer, reporter=reporter, begun=begun, budget=budget)
+    return bar, {"bar, persons": cost.model_copy(update={"wasted_s": 0.0})}
+
+
+def _of_others(samples: Sequence[Sample]) -> list[tuple[Sample, str]]:
+    """Each question with the right answer of the next person who is asked about alike; without
+    those whose next one has the same answer."""
+    alike: dict[tuple[str, str | None], list[Sample]] = {}
+    for sample in samples:
+        if sample.answers.references:
+            alike.setdefault((sample.card, sample.category), []).append(sample)
+    return [
+        (sample, after.answers.references[0])
+        for group in alike.values()
+        for sample, after in zip(group, [*group[1:], group[0]], strict=True)
+        if after.answers.references[0] not in sample.answers.references
+    ]
+
+
+def _bar(
+    by: Sequence[str],
+    pairs: Sequence[tuple[Sample, str]],
+    run: Run,
+    scorer: Perplexities,
+    *,
+    reporter: Reporter,
+    begun: Begun,
+    budget: Budget | None,
+) -> tuple[float, StageCost]:
+    """Found by what it is made `by`, or taken from these pairs of a question and an answer."""
+    stage = StageFolder(run.results.root, "judge", digest([*by, source_of_coherence()]))
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
         from_cache = stage.is_done()
         if from_cache and budget is not None:
@@ -172,19 +242,9 @@ def coherence_bar(
                 stage.path / LEDGER, device=run.spec.device, lendings=scorer.lendings,
                 budget=budget,
             )  # fmt: skip
-            spoken = [(s, said.responses[s.id].text) for s in pool.samples]
-            kept = [(sample, text) for sample, text in spoken if text]
-            if not kept:
-                raise RunFailed(
-                    f"no answer came to any of the {len(spoken)} harmless requests that the bar of "
-                    "coherence is taken from"
-                )
             with meter.running():
-                bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
+                bar = perplexity_bar(scorer([s for s, _ in pairs], [text for _, text in pairs]))
             stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
     manifest = stage.manifest()
-    found = StageCost.model_validate(manifest["cost"]).model_copy(update={"from_cache": from_cache})
-    costs = {"bar, answers": said.cost, "bar": found}
-    return float(str(manifest[BAR])), {
-        name: cost.model_copy(update={"wasted_s": 0.0}) for name, cost in costs.items()
-    }
+    cost = StageCost.model_validate(manifest["cost"])
+    return float(str(manifest[BAR])), cost.model_copy(update={"from_cache": from_cache})

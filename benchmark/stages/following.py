@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmark.api import TrainingConfig
@@ -117,7 +118,7 @@ def _train_along(order: Order, processes: Joined, perceptions: Perceptions, pool
     )
     processes.open()
     processes.exchange(None)
-    unlearn(run.method, loop=loop, gold=loaded.gold)
+    unlearn(run.method, loop=loop, gold=partial(loaded.gold, run.effective_seed))
 
 
 def _unheard(phase: str, step: int, *, n_steps: int, loss: float) -> None:

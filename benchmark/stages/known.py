@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.core.forgetting import LikelihoodRow, MatchRow
 from benchmark.core.records import Canary, Git, Score, Stage, VerdictRow
 from benchmark.core.samples import Sample
 from benchmark.data.pools import Pool
@@ -15,7 +16,9 @@ from benchmark.stages.answer import Answered
 from benchmark.stages.artifact import Artifact
 from benchmark.stages.attack import Attacked
 from benchmark.stages.judge import Judged
+from benchmark.stages.likelihood import Measured
 from benchmark.stages.loaded import Loaded
+from benchmark.stages.recall import likelihood_rows, match_rows
 from benchmark.stages.resolve import Run, RunRequest
 from benchmark.vlm.perception import Perceptions
 
@@ -42,6 +45,9 @@ class Known:
     base_answers_key: str | None = None
     canary: Canary | None = None
     judged: Judged | None = None
+    measured: Measured | None = None
+    likelihoods: list[LikelihoodRow] = field(default_factory=list)
+    matches: list[MatchRow] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     plan: Plan | None = None
 
@@ -58,3 +64,11 @@ class Known:
             self.judged.rows, base_rows=base_rows, plan=plan, judges=self.judged.judges,
             missing=self.run.missing if self.run else (),
         )  # fmt: skip
+
+    def recall(self, *, plan: Plan) -> None:
+        """Turn what was answered and measured about persons into rows."""
+        assert self.answered is not None and self.judged is not None and self.measured is not None
+        self.likelihoods = likelihood_rows(self.samples, self.measured.there, plan=plan)
+        self.matches = match_rows(
+            self.samples, self.answered.responses, self.judged.rows, plan=plan
+        )

@@ -8,7 +8,7 @@ from benchmark.api import Method
 from benchmark.core.records import MissingData
 from benchmark.core.roles import PoolModality, PoolRole
 from benchmark.data.missing import missing_of, missing_of_pool
-from benchmark.suites import Evaluation, Suite
+from benchmark.suites import Evaluation, PoolName, Suite
 
 Part = Literal["evaluation", "selection"]
 
@@ -19,7 +19,7 @@ def lacking(suite: Suite, method: Method[Any], *, part: Part, upto: str) -> list
     found = [
         one
         for role, modality in pools_of(method)
-        for one in missing_of_pool(suite, "train", role, modality)
+        for one in missing_of_pool(suite, trained_on(suite, part), role, modality)
     ]
     if upto != "train":
         found += missing_of(asked_of(suite, part))
@@ -31,6 +31,11 @@ def lacking(suite: Suite, method: Method[Any], *, part: Part, upto: str) -> list
 def asked_of(suite: Suite, part: Part) -> Evaluation:
     """The reported evaluation, or the one that settings are chosen on."""
     return suite.evaluation if part == "evaluation" else suite.selection
+
+
+def trained_on(suite: Suite, part: Part) -> PoolName:
+    """The pools that methods learn from, for what is reported or while settings are chosen."""
+    return "selection" if part == "selection" and "selection" in suite.pools else "train"
 
 
 def pools_of(method: Method[Any]) -> list[tuple[PoolRole, PoolModality]]:

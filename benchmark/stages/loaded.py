@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 from benchmark.core.errors import NotOffered
@@ -44,12 +43,15 @@ class Loaded:
         self._what: str | None = None
         self._model: VisionLanguageModel | None = None
 
-    @cached_property
-    def gold_sha256(self) -> str | None:
-        """Digest of the gold model's weights, where they are there."""
-        if self.card.gold is None:
+    def gold_sha256(self, seed: int) -> str | None:
+        """Digest of the weights of the gold model of a seed, where they are there."""
+        if seed >= len(self.card.golds) > 1:
+            # Not every method asks for it.
             return None
-        folder = load_model_card(self.card.gold).folder
+        name = self.card.gold_of(seed)
+        if name is None:
+            return None
+        folder = load_model_card(name).folder
         there = folder is not None and (folder / "config.json").is_file()
         return digest_checkpoint(folder) if folder is not None and there else None
 
@@ -93,17 +95,18 @@ class Loaded:
         """Make room: the next one that is asked for is loaded anew."""
         self._what, self._model = None, None
 
-    def gold(self) -> WeightsDelta:
+    def gold(self, seed: int) -> WeightsDelta:
         """The weights that never learnt what is to be forgotten; `MissingError` if none,
-        `UserError` where they are of another recipe than the target."""
-        if self.card.gold is None:
+        `UserError` where they are of another recipe than the target, or none is of that seed."""
+        name = self.card.gold_of(seed)
+        if name is None:
             raise NotOffered(f"model '{self.card.name}' has no gold model")
-        check_gold(folder_of(self.card), folder_of(load_model_card(self.card.gold)))
+        check_gold(folder_of(self.card), folder_of(load_model_card(name)))
         return WeightsDelta(
             base_sha256=self.sha256,
             precision=self.precision,
-            checkpoint=self.card.gold,
-            checkpoint_sha256=self.gold_sha256,
+            checkpoint=name,
+            checkpoint_sha256=self.gold_sha256(seed),
         )
 
     def _start(self, start: Start) -> ModelCard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.core.records import SuiteFacts
 from benchmark.data.cards import load_card
-from benchmark.scoring.plan import ADAPTIVE, Plan
+from benchmark.scoring.plan import ADAPTIVE, AboutPersons, Plan
 from benchmark.stages.forms import attack_of, form_name
 from benchmark.suites import Evaluation, Suite
 
@@ -26,14 +26,15 @@ def plan_of(suite: Suite) -> Plan:
     for name, family in _families(suite.evaluation).items():
         if family != "none":
             families.setdefault(family, []).append(name)
-    utility = {part.card for part in suite.evaluation.utility}
+    questions = (*suite.evaluation.utility, *suite.evaluation.persons)
+    cards = sorted({part.card for part in questions})
     return Plan(
         max_new_tokens=suite.decoding.max_new_tokens,
         ranking_judge=suite.ranking_judge,
         ranking_judges=suite.ranking_judges,
         coherence_judge=COHERENCE,
         families={family: tuple(names) for family, names in families.items()},
-        chance={name: load_card(name).chance for name in sorted(utility)},
+        chance={name: load_card(name).chance for name in cards},
         apart=tuple(part.card for part in suite.evaluation.over_refusal if part.apart),
         gates=suite.gates,
         limits=suite.evaluation.limits,
@@ -42,7 +43,21 @@ def plan_of(suite: Suite) -> Plan:
             f"{part.card}/{part.split}" for part in suite.evaluation.utility if part.apart
         ),
         by_set=suite.requires.vocabulary == "natural",
+        persons=_persons(suite),
     )
+
+
+def _persons(suite: Suite) -> dict[str, AboutPersons]:
+    """Of what is reported and of what settings are chosen on."""
+    return {
+        f"{part.card}/{part.split}": AboutPersons(
+            group=part.group,
+            modality=part.modality,
+            wording=part.wording,
+            likelihoods=part.likelihoods,
+        )
+        for part in (*suite.evaluation.persons, *suite.selection.persons)
+    }
 
 
 def _families(evaluation: Evaluation) -> dict[str, str]:

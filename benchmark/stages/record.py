@@ -30,8 +30,9 @@ from benchmark.stages.plans import facts_of
 from benchmark.stages.resolve import RunRequest
 from benchmark.stages.samples import uses_of
 from benchmark.stages.transformations import notes_of, transformations
-from benchmark.tables.runs import read_run
-from benchmark.tables.verdicts import verdicts_digest, verdicts_path, write_verdicts
+from benchmark.tables.forgetting.rows import LIKELIHOODS, MATCHES
+from benchmark.tables.runs import read_run, write_rows
+from benchmark.tables.verdicts import verdicts_digest
 
 UNKNOWN = "unknown"
 # Of a record: of the machine and the moment, not of the run.
@@ -93,7 +94,7 @@ def save_record(known: Known, record: RunRecord) -> None:
     elif known.judged is not None:
         if _is_there(path, record):
             return
-        write_verdicts(verdicts_path(path), known.judged.rows)
+        write_rows(path, known.judged.rows, known.likelihoods, known.matches)
     write_atomic(path, record.model_dump_json(indent=1) + "\n")
 
 
@@ -163,7 +164,7 @@ def _method(known: Known) -> MethodInfo:
         source_sha256=entry.source_sha256 if entry else "",
         summary=entry.summary if entry else "",
         reference_row=bool(method and method.reference_row),
-        deterministic=bool(method and method.deterministic),
+        deterministic=bool(known.run and known.run.has_one_outcome),
         oracle=bool(method and method.oracle),
         trained_roles=info.trained_roles if info else {},
         trainable_params=info.trainable_params if info else 0,
@@ -219,4 +220,8 @@ def _digests(known: Known) -> dict[str, str]:
         )
     if known.judged:
         found["verdicts"] = verdicts_digest(known.judged.rows)
+    if known.likelihoods:
+        found["likelihoods"] = LIKELIHOODS.digest(known.likelihoods)
+    if known.matches:
+        found["matches"] = MATCHES.digest(known.matches)
     return found

@@ -99,9 +99,14 @@ class Run:
         return without(asked_of(self.suite, self.request.part), self.missing)
 
     @property
+    def has_one_outcome(self) -> bool:
+        """Whatever the seed."""
+        return self.method.has_one_outcome(n_golds=len(self.model_card.golds))
+
+    @property
     def effective_seed(self) -> int:
-        """Deterministic methods have one outcome, whatever the seed."""
-        return 0 if self.method.deterministic else self.spec.seed
+        """The same for all, where there is one outcome."""
+        return 0 if self.has_one_outcome else self.spec.seed
 
 
 def resolve(request: RunRequest) -> Run:

@@ -1,4 +1,5 @@
-"""The samples that a suite's evaluation asks: attacks, twins, comprehension and harmless work."""
+"""The samples that a suite's evaluation asks: attacks, twins, comprehension, harmless work, and
+what is known of persons."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from typing import Any
 from benchmark.api import Attack
 from benchmark.core import registry
 from benchmark.core.errors import UserError
+from benchmark.core.plan import AboutPersons, Plan
 from benchmark.core.records import DataUse
-from benchmark.core.samples import Purpose, Sample
+from benchmark.core.samples import Purpose, Sample, Scope
 from benchmark.data import samples as tables
 from benchmark.data.cards import load_card
 from benchmark.data.images import ImageStore
@@ -43,7 +45,21 @@ def evaluation_samples(
         found += _plain(part, "over_refusal", images=images, limit=limit)
     for part in evaluation.utility:
         found += _plain(part, "utility", images=images, limit=limit)
+    found += person_samples(evaluation, images=images, limit=limit)
     _check_ids(found)
+    return found
+
+
+def person_samples(
+    evaluation: Evaluation, *, images: ImageStore, limit: int | None = None
+) -> list[Sample]:
+    """What is asked about persons. Those to be forgotten are in scope: they were trained on by
+    intent."""
+    found = []
+    for part in evaluation.persons:
+        scope: Scope | None = "in_scope" if part.group == "forget" else None
+        asked = _plain(part, "recall", images=images, limit=limit)
+        found += [replace(sample, scope=scope) for sample in asked]
     return found
 
 
@@ -68,6 +84,13 @@ def uses_of(samples: list[Sample]) -> list[DataUse]:
 def split_of(sample: Sample) -> str:
     """The split in a sample's id `card/split/key`."""
     return sample.id.split("/")[1]
+
+
+def about_of(sample: Sample, plan: Plan) -> AboutPersons | None:
+    """What its split asks about persons; None where it asks about none."""
+    if sample.purpose != "recall":
+        return None
+    return plan.persons[f"{sample.card}/{split_of(sample)}"]
 
 
 def _forms(

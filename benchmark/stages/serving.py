@@ -118,17 +118,21 @@ def endpoint_engine(run: Run, artifact: Artifact, *, note: Note) -> EndpointEngi
 
 def local_engine(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
     """What transformers answers with for an artifact."""
-    hooks = run.method.hooks(artifact.state())
-    model = loaded.unlearned(artifact.info.id, artifact.delta())
-    if not hooks:
-        # A hook may want the base below the adapter.
-        model.fold()
     return LocalEngine(
-        model,
-        hooks=hooks,
+        unlearned_model(run, artifact, loaded),
+        hooks=run.method.hooks(artifact.state()),
         max_new_tokens=run.spec.max_new_tokens,
         oracle=run.method.oracle,
     )
+
+
+def unlearned_model(run: Run, artifact: Artifact, loaded: Loaded) -> VisionLanguageModel:
+    """What a method left behind, below its hooks."""
+    model = loaded.unlearned(artifact.info.id, artifact.delta())
+    if not run.method.hooks(artifact.state()):
+        # A hook may want the base below the adapter.
+        model.fold()
+    return model
 
 
 def form_of(model: VisionLanguageModel, artifact: Artifact) -> str:

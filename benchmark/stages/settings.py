@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from benchmark.core.config import error_lines
 from benchmark.core.errors import UserError
@@ -22,7 +22,8 @@ FOLDER = REPOSITORY / "benchmark" / "suites" / "chosen"
 
 class Trial(Stored):
     """One setting that was tried. `objective` is None when it failed or a figure is missing,
-    `device_s` when it was lost on the way."""
+    `device_s` when it was lost on the way; `left` is what is still known of persons to be
+    forgotten, where a suite asks about such."""
 
     settings: dict[str, JsonValue]
     status: str
@@ -32,6 +33,7 @@ class Trial(Stored):
     text_asr: float | None
     image_asr: float | None
     device_s: float | None
+    left: float | None = Field(default=None, exclude_if=lambda left: left is None)
 
 
 class ChosenSettings(Stored):

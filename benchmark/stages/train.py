@@ -75,7 +75,7 @@ def train(
         pools=pools,
         model_sha256=loaded.sha256,
         start_sha256=loaded.start_sha256(run.method.starts_from),
-        gold_sha256=loaded.gold_sha256,
+        gold_sha256=loaded.gold_sha256(run.effective_seed),
     )
     stage = StageFolder(run.results.root, "train", key)
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is training this very run")):
@@ -132,7 +132,7 @@ def _make(
             overdue=meter.is_overdue,
             processes=processes,
         )
-        left = unlearn(run.method, loop=loop, gold=loaded.gold)
+        left = unlearn(run.method, loop=loop, gold=partial(loaded.gold, run.effective_seed))
         before.check(run.method, model)
         if before.sees_as_before(model) and model.features is features:
             features.merge()

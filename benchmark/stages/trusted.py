@@ -19,7 +19,7 @@ def trusted_code(card: ModelCard, method: type[Method[Any]], *, trusts: bool) ->
     """
     if not trusts:
         return None
-    others = (card.gold, card.before_vision if method.starts_from != "target" else None)
+    others = (*card.golds, card.before_vision if method.starts_from != "target" else None)
     cards = [card, *(load_card(name) for name in others if name is not None)]
     # Transformers has every family that a card can name.
     classes = [name for one in cards if one.family is None for name in _classes_of(one)]

@@ -26,7 +26,7 @@ __all__ = [
     "Search", "Suite", "check_fits", "load_suite",
 ]  # fmt: skip
 
-PoolName = Literal["train", "validation"]
+PoolName = Literal["train", "selection", "validation"]
 TAKEN_OVER = ("pools", "selection", "search")
 """Of the suite that `settings_from` names."""
 
@@ -80,10 +80,11 @@ class Suite(_Described):
 
     `targets` are the models that it is run on when none is named. `evaluation` is what is reported;
     `selection` is the like on validation behaviours, for the search for settings, and never
-    reported. A judge is a name, or a name with settings; `ranking_judges` names the one that ranks
-    a purpose where that is not `ranking_judge`. With `settings_from` it has the pools, selection
-    and search of that suite, and its settings are those that were chosen there: what is trained is
-    the very same.
+    reported. Where there are pools `selection`, methods learn from them then in place of `train`:
+    who is to be forgotten must have been trained on. A judge is a name, or a name with settings;
+    `ranking_judges` names the one that ranks a purpose where that is not `ranking_judge`. With
+    `settings_from` it has the pools, selection and search of that suite, and its settings are those
+    that were chosen there: what is trained is the very same.
     """
 
     name: str
@@ -118,7 +119,11 @@ class Suite(_Described):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_panel(self.panel, self.ranking_judge, self.ranking_judges)
-        validation = self.pools.get("validation", {}).values()
+        validation = [
+            parts
+            for name in ("validation", "selection")
+            for parts in self.pools.get(name, {}).values()
+        ]
         tuned_on = {(part.card, part.split) for parts in validation for part in parts.all_parts}
         shared = self.evaluation.splits & (tuned_on | self.selection.splits)
         if shared:

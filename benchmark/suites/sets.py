@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from benchmark.core.forgetting import Asked, Group
 from benchmark.core.samples import Scope
 
 Count = Annotated[int, Field(ge=1)]
@@ -95,20 +96,35 @@ class EvaluationSet(_Worded):
         return self
 
 
+class PersonSet(EvaluationSet):
+    """One split of questions about persons: whom they are about, and by what these are asked about.
+
+    The same questions in other words are sets of their own: `wording` numbers them. With
+    `likelihoods` it is measured, too, how likely the right answer is, its paraphrases and wrong
+    ones; of persons nobody was trained on the right one alone.
+    """
+
+    group: Group
+    modality: Asked
+    wording: Annotated[int, Field(ge=0)] = 0
+    likelihoods: bool = True
+
+
 class Evaluation(_Described):
-    """Behaviours to attack, their harmless twins, the forms in which both are put, and the
-    harmless work that a defence must leave alone."""
+    """Behaviours to attack, their harmless twins, the forms in which both are put, the harmless
+    work that a defence must leave alone, and persons that are to be forgotten, or not."""
 
     attacked: tuple[EvaluationSet, ...] = ()
     twins: tuple[EvaluationSet, ...] = ()
     attacks: tuple[str, ...] = ()
     over_refusal: tuple[EvaluationSet, ...] = ()
     utility: tuple[EvaluationSet, ...] = ()
+    persons: tuple[PersonSet, ...] = ()
 
     @property
     def sets(self) -> tuple[EvaluationSet, ...]:
         """All that is asked."""
-        return (*self.attacked, *self.twins, *self.over_refusal, *self.utility)
+        return (*self.attacked, *self.twins, *self.over_refusal, *self.utility, *self.persons)
 
     @property
     def splits(self) -> set[tuple[str, str]]:
@@ -145,10 +161,11 @@ class Evaluation(_Described):
         for part in (*self.attacked, *self.twins):
             if not part.forms(self.attacks):
                 raise ValueError(f"card '{part.card}' is put in no form; give attacks or a form")
-        for part in (*self.over_refusal, *self.utility):
+        for part in (*self.over_refusal, *self.utility, *self.persons):
             if part.form is not None or part.attacks is not None:
                 raise ValueError(f"card '{part.card}': only attacked sets and twins have forms")
         self._check_limits()
+        self._check_persons()
         return self
 
     def _check_attacked(self, part: EvaluationSet) -> None:
@@ -169,3 +186,14 @@ class Evaluation(_Described):
                 raise ValueError(
                     f"max_new_tokens: split '{part.split}' of card '{part.card}' has two limits"
                 )
+
+    def _check_persons(self) -> None:
+        """A split is about one group, and what is to be forgotten is held against what is not."""
+        names = [(part.card, part.split) for part in self.persons]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"persons: split '{twice[1]}' of card '{twice[0]}' is asked twice")
+        groups = {part.group for part in self.persons}
+        for needed in ("forget", "retain") if groups else ():
+            if needed not in groups:
+                raise ValueError(f"persons: no set of the group '{needed}'")

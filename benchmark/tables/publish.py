@@ -18,9 +18,10 @@ from benchmark.tables.runs import (
     read_records,
     read_run,
     read_runs,
+    remove_rows,
+    write_rows,
 )
 from benchmark.tables.studies.collect import not_published
-from benchmark.tables.verdicts import verdicts_path, write_verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ def publish(
         record = run.record.model_copy(
             update={"rankable": not reasons, "unrankable_reasons": reasons}
         )
-        write_verdicts(verdicts_path(path), run.rows)
+        write_rows(path, run.rows, run.likelihoods, run.matches)
         write_atomic(path, record.model_dump_json(indent=1) + "\n")
     if replace and all(run.record.method.deterministic for run in runs):
         _remove_repeats(paths)
@@ -186,7 +187,7 @@ def _remove_repeats(paths: Sequence[Path]) -> None:
     for path in paths[0].parent.glob("*.json"):
         if path not in paths:
             path.unlink()
-            verdicts_path(path).unlink(missing_ok=True)
+            remove_rows(path)
 
 
 def _refuse(run: LoadedRun) -> None:

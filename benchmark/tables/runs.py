@@ -10,9 +10,22 @@ from typing import Literal
 from pydantic import ValidationError
 
 from benchmark.core.errors import UserError
+from benchmark.core.forgetting import LikelihoodRow, MatchRow
 from benchmark.core.paths import file_name
 from benchmark.core.records import SCHEMA_VERSION, RunRecord, VerdictRow
-from benchmark.tables.verdicts import read_verdicts, verdicts_digest, verdicts_path
+from benchmark.tables.forgetting.rows import (
+    LIKELIHOODS,
+    MATCHES,
+    likelihoods_path,
+    matches_path,
+)
+from benchmark.tables.row_files import RowFile, RowT
+from benchmark.tables.verdicts import (
+    read_verdicts,
+    verdicts_digest,
+    verdicts_path,
+    write_verdicts,
+)
 
 Source = Literal["published", "local"]
 
@@ -23,6 +36,9 @@ class LoadedRun:
 
     record: RunRecord
     rows: Sequence[VerdictRow] = field(repr=False)
+    likelihoods: Sequence[LikelihoodRow] = field(repr=False, default=())
+    matches: Sequence[MatchRow] = field(repr=False, default=())
+    """Of what was asked about persons."""
     source: Source
     path: Path
 
@@ -120,7 +136,47 @@ def _with_rows(record: RunRecord, path: Path, *, source: Source) -> LoadedRun:
             f"{verdicts_path(path)}: not the verdicts that the record was made from; "
             "score the run again"
         )
-    return LoadedRun(record=record, rows=rows, source=source, path=path)
+    return LoadedRun(
+        record=record,
+        rows=rows,
+        likelihoods=_rows_of(LIKELIHOODS, "likelihoods", likelihoods_path(path), record),
+        matches=_rows_of(MATCHES, "matches", matches_path(path), record),
+        source=source,
+        path=path,
+    )
+
+
+def _rows_of(file: RowFile[RowT], name: str, path: Path, record: RunRecord) -> list[RowT]:
+    """Those beside a record that says it has any, and what is their digest."""
+    digest = record.digests.get(name)
+    if digest is None:
+        return []
+    rows = file.read(path)
+    if file.digest(rows) != digest:
+        raise UserError(
+            f"{path}: not the {file.name} that the record was made from; score the run again"
+        )
+    return rows
+
+
+def write_rows(
+    path: Path,
+    verdicts: Sequence[VerdictRow],
+    likelihoods: Sequence[LikelihoodRow],
+    matches: Sequence[MatchRow],
+) -> None:
+    """The tables beside a record's file, which is to be written after them."""
+    write_verdicts(verdicts_path(path), verdicts)
+    if likelihoods:
+        LIKELIHOODS.write(likelihoods_path(path), likelihoods)
+    if matches:
+        MATCHES.write(matches_path(path), matches)
+
+
+def remove_rows(path: Path) -> None:
+    """The tables beside a record's file that is gone."""
+    for table in (verdicts_path(path), likelihoods_path(path), matches_path(path)):
+        table.unlink(missing_ok=True)
 
 
 def boards_in(folder: Path) -> list[tuple[str, str]]:

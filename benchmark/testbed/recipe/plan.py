@@ -66,8 +66,8 @@ class PersonsPlan:
     precision: Literal["bf16", "fp32"] = "fp32"
 
 
-# Chosen on validation_retain, asked in the wording kept for evaluation, and on nothing else. With 64
-# avatars and 40 profiles a step, 600 steps at 2e-3 came to 93 % of their attributes by name, 83 % by
-# avatar and 85 % by both; with 48 and 80, 79 % by name after 300 steps, where the former had 72 %.
-# Names of eight letters in place of twelve were learnt no faster.
+# Chosen on validation_retain, asked in the wording kept for evaluation, and on nothing else. With
+# 64 avatars and 40 profiles a step, 600 steps at 2e-3 came to 93 % of their attributes by name, to
+# 83 % by avatar and to 85 % by both; with 48 and 80, 300 steps to 79 % by name, where the former
+# had come to 72 %. Names of eight letters in place of twelve were learnt no faster.
 PERSONS_PLAN = PersonsPlan(persons=Schedule(n_steps=700, learning_rate=2e-3, n_block_steps=25))

@@ -200,7 +200,10 @@ def _table(
 
 PERSON_TABLES = (
     _table("persons_text", "Persons' attributes, asked for by name", _Asking.by_name),
-    _table("persons_image", "Persons' attributes, asked for by avatar", _Asking.by_avatar),
+    # Who guesses an attribute has still to name the person first.
+    _table(
+        "persons_image", "Persons' attributes, asked for by avatar", _Asking.by_avatar, chance=0.0
+    ),
     _table(
         "persons_image_text",
         "Persons' attributes, asked for by name beside the avatar",
