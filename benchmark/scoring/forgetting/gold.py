@@ -125,10 +125,18 @@ def gold_against_gold(golds: Sequence[Gold], *, mean: Mean = "arithmetic") -> Sp
     )  # fmt: skip
 
 
-def ks_to_gold(told: Told, golds: Sequence[Gold], *, mean: Mean = "arithmetic") -> KsToGold:
-    """D of a model to golds other than itself, beside how far these are apart."""
+def ks_to_gold(
+    told: Told,
+    golds: Sequence[Gold],
+    *,
+    mean: Mean = "arithmetic",
+    spread: Spread | None = None,
+) -> KsToGold:
+    """D of a model to golds other than itself, beside how far these are apart. A `spread` that is
+    known already, of these very golds, is taken for a model that is none of them."""
     others = _others(told, golds)
-    spread = gold_against_gold(others, mean=mean)
+    if spread is None or len(others) < len(golds):
+        spread = gold_against_gold(others, mean=mean)
     found = [ks_distance(told.likelihoods, gold.told.likelihoods, mean=mean) for gold in others]
     values = [one.value for one in found if one.value is not None]
     value = fmean(values) if found and len(values) == len(found) else None
