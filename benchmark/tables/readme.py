@@ -17,8 +17,8 @@ from benchmark.tables.cells import (
     percent_interval,
 )
 from benchmark.tables.compute import unit_name
-from benchmark.tables.markdown import stands
 from benchmark.tables.reading import short_reading
+from benchmark.tables.standing import stands
 
 START = "<!-- generated:results -->"
 END = "<!-- /generated:results -->"

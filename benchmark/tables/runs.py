@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from benchmark.core.errors import UserError
+from benchmark.core.forgetting import LikelihoodRow, MatchRow
 from benchmark.core.paths import file_name
 from benchmark.core.records import SCHEMA_VERSION, RunRecord, VerdictRow
 from benchmark.tables.verdicts import read_verdicts, verdicts_digest, verdicts_path
@@ -19,12 +20,15 @@ Source = Literal["published", "local"]
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedRun:
-    """A record, its verdicts (none for a run that did not finish) and where they lay."""
+    """A record, its verdicts (none for a run that did not finish) and where they lay; of a suite
+    about persons also what it says of their questions, without text."""
 
     record: RunRecord
     rows: Sequence[VerdictRow] = field(repr=False)
     source: Source
     path: Path
+    likelihoods: Sequence[LikelihoodRow] = field(default=(), repr=False)
+    matches: Sequence[MatchRow] = field(default=(), repr=False)
 
     @property
     def whole(self) -> bool:

@@ -17,7 +17,7 @@ from benchmark.tables.board import Board, BoardRow
 from benchmark.tables.cells import MISSING, NOT_SEARCHED, number, percent
 from benchmark.tables.compute import unit_name
 from benchmark.tables.details import SCOPE_NAMES
-from benchmark.tables.markdown import stands
+from benchmark.tables.standing import stands
 
 # More rows than this are read on the board, not form by form in a terminal.
 MOST_FORM_TABLES = 4

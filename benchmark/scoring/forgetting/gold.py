@@ -66,17 +66,20 @@ class KsToGold:
 
 @dataclass(frozen=True, kw_only=True)
 class ToGold:
-    """|a model's figure - gold's|, with its 95 % interval over persons; `difference` is signed, and
-    below gold is as far off as above it. `gold_low` to `gold_high` is where another gold's figure
-    would lie (None of fewer than 3), `as_gold` whether the model's does. The bounds are what the
-    distance would be were unscored answers 0, or 1, whichever moves it most; None where all were
-    scored, and of logarithms. `n_missing` persons only one side was asked about."""
+    """|a model's figure - gold's|, with its 95 % interval over persons; `difference` is signed,
+    with an interval of its own, and below gold is as far off as above it. `gold_low` to `gold_high` is
+    where another gold's figure would lie (None of fewer than 3), `as_gold` whether the model's
+    does. The bounds are what the distance would be were unscored answers 0, or 1, whichever moves
+    it most; None where all were scored, and of logarithms. `n_missing` persons only one side was
+    asked about."""
 
     metric: str
     value: float | None
     low: float | None
     high: float | None
     difference: float | None
+    difference_low: float | None
+    difference_high: float | None
     bound_low: float | None
     bound_high: float | None
     gold_low: float | None
@@ -174,6 +177,8 @@ def to_gold(told: Told, golds: Sequence[Gold], name: str) -> ToGold:
         low=distance[0] if distance else None,
         high=distance[1] if distance else None,
         difference=found[0] if found else None,
+        difference_low=found[1] if found else None,
+        difference_high=found[2] if found else None,
         bound_low=bounds[0] if bounds else None,
         bound_high=bounds[1] if bounds else None,
         gold_low=of_golds[1] if of_golds else None,
