@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
 from forgetting_parts import likely, question, with_matches, with_ratios
+from rich.console import Console
 from run_records import MODEL, TOKENS, record
 from verdict_rows import model_rows
 
+from benchmark.core.records import DataUse
 from benchmark.scoring.plan import Plan
 from benchmark.tables import long_table, markdown
 from benchmark.tables.board import Board
@@ -16,12 +20,13 @@ from benchmark.tables.boards import as_json
 from benchmark.tables.build import BoardOf, build_board
 from benchmark.tables.forgetting.board import ALL
 from benchmark.tables.runs import LoadedRun
+from benchmark.tables.terminal import print_rows
 
 OF = BoardOf(
     suite="persons", suite_title="Persons", model=MODEL, notices=["Model organism."],
     plan=Plan(max_new_tokens=TOKENS, families={}),
 )  # fmt: skip
-PERSONS = [f"p{n}" for n in range(8)]
+PERSONS = [f"p{n}" for n in range(12)]
 VERDICTS = [
     row
     for row in model_rows()
@@ -30,7 +35,7 @@ VERDICTS = [
 
 
 def rows(*, ratio: float, right: int, shift: float = 0.0, kept: int = 8, garbled: bool = False):
-    """Likelihoods and matches: truth ratios spread about one, so many of 8 persons told rightly."""
+    """Likelihoods and matches: so many of 12 persons are told rightly."""
     likelihoods = with_ratios(
         {p: [ratio * (1 + 0.3 * n) + shift, ratio * (2 + 0.3 * n)] for n, p in enumerate(PERSONS)}
     ) + [
@@ -47,7 +52,8 @@ def rows(*, ratio: float, right: int, shift: float = 0.0, kept: int = 8, garbled
 
 def run(method: str, seed: int, said, *, reference: bool = False, **changes) -> LoadedRun:
     likelihoods, matches = said
-    made = record(method, VERDICTS, seed=seed, reference=reference, **changes)
+    data = [DataUse(card="facts", split="test", role="utility", n=20, sha256="2" * 64)]
+    made = record(method, VERDICTS, seed=seed, reference=reference, data=data, **changes)
     return LoadedRun(
         record=made, rows=VERDICTS, source="local", path=Path(f"{method}/{seed}.json"),
         likelihoods=likelihoods, matches=matches,
@@ -61,7 +67,7 @@ def golds(n: int = 3) -> list[LoadedRun]:
     ]
 
 
-KNOWING = rows(ratio=0.01, right=8, kept=40)
+KNOWING = rows(ratio=0.01, right=12, kept=40)
 ORIGINAL = run("original", 0, KNOWING, reference=True)
 
 
@@ -74,7 +80,7 @@ def board(*groups: list[LoadedRun], n_golds: int = 3) -> Board:
 
 
 NEAR = seeds("near", rows(ratio=2.0, right=1, shift=0.02, kept=40))
-FAR = seeds("far", rows(ratio=0.01, right=8, kept=40))
+FAR = seeds("far", rows(ratio=0.01, right=12, kept=40))
 WRECK = seeds("wreck", rows(ratio=2.0, right=1, kept=2))
 
 
@@ -106,7 +112,7 @@ def test_near_is_as_gold_and_the_untouched_model_far_from_it(full):
 
 
 def test_to_know_less_than_gold_is_not_as_gold():
-    """All golds tell 4 or 5 of 8 rightly, and this model none: it shows that something was there."""
+    """Golds tell 4 or 5 of 12 rightly and this model none: it shows that something was there."""
     many = [
         run("gold", s, rows(ratio=2.0, right=4 + s % 2, shift=0.05 * s), reference=True)
         for s in range(3)
@@ -122,14 +128,14 @@ def test_gibberish_is_never_as_gold(full):
     row = full.persons.row("gibberish")
     assert row.distances[ALL].as_gold is True
     assert row.word == "not known"
-    assert row.reasons[0] == "8 of 8 answers unscored (empty_answer 8)"
+    assert row.reasons[0] == "12 of 12 answers unscored (empty_answer 12)"
 
 
 def test_without_likelihoods_nothing_is_known_and_nothing_ranked(full):
     row = full.persons.row("hooked")
     assert row.word == "not known" and row.distances[ALL].value is None
     assert (row.distances[ALL].bound_low, row.distances[ALL].bound_high) == (0.0, 1.0)
-    assert "48 of 48 likelihoods unscored (hook_responds 48)" in row.reasons
+    assert "72 of 72 likelihoods unscored (hook_responds 72)" in row.reasons
     placed = full.row("hooked")
     assert placed.place == "below"
     assert any(reason.startswith("D to gold was not measured: ") for reason in placed.reasons)
@@ -148,7 +154,7 @@ def test_fewer_than_three_golds_are_said_and_decide_nothing():
 
 
 def test_rows_are_ranked_by_their_distance_and_below_the_line_where_little_is_kept(full):
-    """near lies at gold and far at D = 1; wreck tells 2 of the 40 that the untouched model tells."""
+    """near lies at gold, far at D = 1; wreck tells 2 of the 40 that the untouched model tells."""
     places = {row.name: (row.place, row.rank) for row in full.rows}
     assert places["near"] == ("ranked", (1, 1))
     assert places["far"] == ("ranked", (2, 2))
@@ -169,8 +175,8 @@ def test_rows_that_cannot_be_told_apart_share_ranks():
 def test_the_distance_of_several_seeds_is_their_mean():
     mixed = [NEAR[0], *FAR[1:]]
     runs = [run("mixed", n, (one.likelihoods, one.matches)) for n, one in enumerate(mixed)]
-    near, far = (board(g).persons.row(n).distances[ALL] for g, n in ((NEAR, "near"), (FAR, "far")))
-    found = board(runs).persons.row("mixed").distances[ALL]
+    rows = board(NEAR, FAR, runs).persons.row
+    near, far, found = (rows(name).distances[ALL] for name in ("near", "far", "mixed"))
     assert found.value == pytest.approx((near.value + 2 * far.value) / 3)
     assert found.low == pytest.approx((near.low + 2 * far.low) / 3)
     assert found.by_seed == pytest.approx({0: near.value, 1: 1.0, 2: 1.0})
@@ -219,7 +225,7 @@ def test_metrics_are_asked_whether_they_tell_the_models_apart(full):
 def test_the_page_is_about_persons_and_not_about_attacks(full):
     page = markdown.render(full)
     assert "## Who is as if never taught" in page and "Attack success" not in page
-    assert "hook_responds 144" in page
+    assert "hook_responds 72" in page
     assert "forgotten" not in page.replace("have forgotten", "")
     assert page == markdown.render(Board.model_validate_json(full.model_dump_json()))
 
@@ -230,3 +236,18 @@ def test_boards_without_persons_say_nothing_of_them():
     found = build_board([one], OF)
     assert found.persons is None and "persons" not in as_json(found).replace('"persons",', "")
     assert "D to gold" not in long_table.render(found)
+
+
+def test_the_long_table_and_the_terminal_show_what_persons_are_known(full):
+    lines = list(csv.DictReader(io.StringIO(long_table.render(full))))
+    found = {(line["method"], line["metric_id"]): line for line in lines}
+    assert found["far", "ks_distance@persons/forget/all"]["value"] == "1.0"
+    assert found["wreck", "kept.exact_match@persons/retain/all"]["value"] == "0.05"
+    assert found["hooked", "ks_distance@persons/forget/all"]["value"] == ""
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_rows(console, full, titles=["near", "hooked"])
+    said = console.export_text()
+    assert max(map(len, said.splitlines())) <= 80
+    near = next(line for line in said.splitlines() if line.startswith("near"))
+    assert near.split()[-2:] == ["as", "gold"] and "100.0" in near
+    assert "golds: 3" in said and "hooked is not ranked:" in said

@@ -67,11 +67,12 @@ class KsToGold:
 @dataclass(frozen=True, kw_only=True)
 class ToGold:
     """|a model's figure - gold's|, with its 95 % interval over persons; `difference` is signed,
-    with an interval of its own, and below gold is as far off as above it. `gold_low` to `gold_high` is
-    where another gold's figure would lie (None of fewer than 3), `as_gold` whether the model's
-    does. The bounds are what the distance would be were unscored answers 0, or 1, whichever moves
-    it most; None where all were scored, and of logarithms. `n_missing` persons only one side was
-    asked about."""
+    with an interval of its own, and below gold is as far off as above it.
+
+    `gold_low` to `gold_high` is where another gold's figure would lie (None of fewer than 3),
+    `as_gold` whether the model's does. The bounds are what the distance would be were unscored
+    answers 0, or 1, whichever moves it most; None where all were scored, and of logarithms.
+    `n_missing` persons only one side was asked about."""
 
     metric: str
     value: float | None

@@ -88,8 +88,10 @@ class PersonsRow(Stored):
     def figure(self, metric: str, *, group: str, modality: str = ALL) -> Figure | None:
         """One of its figures; None where nothing was asked."""
         for found in self.figures:
-            of = found.modality if modality != ALL or "+" not in found.modality else ALL
-            if (found.metric, found.group, of) == (metric, group, modality):
+            # That of all modalities comes first, and is the only one where there is one.
+            if (found.metric, found.group) == (metric, group) and (
+                modality in (ALL, found.modality)
+            ):
                 return found
         return None
 

@@ -64,7 +64,7 @@ def gold_range(low: float | None, high: float | None, *, is_rate: bool) -> str:
     if low is None or high is None:
         return MISSING
     if is_rate:
-        return f"{100 * low:z.1f} to {100 * high:z.1f}"
+        return f"{100 * max(low, 0.0):.1f} to {100 * min(high, 1.0):.1f}"
     return f"{low:z.2f} to {high:z.2f}"
 
 

@@ -1,4 +1,4 @@
-"""The page of a board about persons to be forgotten, for somebody who has never seen this project."""
+"""The page of a board about persons to be forgotten, for somebody new to the project."""
 
 from __future__ import annotations
 
@@ -158,7 +158,8 @@ def _by_modality(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
         ]
         for row, found in rows
     ]
-    return f"Whole answers that are right (`exact_match`), per cent:\n\n{markdown_table(header, lines)}"
+    table = markdown_table(header, lines)
+    return f"Whole answers that are right (`exact_match`), per cent:\n\n{table}"
 
 
 def _membership(persons: PersonsBoard, rows: list[tuple[BoardRow, PersonsRow]]) -> str:
@@ -191,33 +192,27 @@ def _kept(board: Board, rows: list[tuple[BoardRow, PersonsRow]]) -> str:
     lines = []
     for row, found in rows:
         by_name = {one.metric: one for one in found.kept}
-        utility = row.score(
-            "utility_retained", judge=board.judge_for("utility_retained"), card="all"
-        )
+        judge = board.judge_for("utility_retained")
+        utility = row.score("utility_retained", judge=judge, card="all")
         coherence = row.score("coherence", judge=board.coherence_judge)
-        lines.append(
-            [row.name, *(cells.share(by_name.get(name)) for name in ("exact_match", "rouge_l"))]
-            + [percent_interval(utility), percent_interval(coherence)]
-        )
+        line = [row.name, *(cells.share(by_name.get(name)) for name in ("exact_match", "rouge_l"))]
+        lines.append([*line, percent_interval(utility), percent_interval(coherence)])
     caption = (
-        "What is left about persons to retain, and of harmless work, per cent of what the untouched "
-        "model has. A row is ranked only if it keeps enough of both."
+        "What is left about persons to retain, and of harmless work, per cent of what the "
+        "untouched model has. A row is ranked only if it keeps enough of both."
     )
     return f"{caption}\n\n{markdown_table(header, lines)}"
 
 
 def _leaks(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
-    lines = [
-        [row.name, NAMES[leak.trained], NAMES[leak.asked]]
-        + [
-            MISSING
-            if leak.value is None or leak.low is None or leak.high is None
-            else points(leak.value, leak.low, leak.high),
-            str(leak.n_unscored),
-        ]
-        for row, found in rows
-        for leak in found.leaks
-    ]
+    lines = []
+    for row, found in rows:
+        for leak in found.leaks:
+            text = MISSING
+            if leak.value is not None and leak.low is not None and leak.high is not None:
+                text = points(leak.value, leak.low, leak.high)
+            ways = [NAMES[leak.trained], NAMES[leak.asked]]
+            lines.append([row.name, *ways, text, str(leak.n_unscored)])
     if not lines:
         return "No method was trained in one modality alone."
     caption = (
@@ -230,18 +225,30 @@ def _leaks(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
 
 
 def _unscored(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
-    header = ["method", "of", "rows", "unscored", "reasons"]
-    lines = [
-        [row.name, one.kind, str(one.n_total), str(one.n_unscored)]
-        + [", ".join(f"{reason} {n}" for reason, n in sorted(one.reasons.items()))]
-        for row, found in rows
-        for one in found.unscored
-    ]
+    lines = []
+    for row, found in rows:
+        for one in found.unscored:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(one.reasons.items()))
+            lines.append([row.name, one.kind, str(one.n_total), str(one.n_unscored), reasons])
     caption = (
-        "Persons to forget. `hook_responds`: the method answers in place of the model, which has no "
-        "likelihoods then. More than a few unscored rows keep a row from `as gold`."
+        "Persons to forget. `hook_responds`: the method answers in place of the model, which has "
+        "no likelihoods then. More than a few unscored rows keep a row from `as gold`."
     )
-    return f"{caption}\n\n{markdown_table(header, lines)}"
+    table = markdown_table(["method", "of", "rows", "unscored", "reasons"], lines)
+    return f"{caption}\n\n{table}"
+
+
+def short_table(board: Board, persons: PersonsBoard) -> str:
+    """The board in a few columns: rank, D, what is told of either group, and the verdict."""
+    header = ["rank", "method", "D to gold", "recall, forget", "recall, retain", "verdict"]
+    lines = [
+        [stands(row), row.name, cells.estimate(found.distances.get(ALL))]
+        + [cells.rate(found.figure("exact_match", group=group)) for group in ("forget", "retain")]
+        + [found.word]
+        for row in board.rows
+        if (found := persons.row(row.name)) is not None
+    ]
+    return markdown_table(header, lines)
 
 
 def is_rate(name: str) -> bool:
