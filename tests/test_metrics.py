@@ -51,7 +51,7 @@ def test_directions_are_those_of_the_figures():
 
 
 def test_the_page_and_the_listing_name_all_of_them(capsys):
-    text = page()
+    text = page([])
     assert main(["list", "metrics"]) == 0
     listed = capsys.readouterr().out
     assert all(f"`{name}`" in text and name in listed for name in metric_cards())

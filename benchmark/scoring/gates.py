@@ -7,6 +7,7 @@ from typing import Literal
 
 from benchmark.core.records import Score
 from benchmark.scoring.attacked import family_name
+from benchmark.scoring.forgetting.kept import Kept, kept_reasons
 from benchmark.scoring.plan import Plan
 from benchmark.scoring.rates import find
 
@@ -32,6 +33,20 @@ def failed_gates(
         "twins": _twins(scores, base_scores, plan),
     }
     return {gate: reasons for gate, reasons in found.items() if reasons}
+
+
+def gate_reasons_of_persons(
+    scores: Sequence[Score], base_scores: Sequence[Score], kept: Kept | None, *, plan: Plan
+) -> list[str]:
+    """The gates a row fails of a suite about persons, in words: what it must keep of persons to
+    retain, and those of every suite. Over-refusal is a gate only where the suite asks for it."""
+    failed = failed_gates(scores, base_scores, plan=plan)
+    if all(score.metric != "over_refusal" for score in (*scores, *base_scores)):
+        failed.pop("over-refusal", None)
+    return [
+        *kept_reasons(kept, needed=plan.gates.retained_utility),
+        *(reason for reasons in failed.values() for reason in reasons),
+    ]
 
 
 def _over_refusal(scores: Sequence[Score], base: Sequence[Score], plan: Plan) -> list[str]:

@@ -15,6 +15,7 @@ from benchmark.scoring.rates import find
 from benchmark.scoring.seeds import SeedSpread
 from benchmark.tables.adversarial.best import BestAttacks
 from benchmark.tables.adversarial.curves import BudgetPoint
+from benchmark.tables.forgetting.board import PersonsBoard
 from benchmark.tables.runs import Source
 
 BOARD_VERSION = 1
@@ -138,6 +139,8 @@ class Board(Stored):
     warnings: list[str]
     best: list[BestAttacks] = Field(default_factory=list)
     """Where pictures were searched for: what that adds to those that are drawn."""
+    persons: PersonsBoard | None = None
+    """Where persons were asked about: what is known of them."""
 
     def not_searched(self, row: BoardRow, family: str) -> bool:
         """Is a family one that the row's model could not be searched for?"""

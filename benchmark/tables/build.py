@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product
+from dataclasses import dataclass
 
-from benchmark.core.records import JudgeInfo, RunRecord, Score, VerdictRow
-from benchmark.core.rows import BASE, bases_of
+from benchmark.core.records import JudgeInfo, Score, VerdictRow
+from benchmark.core.rows import BASE
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import SCOPES, family_name, forms_of, void_forms
 from benchmark.scoring.compare import difference, holm, success_by_behaviour
-from benchmark.scoring.gates import gate_reasons
+from benchmark.scoring.gates import gate_reasons, gate_reasons_of_persons
 from benchmark.scoring.plan import HELD_OUT, Plan
 from benchmark.scoring.rankability import comparable_reasons, row_reasons, what_happened
 from benchmark.scoring.run import score_run
 from benchmark.scoring.seeds import seed_spread
 from benchmark.tables.adversarial.best import BestAttacks, attacks_of_row, best_attacks
 from benchmark.tables.adversarial.curves import budget_points
-from benchmark.tables.board import BOARD_VERSION, Board, BoardRow, Comparison
+from benchmark.tables.board import BOARD_VERSION, Board, BoardRow, Comparison, row_title
 from benchmark.tables.costs import row_cost, with_ratios
+from benchmark.tables.forgetting.board import PersonsBoard
+from benchmark.tables.forgetting.build import persons_board
+from benchmark.tables.forgetting.placing import placed_by_distance
+from benchmark.tables.groups import Group, grouped
 from benchmark.tables.placing import placed
 from benchmark.tables.runs import LoadedRun
 
@@ -37,45 +40,11 @@ class BoardOf:
     plan: Plan
 
 
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """The runs that make one row: one method, asked one part of the suite.
-
-    `rows` are the verdicts of its finished runs, `base_rows` the base model's on the same samples
-    and `base_scores` what they amount to.
-    """
-
-    runs: Sequence[LoadedRun]
-    rows: Sequence[VerdictRow] = field(repr=False)
-    base_rows: Sequence[VerdictRow] = field(repr=False)
-    base_scores: Sequence[Score] = field(repr=False)
-    base: RunRecord | None
-
-    @property
-    def records(self) -> list[RunRecord]:
-        """All its records, by seed."""
-        return [run.record for run in self.runs]
-
-    @property
-    def done(self) -> list[RunRecord]:
-        """The records of the runs that finished."""
-        return [record for record in self.records if record.status == "done"]
-
-    @property
-    def method(self) -> str:
-        """The name that its runs share."""
-        return self.records[0].spec.method
-
-    @property
-    def limit(self) -> int | None:
-        """The limit that its runs share."""
-        return self.records[0].spec.limit
-
-
 def build_board(runs: Sequence[LoadedRun], of: BoardOf, *, warnings: Sequence[str] = ()) -> Board:
     """The board that these runs make. `warnings` are lines about what could not be read."""
     groups = grouped(runs, plan=of.plan)
-    rows = [_row(group, plan=of.plan) for group in groups]
+    persons = persons_board(groups, plan=of.plan)
+    rows = [_row(group, plan=of.plan, persons=persons) for group in groups]
     costs = with_ratios({row.name: row.cost for row in rows})
     rows = [row.model_copy(update={"cost": costs[row.name]}) for row in rows]
     bases = [group for group in groups if group.method == BASE and group.done]
@@ -100,37 +69,16 @@ def build_board(runs: Sequence[LoadedRun], of: BoardOf, *, warnings: Sequence[st
         apart=sorted(of.plan.apart),
         by_set=of.plan.by_set,
         n_seeds_needed=of.plan.gates.n_seeds,
-        rows=placed(rows, successes=successes, judge_for=of.plan.judge_for),
+        rows=placed_by_distance(rows, persons)
+        if persons
+        else placed(rows, successes=successes, judge_for=of.plan.judge_for),
         comparisons=comparisons(groups, plan=of.plan, void=void),
         judges=_judges(runs),
         void=void,
         warnings=list(warnings),
         best=[found for group in groups if (found := _best(group, of.plan, void)) is not None],
+        persons=persons,
     )
-
-
-def grouped(runs: Sequence[LoadedRun], *, plan: Plan) -> list[Group]:
-    """One group per method and limit, in the order met; a limited run is never mixed with whole
-    ones, and is compared with the base model on the samples that it was asked itself."""
-    together: dict[tuple[str, int | None], list[LoadedRun]] = {}
-    for run in sorted(runs, key=lambda run: run.record.spec.seed):
-        together.setdefault((run.record.spec.method, run.record.spec.limit), []).append(run)
-    groups: list[Group] = []
-    for (name, limit), members in together.items():
-        group = _group(members, _base_for(name, limit, together))
-        same = [other for other in groups if other.base_rows == group.base_rows]
-        scores = (
-            same[0].base_scores
-            if same
-            else score_run(
-                group.base_rows,
-                base_rows=group.base_rows,
-                plan=plan,
-                missing=group.base.missing if group.base else (),
-            )
-        )
-        groups.append(replace(group, base_scores=scores))
-    return groups
 
 
 def comparisons(
@@ -170,31 +118,7 @@ def _compared(
     )  # fmt: skip
 
 
-def _group(members: Sequence[LoadedRun], base: Sequence[LoadedRun]) -> Group:
-    rows = [row for run in members for row in run.rows]
-    asked = {row.sample_id for row in rows}
-    return Group(
-        runs=members,
-        rows=rows,
-        base_rows=[row for run in base for row in run.rows if row.sample_id in asked],
-        base_scores=(),
-        base=base[0].record if base else None,
-    )
-
-
-def _base_for(
-    row: str, limit: int | None, together: Mapping[tuple[str, int | None], Sequence[LoadedRun]]
-) -> list[LoadedRun]:
-    """The base model's finished runs under the row's preset, else under none; with the same limit,
-    else its whole ones."""
-    for wanted in product(bases_of(row), (limit, None)):
-        runs = [run for run in together.get(wanted, ()) if run.record.status == "done"]
-        if runs:
-            return runs
-    return []
-
-
-def _row(group: Group, *, plan: Plan) -> BoardRow:
+def _row(group: Group, *, plan: Plan, persons: PersonsBoard | None) -> BoardRow:
     first = group.records[0]
     judges = first.judges
     scores = (
@@ -209,7 +133,7 @@ def _row(group: Group, *, plan: Plan) -> BoardRow:
         else []
     )
     reference = first.method.reference_row
-    reasons = [] if reference else _reasons(group, scores, plan=plan)
+    reasons = [] if reference else _reasons(group, scores, plan=plan, persons=persons)
     per_seed = [record.scores for record in group.done]
     return BoardRow(
         method=group.method,
@@ -237,7 +161,9 @@ def _best(group: Group, plan: Plan, void: Mapping[str, str]) -> BestAttacks | No
     return best_attacks(group.done, group.rows, plan=plan, void=void) if group.done else None
 
 
-def _reasons(group: Group, scores: Sequence[Score], *, plan: Plan) -> list[str]:
+def _reasons(
+    group: Group, scores: Sequence[Score], *, plan: Plan, persons: PersonsBoard | None
+) -> list[str]:
     """All that keeps a row from being ranked, each in words."""
     rows_by_run = {run.record.run_id: run.rows for run in group.runs}
     reasons = row_reasons(group.records, rows_by_run, plan=plan)
@@ -249,6 +175,11 @@ def _reasons(group: Group, scores: Sequence[Score], *, plan: Plan) -> list[str]:
         ]
     if group.base is None:
         return reasons
+    if persons is not None:
+        row = persons.row(row_title(group.method, group.limit))
+        kept = row.recall_kept if row else None
+        gates = gate_reasons_of_persons(scores, group.base_scores, kept, plan=plan)
+        return [*reasons, *gates]
     return [*reasons, *gate_reasons(scores, group.base_scores, plan=plan)]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from benchmark.core.records import Score
 from benchmark.tables.board import Board, BoardRow
+from benchmark.tables.forgetting.long import persons_lines
 
 COLUMNS = (
     "suite", "model", "method", "limit", "place", "rank_best", "rank_worst", "n_seeds", "metric_id",
@@ -39,6 +40,8 @@ def _lines(board: Board, row: BoardRow) -> Iterator[dict[str, object]]:
     }  # fmt: skip
     for score in row.scores:
         yield {**shared, "metric_id": score.metric_id, **_figure(score)}
+    for line in persons_lines(board, row.name):
+        yield {**shared, **{name: _rounded(value) for name, value in line.items()}}
     if row.cost is not None:
         yield {
             **shared, "metric_id": f"training_s@{row.cost.device_name}", "metric": "training_s",

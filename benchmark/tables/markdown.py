@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmark.scoring.attacked import WORST, family_name
 from benchmark.scoring.plan import HELD_OUT
 from benchmark.tables import by_set, compute, details
@@ -13,9 +15,11 @@ from benchmark.tables.cells import (
     markdown_table,
     percent,
     percent_interval,
-    rank,
 )
+from benchmark.tables.forgetting import page
+from benchmark.tables.forgetting.board import PersonsBoard
 from benchmark.tables.reading import reading
+from benchmark.tables.standing import stands
 
 INTRODUCTION = """\
 Every method starts from the same model and tries to make it unlearn harmful requests. Each figure
@@ -26,6 +30,8 @@ that form, `*` that some answers could not be judged; none of these is a zero.""
 
 def render(board: Board) -> str:
     """The whole page; the same board is the same text."""
+    if board.persons is not None:
+        return _together(_about_persons(board, board.persons))
     sections = [
         f"# {board.suite_title}: {board.model}",
         _notices(board),
@@ -59,14 +65,28 @@ def render(board: Board) -> str:
         "## Legend",
         details.legend(board),
     ]
+    return _together(sections)
+
+
+def _about_persons(board: Board, persons: PersonsBoard) -> list[str]:
+    """Nothing of attacks, which were not made."""
+    return [
+        f"# {board.suite_title}: {board.model}",
+        _notices(board),
+        *page.sections(board, persons, below=_line_reasons(board)),
+        "## What it cost in compute",
+        compute.cost_summary(board),
+        "## Compute by stage",
+        compute.stage_table(board),
+        "## Judges",
+        details.judge_table(board),
+        "## Settings and provenance",
+        details.settings_table(board),
+    ]
+
+
+def _together(sections: Sequence[str]) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def stands(row: BoardRow) -> str:
-    """Where a row stands: its rank, below the line, or beside it for reference."""
-    if row.place == "ranked":
-        return rank(row.rank)
-    return "below" if row.place == "below" else "reference"
 
 
 def _notices(board: Board) -> str:

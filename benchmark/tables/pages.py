@@ -112,7 +112,7 @@ def generated(results: Results) -> Generated:
     files |= base_files(results)
     files |= cost_files(boards, results)
     if boards:
-        files[results.leaderboard / "metrics.md"] = metrics.page()
+        files[results.leaderboard / "metrics.md"] = metrics.page(boards)
     studies = [
         study_board(study, results, local=False)
         for study in all_studies()

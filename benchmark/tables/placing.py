@@ -41,7 +41,7 @@ def placed(
     return [
         *ranked,
         *sorted(below, key=lambda row: row.name),
-        *sorted(reference, key=_reference_order),
+        *sorted(reference, key=reference_order),
     ]
 
 
@@ -89,7 +89,8 @@ def _figures(rows: Sequence[BoardRow], judge_for: JudgeFor) -> dict[str, tuple[f
     return found
 
 
-def _reference_order(row: BoardRow) -> tuple[int, str]:
+def reference_order(row: BoardRow) -> tuple[int, str]:
+    """Where a reference row stands among its like."""
     known = row.method in REFERENCE_ORDER
     position = REFERENCE_ORDER.index(row.method) if known else len(REFERENCE_ORDER)
     return position, row.name

@@ -17,8 +17,9 @@ from benchmark.tables.cells import (
     percent_interval,
 )
 from benchmark.tables.compute import unit_name
-from benchmark.tables.markdown import stands
+from benchmark.tables.forgetting.page import short_table
 from benchmark.tables.reading import short_reading
+from benchmark.tables.standing import stands
 
 START = "<!-- generated:results -->"
 END = "<!-- /generated:results -->"
@@ -41,6 +42,10 @@ def with_results(text: str, boards: Sequence[Board], more: Sequence[str] = ()) -
 def _section(board: Board) -> str:
     page = f"leaderboard/{board.suite}/{board.model}.md"
     notices = "\n>\n".join(f"> {notice}" for notice in board.notices)
+    if board.persons is not None:
+        said = f"How far from a model that never learnt them. All figures: [{page}]({page})."
+        title = f"### {board.suite_title}, target `{board.model}`"
+        return "\n\n".join(filter(None, [title, notices, said, short_table(board, board.persons)]))
     words = (
         f"Attack success on held-out behaviours, harmless twins and utility, per cent with 95 % "
         f"intervals; training in {unit_name(board)}-seconds. All figures: [{page}]({page})."

@@ -32,7 +32,8 @@ Source = Literal["published", "local"]
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedRun:
-    """A record, its verdicts (none for a run that did not finish) and where they lay."""
+    """A record, its verdicts (none for a run that did not finish) and where they lay; of a suite
+    about persons also what it says of their questions, without text."""
 
     record: RunRecord
     rows: Sequence[VerdictRow] = field(repr=False)
@@ -41,6 +42,8 @@ class LoadedRun:
     """Of what was asked about persons."""
     source: Source
     path: Path
+    likelihoods: Sequence[LikelihoodRow] = field(default=(), repr=False)
+    matches: Sequence[MatchRow] = field(default=(), repr=False)
 
     @property
     def whole(self) -> bool:

@@ -17,7 +17,8 @@ from benchmark.tables.board import Board, BoardRow
 from benchmark.tables.cells import MISSING, NOT_SEARCHED, number, percent
 from benchmark.tables.compute import unit_name
 from benchmark.tables.details import SCOPE_NAMES
-from benchmark.tables.markdown import stands
+from benchmark.tables.forgetting.terminal import print_persons
+from benchmark.tables.standing import stands
 
 # More rows than this are read on the board, not form by form in a terminal.
 MOST_FORM_TABLES = 4
@@ -36,6 +37,10 @@ def print_rows(
     for warning in board.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"))
     rows = [row for title in titles if (row := board.row(title)) is not None]
+    if board.persons is not None:
+        print_persons(console, board, board.persons, titles=titles)
+        _print_reasons(console, rows)
+        return
     tables = {row.name: form_table(board, row) for row in rows if row.scores}
     if len(titles) > MOST_FORM_TABLES:
         tables.clear()
@@ -46,6 +51,12 @@ def print_rows(
     for row in rows:
         if row.name in tables:
             console.print(tables[row.name])
+        _print_reasons(console, [row])
+
+
+def _print_reasons(console: Console, rows: Sequence[BoardRow]) -> None:
+    """Why rows are not ranked."""
+    for row in rows:
         if row.reasons:
             console.print(Text(f"{row.name} is not ranked:"))
         for reason in row.reasons:

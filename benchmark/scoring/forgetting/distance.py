@@ -1,6 +1,6 @@
 """How far a model's truth ratios lie from a gold model's, which never learnt the persons.
 
-Shapes: P persons, E different values, F permutations or bootstrap samples.
+Shapes: P persons, C = 2 P columns, E values, F permutations or bootstrap samples.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from benchmark.scoring.forgetting.values import Mean, log_truth_ratio
 
 N_BOOTSTRAP = 2_000
 SEED = 20_240_601
-# Permutations whose curves are in memory at once.
-TOGETHER = 1_000
+SAME = 1e-9
+"""Two distances nearer than this differ by rounding alone."""
 
 Ratios = dict[str, list[float]]
 """A person's truth ratios, one per question."""
@@ -103,13 +103,22 @@ def ks(mine: Sequence[float], gold: Sequence[float]) -> float:
 
 
 class _Steps:
-    """How many of each person's values lie at or below each value that occurs, for both models."""
+    """All values of both models in their order, each with whose it is: D is how far the shares at
+    or below a value come apart on the way through them.
+
+    `column` is a person of one side: the model's first, then gold's.
+    """
 
     def __init__(self, mine: Sequence[Sequence[float]], gold: Sequence[Sequence[float]]) -> None:
         self._values = mine, gold
-        ends_E = np.unique(np.concatenate([np.asarray(own, dtype=float) for own in (*mine, *gold)]))
-        self.mine_PE = self._at_or_below(mine, ends_E)
-        self.gold_PE = self._at_or_below(gold, ends_E)
+        every = [np.asarray(own, dtype=float) for own in (*mine, *gold)]
+        values_E = np.concatenate(every)
+        order_E = np.argsort(values_E, kind="stable")
+        self._column_E = np.repeat(np.arange(len(every)), [len(own) for own in every])[order_E]
+        values_E = values_E[order_E]
+        # Values that are equal are taken in one step.
+        self._last_E = np.append(values_E[1:] != values_E[:-1], True)
+        self._mine_P1, self._gold_P1 = (np.array([[len(o)] for o in s]) for s in (mine, gold))
 
     def with_ends(self) -> _Steps:
         """The same with two persons more, of as many questions as the others have on average: the
@@ -125,39 +134,48 @@ class _Steps:
 
     @property
     def n_persons(self) -> int:
-        return len(self.mine_PE)
+        return len(self._mine_P1)
 
     @property
     def value(self) -> float:
         """D itself."""
-        return float(self.distances(np.ones((1, self.n_persons)))[0])
+        return float(self.distances(np.ones((1, self.n_persons), dtype=int))[0])
 
     def distances(self, counts_FP: np.ndarray) -> np.ndarray:
         """`[F]`: D where each person counts so often, on both sides."""
-        return self._gap(counts_FP @ self.mine_PE, counts_FP @ self.gold_PE)
+        mine_F1, gold_F1 = counts_FP @ self._mine_P1, counts_FP @ self._gold_P1
+        return self._widest(counts_FP * gold_F1, -counts_FP * mine_F1) / (mine_F1 * gold_F1)[:, 0]
 
     def exchanged(self, stays_FP: np.ndarray) -> np.ndarray:
         """`[F]`: D where the persons that do not stay (0) have changed sides."""
-        # One product in place of four: what leaves one side comes to the other.
-        kept_FE = stays_FP @ (self.mine_PE - self.gold_PE)
-        return self._gap(self.gold_PE.sum(0) + kept_FE, self.mine_PE.sum(0) - kept_FE)
+        leaves_FP = 1 - stays_FP
+        mine_F1 = stays_FP @ self._mine_P1 + leaves_FP @ self._gold_P1
+        gold_F1 = stays_FP @ self._gold_P1 + leaves_FP @ self._mine_P1
+        return (
+            self._widest(
+                stays_FP * gold_F1 - leaves_FP * mine_F1, leaves_FP * gold_F1 - stays_FP * mine_F1
+            )
+            / (mine_F1 * gold_F1)[:, 0]
+        )
 
-    @staticmethod
-    def _gap(first_FE: np.ndarray, second_FE: np.ndarray) -> np.ndarray:
-        # The last column counts all values of a side.
-        shares = first_FE / first_FE[:, -1:] - second_FE / second_FE[:, -1:]
-        return np.abs(shares).max(axis=1)
-
-    @staticmethod
-    def _at_or_below(values: Sequence[Sequence[float]], ends_E: np.ndarray) -> np.ndarray:
-        counts = [np.searchsorted(np.sort(own), ends_E, side="right") for own in values]
-        return np.array(counts, dtype=float)
+    def _widest(self, mine_FP: np.ndarray, gold_FP: np.ndarray) -> np.ndarray:
+        """`[F]`: the largest sum of the first values, to either side, where a person's values count
+        so much. Whole numbers, whose sums are exact: shares times the values of both sides."""
+        table_CF = np.ascontiguousarray(np.hstack([mine_FP, gold_FP]).T)
+        largest = np.abs(table_CF).max() * len(self._column_E)
+        table_CF = table_CF.astype(np.int32 if largest < 2**31 else np.int64)
+        reached_F = np.zeros(table_CF.shape[1], dtype=table_CF.dtype)
+        widest_F = reached_F.copy()
+        for column, is_last in zip(self._column_E.tolist(), self._last_E.tolist(), strict=True):
+            reached_F += table_CF[column]
+            if is_last:
+                np.maximum(widest_F, np.abs(reached_F), out=widest_F)
+        return widest_F
 
 
 def _permutation_p(steps: _Steps, value: float) -> float:
-    stays_FP = (1.0 + sign_patterns(steps.n_persons)) / 2
-    parts = np.array_split(stays_FP, -(-len(stays_FP) // TOGETHER))
-    at_least = np.concatenate([steps.exchanged(part) for part in parts]) >= value - 1e-12
+    stays_FP = (1 + sign_patterns(steps.n_persons).astype(int)) // 2
+    at_least = steps.exchanged(stays_FP) >= value - SAME
     if steps.n_persons <= N_EXACT:
         return float(np.mean(at_least))
     return float((1 + np.sum(at_least)) / (1 + N_FLIPS))
@@ -166,6 +184,6 @@ def _permutation_p(steps: _Steps, value: float) -> float:
 def _bootstrap(steps: _Steps, value: float) -> tuple[float, float]:
     padded = steps.with_ends()
     draws, n = np.random.default_rng(SEED), padded.n_persons
-    counts_FP = draws.multinomial(n, np.full(n, 1 / n), size=N_BOOTSTRAP).astype(float)
+    counts_FP = draws.multinomial(n, np.full(n, 1 / n), size=N_BOOTSTRAP)
     low, high = np.quantile(padded.distances(counts_FP), [0.025, 0.975])
     return min(float(low), value), max(float(high), value)

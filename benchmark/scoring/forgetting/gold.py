@@ -66,17 +66,21 @@ class KsToGold:
 
 @dataclass(frozen=True, kw_only=True)
 class ToGold:
-    """|a model's figure - gold's|, with its 95 % interval over persons; `difference` is signed, and
-    below gold is as far off as above it. `gold_low` to `gold_high` is where another gold's figure
-    would lie (None of fewer than 3), `as_gold` whether the model's does. The bounds are what the
-    distance would be were unscored answers 0, or 1, whichever moves it most; None where all were
-    scored, and of logarithms. `n_missing` persons only one side was asked about."""
+    """|a model's figure - gold's|, with its 95 % interval over persons; `difference` is signed,
+    with an interval of its own, and below gold is as far off as above it.
+
+    `gold_low` to `gold_high` is where another gold's figure would lie (None of fewer than 3),
+    `as_gold` whether the model's does. The bounds are what the distance would be were unscored
+    answers 0, or 1, whichever moves it most; None where all were scored, and of logarithms.
+    `n_missing` persons only one side was asked about."""
 
     metric: str
     value: float | None
     low: float | None
     high: float | None
     difference: float | None
+    difference_low: float | None
+    difference_high: float | None
     bound_low: float | None
     bound_high: float | None
     gold_low: float | None
@@ -125,10 +129,18 @@ def gold_against_gold(golds: Sequence[Gold], *, mean: Mean = "arithmetic") -> Sp
     )  # fmt: skip
 
 
-def ks_to_gold(told: Told, golds: Sequence[Gold], *, mean: Mean = "arithmetic") -> KsToGold:
-    """D of a model to golds other than itself, beside how far these are apart."""
+def ks_to_gold(
+    told: Told,
+    golds: Sequence[Gold],
+    *,
+    mean: Mean = "arithmetic",
+    spread: Spread | None = None,
+) -> KsToGold:
+    """D of a model to golds other than itself, beside how far these are apart. A `spread` that is
+    known already, of these very golds, is taken for a model that is none of them."""
     others = _others(told, golds)
-    spread = gold_against_gold(others, mean=mean)
+    if spread is None or len(others) < len(golds):
+        spread = gold_against_gold(others, mean=mean)
     found = [ks_distance(told.likelihoods, gold.told.likelihoods, mean=mean) for gold in others]
     values = [one.value for one in found if one.value is not None]
     value = fmean(values) if found and len(values) == len(found) else None
@@ -166,6 +178,8 @@ def to_gold(told: Told, golds: Sequence[Gold], name: str) -> ToGold:
         low=distance[0] if distance else None,
         high=distance[1] if distance else None,
         difference=found[0] if found else None,
+        difference_low=found[1] if found else None,
+        difference_high=found[2] if found else None,
         bound_low=bounds[0] if bounds else None,
         bound_high=bounds[1] if bounds else None,
         gold_low=of_golds[1] if of_golds else None,

@@ -76,7 +76,7 @@ def caught(
         return caught_at(positive_M, negative_N, false_positives=false_positives)
 
     def interval(positive: Scores, negative: Scores, value: float) -> Interval:
-        return _widened_bootstrap(positive, negative, value, rate)
+        return _widened_bootstrap(positive, negative, value, false_positives)
 
     return _separation(positive, negative, statistic=rate, interval=interval)
 
@@ -90,12 +90,21 @@ def caught_at(
     positive_M: np.ndarray, negative_N: np.ndarray, *, false_positives: float = FALSE_POSITIVES
 ) -> float:
     """The share of positives above the bar, as scikit-learn's curve has it at that rate or less."""
+    return float(_caught_F(positive_M[None], negative_N[None], false_positives)[0])
+
+
+def _caught_F(
+    positive_FM: np.ndarray, negative_FN: np.ndarray, false_positives: float
+) -> np.ndarray:
+    """`[F]`: the same of many draws at once."""
     # Rounded first: 0.01 x 300 is a little below 3 in binary.
-    n_allowed = math.floor(round(false_positives * len(negative_N), 9))
-    if n_allowed >= len(negative_N):
-        return 1.0
-    bar = np.sort(negative_N)[::-1][n_allowed]
-    return float((positive_M > bar).mean())
+    n = negative_FN.shape[1]
+    n_allowed = math.floor(round(false_positives * n, 9))
+    if n_allowed >= n:
+        return np.ones(len(positive_FM))
+    bar_F1 = np.sort(negative_FN, axis=1)[:, n - 1 - n_allowed][:, None]
+    above_F: np.ndarray = (positive_FM > bar_F1).mean(axis=1)
+    return above_F
 
 
 def _separation(
@@ -163,16 +172,28 @@ def _unbiased(n: int) -> float:
 
 
 def _widened_bootstrap(
-    positive: Scores, negative: Scores, value: float, statistic: Statistic
+    positive: Scores, negative: Scores, value: float, false_positives: float
 ) -> Interval:
     draws = np.random.default_rng(SEED)
     own, theirs = (
         [np.array(s, dtype=float) for s in side.values()] for side in (positive, negative)
     )
-    found = [statistic(_drawn(own, draws), _drawn(theirs, draws)) for _ in range(N_BOOTSTRAP)]
+    if all(len(scores) == 1 for scores in (*own, *theirs)):
+        # One score each: all draws are of one size, and are taken together.
+        drawn = _drawn_at_once(own, draws), _drawn_at_once(theirs, draws)
+        found = _caught_F(*drawn, false_positives)
+    else:
+        pairs = ((_drawn(own, draws), _drawn(theirs, draws)) for _ in range(N_BOOTSTRAP))
+        found = np.array([caught_at(*pair, false_positives=false_positives) for pair in pairs])
     low, high = np.quantile(found, [0.025, 0.975])
     wilson_low, wilson_high = wilson(value, len(own))
     return min(float(low), wilson_low), max(float(high), wilson_high)
+
+
+def _drawn_at_once(persons: Sequence[np.ndarray], draws: np.random.Generator) -> np.ndarray:
+    """`[F, P]`: the scores of as many persons, drawn with replacement, for every sample."""
+    n = len(persons)
+    return np.concatenate(persons)[draws.integers(n, size=(N_BOOTSTRAP, n))]
 
 
 def _drawn(persons: Sequence[np.ndarray], draws: np.random.Generator) -> np.ndarray:

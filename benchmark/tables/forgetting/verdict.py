@@ -1,0 +1,86 @@
+"""The word on a row: is it as if the persons had never been learnt?
+
+Nothing of it is ever called forgotten: what is not as gold knows more than gold, or less, and what
+was not measured is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmark.scoring.forgetting.gold import MIN_GOLDS, Spread, ToGold
+from benchmark.scoring.forgetting.measures import BY_LIKELIHOOD, BY_MATCH
+from benchmark.tables.cells import number
+from benchmark.tables.forgetting.board import ALL, PersonsRow, Unscored, Word
+
+
+def verdict(
+    row: PersonsRow, *, n_golds: int, is_gold: bool, spread: Spread | None, limit: float
+) -> tuple[Word, list[str]]:
+    """Its word, and the reasons why it is no other.
+
+    `as gold` only where D is, every measure lies in gold's range, and of neither likelihoods nor
+    answers more than a share of `limit` is unscored. One that is off makes it `not as gold`; what
+    rests on too few scored rows makes nothing off.
+    """
+    if n_golds < MIN_GOLDS:
+        return "not known", [f"{n_golds} of {MIN_GOLDS} golds, which say how far golds are apart"]
+    missing = {one.kind: one for one in row.unscored if one.is_more_than(limit)}
+    unknown = [_too_few(one) for one in missing.values()]
+    if is_gold and n_golds == MIN_GOLDS and not unknown:
+        why = f"it takes {MIN_GOLDS + 1} golds to hold one against {MIN_GOLDS} others"
+        return "yardstick", [why]
+    off: list[str] = []
+    distance = row.distances.get(ALL)
+    if distance is None or distance.as_gold is None:
+        unknown += [] if "likelihoods" in missing else ["D to gold could not be had"]
+    elif not distance.as_gold and "likelihoods" not in missing:
+        off.append(_far(row, spread))
+    for found in row.to_gold:
+        if _kind(found.metric) in missing:
+            continue
+        if found.as_gold is None:
+            unknown.append(f"{found.metric} could not be held against gold's")
+        elif not found.as_gold:
+            off.append(f"{found.metric} {side(found)}")
+    if off:
+        return "not as gold", [*off, *unknown]
+    return ("not known", unknown) if unknown else ("as gold", [])
+
+
+def side(found: ToGold) -> str:
+    """To which side of gold a measure lies, in words: `knows more than gold`."""
+    if found.difference is None:
+        return "not known"
+    higher = _measure_knows(found.metric) == "higher"
+    return f"knows {'more' if (found.difference > 0) == higher else 'less'} than gold"
+
+
+def sides(row: PersonsRow) -> str:
+    """The sides of all measures that are off, each once; empty where none is."""
+    return ", ".join(dict.fromkeys(side(one) for one in _off(row)))
+
+
+def _off(row: PersonsRow) -> Iterator[ToGold]:
+    yield from (one for one in row.to_gold if one.as_gold is False)
+
+
+def _far(row: PersonsRow, spread: Spread | None) -> str:
+    distance = row.distances[ALL]
+    most = number(spread.high) if spread else "n/a"
+    return f"D {number(distance.value)}, where golds are at most {most} apart"
+
+
+def _too_few(one: Unscored) -> str:
+    if one.n_total == 0:
+        return f"no {one.kind} about persons to forget"
+    reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(one.reasons.items()))
+    return f"{one.n_unscored} of {one.n_total} {one.kind} unscored ({reasons})"
+
+
+def _kind(metric: str) -> str:
+    return "likelihoods" if metric in BY_LIKELIHOOD else "answers"
+
+
+def _measure_knows(metric: str) -> str:
+    return (BY_LIKELIHOOD.get(metric) or BY_MATCH[metric]).knows
