@@ -37,9 +37,6 @@ class LoadedRun:
 
     record: RunRecord
     rows: Sequence[VerdictRow] = field(repr=False)
-    likelihoods: Sequence[LikelihoodRow] = field(repr=False, default=())
-    matches: Sequence[MatchRow] = field(repr=False, default=())
-    """Of what was asked about persons."""
     source: Source
     path: Path
     likelihoods: Sequence[LikelihoodRow] = field(default=(), repr=False)
