@@ -190,3 +190,15 @@ def test_an_unscored_member_is_not_a_forgotten_one():
 def test_an_attack_that_is_none():
     with pytest.raises(UserError, match="unknown membership attack 'loss'"):
         membership([], "loss")
+
+
+def test_membership_goes_by_what_both_groups_were_asked():
+    """Whoever alone is asked a harder question would be told apart by that."""
+    rows = [
+        likely(question(f"{group}{i}", "job", group=group), right=(0.1 + 0.1 * i,))
+        for group in ("forget", "never_trained")
+        for i in range(5)
+    ]
+    harder = [likely(question(f"forget{i}", "name"), right=(1e-6,)) for i in range(5)]
+    alike, found = (membership(some, "membership_loss").auc for some in (rows, rows + harder))
+    assert found.value == alike.value == 0.5

@@ -4,8 +4,8 @@ collapsed.
 Differs from the paper: there is none. Three stated rules: an answer is `empty`, goes round in
 circles (one run of three words three times, or one word four times in a row), or is less likely
 under the base model than 99 % of the base model's own answers on validation. Else `complied`. Who
-has forgotten a person says what the base model knows to be wrong: there the bar are 99 % of answers
-that would be right of another person of validation.
+has forgotten a person says what the base model knows to be wrong, or names nobody there is: there
+the bar are 99 % of answers that would be right of another person, or are right of strangers.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.resolve import Run
-from benchmark.stages.samples import person_samples
+from benchmark.stages.samples import person_samples, split_of
 from benchmark.vlm.model import VisionLanguageModel
 
 BAR = "bar"
@@ -185,15 +185,24 @@ def persons_bar(
     begun: Begun = ignore,
     budget: Budget | None = None,
 ) -> tuple[float, dict[str, StageCost]]:
-    """The 99th percentile of the base model's perplexity at what would be right of another person,
-    for every question about persons of validation, and what it took to find.
+    """The 99th percentile of the base model's perplexity at whole sentences about persons that it
+    does not expect, and what it took to find.
 
-    A model that never learnt a person answers in whole sentences what the base knows to be wrong:
-    such must be below the bar. Raises `RunFailed` where the suite has no such questions.
+    A model that never learnt a person says what the base knows to be wrong, or names nobody there
+    is: both must be below the bar. So it is taken from what would be right of another person of
+    validation, and from what is right of strangers, where `selection` asks about any. Raises
+    `RunFailed` where it asks about neither.
     """
     run = base.run
     samples = person_samples(run.suite.selection, images=run.images)
-    wrong = _of_others(samples)
+    groups = {f"{part.card}/{part.split}": part.group for part in run.suite.selection.persons}
+    known: list[Sample] = []
+    strange: list[Sample] = []
+    for sample in samples:
+        group = groups[f"{sample.card}/{split_of(sample)}"]
+        (strange if group == "never_trained" else known).append(sample)
+    wrong = _of_others(known)
+    wrong += [(s, s.answers.references[0]) for s in strange if s.answers.references]
     if not wrong:
         raise RunFailed(
             f"suite '{run.suite.name}' asks about no two persons of validation alike, and the bar "
