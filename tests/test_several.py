@@ -19,9 +19,9 @@ from run_records import record
 from benchmark.core.errors import NotOffered, UserError
 from benchmark.core.records import RunRecord
 from benchmark.core.store import StorageError
+from benchmark.forking import interrupted_later
 from benchmark.progress import Reporter
 from benchmark.runner import RunRequest
-from benchmark.several import interrupted_later
 from benchmark.turns import Outcome, Queue
 
 SUITE = Path(__file__).parent / "suites" / "small-safety.yaml"
