@@ -38,6 +38,30 @@ if TYPE_CHECKING:
 GOLD = "gold"
 
 
+MethodsArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A name from `list methods`, several with commas, or `all`.",
+        autocompletion=several_of("method"),
+    ),
+]
+TreatmentsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--treatments",
+        help="With commas, all if not given: merged, int8, nf4, benign, relearn, in_context, "
+        "sampling; settings as in relearn+modality=image.",
+    ),
+]
+PublishOption = Annotated[
+    bool,
+    typer.Option("--publish", help="Keep the records for leaderboard/ too, and make it anew."),
+]
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="With --publish: in the place of published ones.")
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module."""
     app.command("durability", epilog="Example: durability npo,rmu --treatments merged,relearn")(
@@ -46,34 +70,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def durability(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="A name from `list methods`, several with commas, or `all`.",
-            autocompletion=several_of("method"),
-        ),
-    ],
-    treatments: Annotated[
-        str | None,
-        typer.Option(
-            "--treatments",
-            help="With commas, all if not given: merged, int8, nf4, benign, relearn, in_context, "
-            "sampling; settings as in relearn+modality=image.",
-        ),
-    ] = None,
+    method: MethodsArgument,
+    treatments: TreatmentsOption = None,
     model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     seeds: SeedsOption = "1",
     limit: LimitOption = None,
     device: DeviceOption = "auto",
     jobs: JobsOption = None,
-    publish: Annotated[
-        bool,
-        typer.Option("--publish", help="Keep the records for leaderboard/ too, and make it anew."),
-    ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="With --publish: in the place of published ones.")
-    ] = False,
+    publish: PublishOption = False,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
@@ -125,7 +131,10 @@ def _check_publishing(publish: bool, *, replace: bool, limit: int | None) -> Non
         raise UserError("--replace says what --publish may do; give both")
     if publish and limit is not None:
         raise UserError(f"--publish: --limit {limit} asks a part; only the full suite is published")
-    if publish and environment.git().dirty:
+    git = environment.git() if publish else None
+    if git is not None and git.commit is None:
+        raise UserError("--publish: no commit is known here; publish from a clone of the project")
+    if git is not None and git.dirty:
         raise UserError("--publish: the tree has changes that are not committed; commit them first")
 
 

@@ -64,10 +64,6 @@ def _rates(curve: dict[int, Averaged] | None) -> Curve | None:
 def _recovery(
     records: Sequence[DurabilityRecord], method: str, part: Part, form: str, *, base: str
 ) -> Recovery:
-    # Which behaviours are taught again depends on the seed: others are held against it where
-    # they were taught the same.
-    seeds = {record.seed for record in records if record.method == method}
-    records = [record for record in records if record.seed in seeds]
     drawn = curve_of(records, method, part, form) or {}
     mine = _rates(drawn) or {}
     gold = _rates(curve_of(records, GOLD, part, form))
