@@ -15,7 +15,7 @@ _whole = loading._weights
 _read: dict[tuple[Any, ...], Any] = {}
 
 
-def _weights(folder: Path, *, precision: str, device: str, own_code: bool) -> Any:
+def copied(folder: Path, *, precision: str, device: str, own_code: bool) -> Any:
     """What the library makes of these very files, never handed out itself."""
     if precision not in loading.DTYPES or own_code:
         return _whole(folder, precision=precision, device=device, own_code=own_code)
@@ -31,5 +31,5 @@ def _weights(folder: Path, *, precision: str, device: str, own_code: bool) -> An
 def copied_weights() -> Iterator[None]:
     """While it lasts, files that nobody has written since are not read again: what is asked of a
     model is seldom how it was read, and reading takes six times as long as copying."""
-    with patch.object(loading, "_weights", _weights):
+    with patch.object(loading, "_weights", copied):
         yield
