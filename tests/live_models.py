@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from copied_weights import copied_weights
 from torch import Tensor
 
 from benchmark.core.samples import Answers, ImageFile, Sample
@@ -31,9 +32,26 @@ def untrained_checkpoint() -> Path:
     return folder
 
 
+@functools.cache
+def shallow_checkpoint() -> Path:
+    """The same with two layers in place of four, for what is gathered and waited for layer by
+    layer."""
+    folder = Path(tempfile.mkdtemp(prefix="vlm-bench-shallow-"))
+    LLAVA.untrained(0, vision_layers=2, language_layers=2).save_pretrained(folder)
+    LLAVA.processor().save_pretrained(folder)
+    return folder
+
+
 def untrained(precision: str = "fp32") -> VisionLanguageModel:
-    """That checkpoint, freshly loaded."""
-    return load_model(untrained_checkpoint(), name="untrained", precision=precision)
+    """That checkpoint, as freshly loaded."""
+    with copied_weights():
+        return load_model(untrained_checkpoint(), name="untrained", precision=precision)
+
+
+def shallow() -> VisionLanguageModel:
+    """The one of two layers, as freshly loaded."""
+    with copied_weights():
+        return load_model(shallow_checkpoint(), name="shallow")
 
 
 def sample(name: str, *, images: tuple[ImageFile, ...] = (), bad: str | None = None) -> Sample:

@@ -67,7 +67,6 @@ def put(
     method: MethodInfo | None = None, **labels: Label,
 ) -> None:  # fmt: skip
     """Published runs of a model that always answers in the same way."""
-    board_of.cache_clear()
     rows = model_rows(n=N, **labels)
     for seed in range(n_seeds):
         made = record(name, rows, seed=seed, reference=reference, training_s=14.0)
@@ -78,6 +77,7 @@ def put(
 
 @cache
 def board_of(results: Results, model: str) -> Board:
+    """Made once: nothing is added to what somebody has read."""
     return published_board(results, suite=SUITE, model=model)
 
 
@@ -204,8 +204,8 @@ def test_cost_is_printed_and_not_tested(fixed: Results) -> None:
     assert named["device-seconds"] == 1.0
 
 
-def test_frozen_means_that_no_role_was_trained(results: Results) -> None:
-    assert verdict(results, kind="frozen", row="safe")[0] == "confirmed here"
+def test_frozen_means_that_no_role_was_trained(fixed: Results, results: Results) -> None:
+    assert verdict(fixed, kind="frozen", row="safe")[0] == "confirmed here"
     trained = record("tuned").method.model_copy(update={"trained_roles": {"language": "lora"}})
     put(results, "tuned", text="refused", method=trained)
     assert verdict(results, kind="frozen", row="tuned") == (
@@ -240,9 +240,9 @@ def test_a_void_form_is_not_testable(results: Results) -> None:
     assert why.startswith("typographic is void: the base model completes 0.0 %")
 
 
-def test_one_target_that_says_otherwise_is_enough(results: Results) -> None:
+def test_one_target_that_says_otherwise_is_enough(fixed: Results, results: Results) -> None:
     test = {**ASR, "family": "text", "expect": "lower"}
-    both = weighed(results, test, models=(MODEL, "other"))
+    both = weighed(fixed, test, models=(MODEL, "other"))
     assert both.verdict == "confirmed here"
     assert both.why == f"{MODEL}: confirmed; other: not run: text_safe"
     put(results, "text_safe", model="other")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from joined import Gone, joined
-from live_models import pool, pools, sample, untrained
+from live_models import pool, pools, sample, shallow
 from torch import Tensor
 
 from benchmark.api import Job, LossMethod, TrainingConfig
@@ -28,6 +28,8 @@ from benchmark.training.step import LossValues
 from methods.textual_unlearning import METHOD as TextualUnlearning
 
 STEPS = 4
+# One checkpoint, when the training is done: where none goes on, the others only take time.
+ONCE_S = 1000.0
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,16 @@ def train(
     method: type[LossMethod] = TextualUnlearning,
     recomputes: bool = False,
     make_pools: Callable[[Path], dict[str, Pool]] = with_images,
+    checkpoint_every_s: float = 0.0,
 ) -> Trained:
     """By the shared loop, from a checkpoint in the folder if there is one."""
     folder.mkdir(exist_ok=True)
-    model = untrained()
+    model = shallow()
     model.recomputes = recomputes
     loop = Loop(
         model=model, pools=make_pools(folder.parent / "images"), seed=7, folder=folder,
-        report=lambda *_, **__: None, checkpointed=lambda: None, checkpoint_every_s=0.0,
-        processes=processes,
+        report=lambda *_, **__: None, checkpointed=lambda: None,
+        checkpoint_every_s=checkpoint_every_s, processes=processes,
     )  # fmt: skip
     job = Job(model=model, pools=loop.pools, seed=7, minimise=loop, gold=lambda: None)  # type: ignore[arg-type,return-value]
     with processes.training():
@@ -81,6 +84,7 @@ def train(
 
 def both(config: TrainingConfig, folder: Path, **how: Any) -> tuple[Trained, Trained]:
     """Trained by one process, and by two."""
+    how = {"checkpoint_every_s": ONCE_S} | how
     alone = train(config, folder / "alone", **how)
     first, second = joined(lambda processes: train(config, folder / "two", processes, **how))
     assert isinstance(first, Trained) and isinstance(second, Trained), (first, second)
@@ -110,7 +114,7 @@ def test_two_processes_with_two_parts_each_are_one_with_four(tmp_path: Path) -> 
     for mine, theirs in zip(alone.losses, two.losses, strict=True):
         assert theirs.total == pytest.approx(mine.total, rel=1e-4)
         assert theirs.terms == pytest.approx(mine.terms, rel=1e-3, abs=1e-5)
-    before = dict(untrained().hf.named_parameters())
+    before = dict(shallow().hf.named_parameters())
     for name, weight in alone.weights.items():
         moved = (weight - before[name]).norm()
         assert (two.weights[name] - weight).norm() <= 1e-2 * moved, name

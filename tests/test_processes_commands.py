@@ -9,16 +9,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from faults.small_run import SUITE
 from faults.traps import Kill, Trap
-from live_models import untrained_checkpoint
+from live_models import shallow_checkpoint
 
 from benchmark.cli import main
+from benchmark.commands.accelerated import read_accelerate
 from benchmark.core.store import REPOSITORY
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 120.0
 # Made before anything that a command prints is looked at.
-CHECKPOINT = untrained_checkpoint()
+CHECKPOINT = shallow_checkpoint()
 # A part for each of two processes: added up in the same order as by one that takes both.
 SETTINGS = ("batch_size=2", "micro_batch=1", "learning_rate=0.01", "steps=4", "lora_dropout=0.1")
 ACCELERATE = """
@@ -77,11 +78,21 @@ def told(n: int) -> list[dict[str, str]]:
 
 
 def started(
-    product: Product, command: list[str], *, folder: Path, first: Any = ()
+    product: Product,
+    command: list[str],
+    *,
+    folder: Path,
+    first: Any = (),
+    more: Mapping[str, str] | None = None,
 ) -> list[Running]:
-    """Two processes with one command; traps are set for the first."""
+    """Two processes with one command, told `more` by variables; traps are set for the first."""
     return [
-        product.start(command, folder=folder, variables=variables, traps=() if index else first)
+        product.start(
+            command,
+            folder=folder,
+            variables={**variables, **(more or {})},
+            traps=() if index else first,
+        )
         for index, variables in enumerate(told(2))
     ]
 
@@ -143,15 +154,14 @@ def test_where_the_first_is_killed_the_other_ends_and_one_goes_on(
     assert found["n_tokens"] == alone["n_tokens"]
 
 
-def started_here(
-    content: str,
+def test_processes_are_started_here_as_a_file_of_accelerate_says(
+    alone: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-) -> dict[str, Any]:
-    """What a training leaves whose processes a file of accelerate describes."""
+) -> None:
     file = tmp_path / "two.yaml"
-    file.write_text(content)
+    file.write_text(ACCELERATE)
     command = train("--results", str(tmp_path), "--accelerate", str(file), "--json")
     # They are started as this one was.
     monkeypatch.setattr(sys, "argv", ["benchmark", *command])
@@ -160,27 +170,23 @@ def started_here(
     said = capfd.readouterr()
     assert said.err.count("loading ...") == 1
     assert json.loads(said.out)["exit_code"] == 0
-    return left(tmp_path)
-
-
-def test_processes_are_started_here_as_a_file_of_accelerate_says(
-    alone: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    two = started_here(ACCELERATE, tmp_path, monkeypatch, capfd)
+    two = left(tmp_path)
     assert two["divided"]["processes"] == 2
     assert without_division(two) == without_division(alone)
 
 
 def test_they_hold_shards_where_it_says_fsdp(
-    alone: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    product: Product, alone: dict[str, Any], tmp_path: Path
 ) -> None:
-    two = started_here(FSDP, tmp_path, monkeypatch, capfd)
+    """With what the file has each find around it, as the processes above were started."""
+    file = tmp_path / "two.yaml"
+    file.write_text(FSDP)
+    n, variables = read_accelerate(file, device="cpu")
+    assert n == 2
+    both = started(product, train(), folder=tmp_path / "two", more=variables)
+    first, second = (one.wait() for one in both)
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    two = left(tmp_path / "two")
     assert two["divided"] == alone["divided"] | {
         "accumulation": 1, "processes": 2, "strategy": "fsdp",
     }  # fmt: skip

@@ -12,9 +12,9 @@ import pytest
 import torch
 from cagul_parts import image_pools
 from joined import FSDP, joined
-from live_models import pool, pools, untrained
+from live_models import pool, pools, shallow
 from test_guidance import captioned
-from test_processes import DRAWING, EndsIn1, FailsIn1, Trained, config_of, train
+from test_processes import DRAWING, ONCE_S, EndsIn1, FailsIn1, Trained, config_of, train
 from torch import nn
 
 from benchmark.api import TrainingConfig
@@ -60,10 +60,11 @@ def test_two_processes_with_shards_are_one(
     settings: dict[str, Any], recomputes: bool, tmp_path: Path
 ) -> None:
     config = config_of(**settings)
-    alone = train(config, tmp_path / "alone", recomputes=recomputes)
+    how = {"recomputes": recomputes, "checkpoint_every_s": ONCE_S}
+    alone = train(config, tmp_path / "alone", **how)
 
     def shared(processes: Processes) -> Trained:
-        return train(config, tmp_path / "two", processes, recomputes=recomputes)
+        return train(config, tmp_path / "two", processes, **how)
 
     agree(alone, joined(shared, told=FSDP))
 
@@ -82,10 +83,11 @@ def test_gradients_to_what_is_seen_pass_in_all_processes_or_none(
     monkeypatch.setattr(sharded, "PATIENCE", timedelta(seconds=20))
     trains = {"language": "lora", "projector": "full"}
     config = config_of(batch_size=2, micro_batch=1, steps=6, trains=trains)
-    alone = train(config, tmp_path / "alone", recomputes=recomputes)
+    how = {"recomputes": recomputes, "checkpoint_every_s": ONCE_S}
+    alone = train(config, tmp_path / "alone", **how)
 
     def shared(processes: Processes) -> Trained:
-        return train(config, tmp_path / "two", processes, recomputes=recomputes)
+        return train(config, tmp_path / "two", processes, **how)
 
     agree(alone, joined(shared, told=FSDP), within=1e-4)
 
@@ -139,7 +141,7 @@ def test_methods_that_look_inside(
     method: Any, settings: dict[str, Any], within: float, tmp_path: Path
 ) -> None:
     config = build(method.Config, settings, where="test")
-    how = {"method": method, "make_pools": with_captions}
+    how = {"method": method, "make_pools": with_captions, "checkpoint_every_s": ONCE_S}
     alone = train(config, tmp_path / "alone", **how)
     shared = joined(lambda all_: train(config, tmp_path / "two", all_, **how), told=FSDP)
     agree(alone, shared, within=within)
@@ -155,7 +157,10 @@ def test_layers_are_divided_while_they_train_and_themselves_again_after(tmp_path
             return super().losses(model, batch, reference)
 
     def parts(processes: Processes) -> tuple[int, int, list[str], list[int]]:
-        train(config_of(**DRAWING), tmp_path / "two", processes, method=Watched)
+        train(
+            config_of(**DRAWING | {"steps": 1}), tmp_path / "two", processes, method=Watched,
+            checkpoint_every_s=ONCE_S,
+        )  # fmt: skip
         n_divided, model = seen[0]
         layers: nn.ModuleList = model.roles.language.layers
         whole = sum(p.numel() for p in layers.parameters())
@@ -163,7 +168,7 @@ def test_layers_are_divided_while_they_train_and_themselves_again_after(tmp_path
         model.fold()
         return n_divided, whole, kinds, [len(vars(model.hf)["_forward_hooks"]), model.n_hooks]
 
-    model = untrained()
+    model = shallow()
     model.prepare({"language": "lora"}, rank=4, alpha=8.0, dropout=0.1)
     layers = model.roles.language.layers
     kinds = sorted({type(module).__name__ for module in layers.modules()})
@@ -191,7 +196,7 @@ def test_states_can_be_asked_for_afterwards_as_before(tmp_path: Path) -> None:
         model, view = AsksForStates.asked[-1]
         return len(model.hf.model(**model.inputs(view), output_hidden_states=True).hidden_states)
 
-    assert joined(n_states, told=FSDP) == [untrained().n_layers + 1] * 2
+    assert joined(n_states, told=FSDP) == [shallow().n_layers + 1] * 2
 
 
 @pytest.mark.parametrize("shards_first", [True, False])
@@ -256,7 +261,7 @@ def test_what_is_trained_beside_a_model_has_no_shards(tmp_path: Path) -> None:
 
 
 def test_rounded_weights_have_no_shards() -> None:
-    model = untrained()
+    model = shallow()
     model.precision = "nf4"
     with pytest.raises(UserError, match="nf4 weights have no shards"):
         sharded.check_shardable(model, {})

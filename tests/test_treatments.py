@@ -208,7 +208,9 @@ def durability(capsys, *arguments: str, code: int = 0) -> tuple[str, str]:
 
 def test_the_command_end_to_end_and_again(capsys, monkeypatch):
     asked = [QUICK, "--model", "testbed-llava", "--treatments", TREATED, "--limit", "2"]
-    found = json.loads(durability(capsys, *asked, "--json")[0])
+    out, said = durability(capsys, *asked, "--jobs", "2", "--json")
+    assert "2 runs at once" in said and said.count(": done after ") == 3
+    found = json.loads(out)
     assert main(["schema", "durability"]) == 0
     jsonschema.validate(found, json.loads(capsys.readouterr().out))
     rows = {row["method"]: row for row in found["rows"]}
@@ -230,7 +232,7 @@ def test_the_command_end_to_end_and_again(capsys, monkeypatch):
         raise AssertionError("a model was asked again")
 
     monkeypatch.setattr("benchmark.durability.holding.Holding.engine", nothing_left)
-    again, said = durability(capsys, "gold", *asked[1:])
+    again, said = durability(capsys, "gold", *asked[1:], "--jobs", "1")
     assert "generate" not in said and "- original, merged: 'original' leaves no adapter" in again
     assert Path(found["files"][0]).read_text() in again
 
@@ -255,6 +257,8 @@ def test_mistakes_on_the_command_line(capsys):
         ("npo", "--treatments", ","): "--treatments is empty; there is untreated, merged",
         ("nop",): "did you mean 'npo'?",
         ("npo", "--seeds", "x"): "--seeds 'x'",
+        ("npo", "--publish", "--limit", "2"): "--limit 2 asks a part; only the full suite",
+        ("npo", "--replace"): "--replace says what --publish may do",
         ("npo", "--treatments", "relearn+stps=3", "--model", "testbed-llava"): "mean 'steps'?",
     }.items():
         _, said = durability(capsys, *arguments, code=2)

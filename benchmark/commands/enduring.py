@@ -13,6 +13,7 @@ from benchmark.commands.completing import several_of
 from benchmark.commands.ended import FAILED, MISSING, USER_ERROR, worst_of
 from benchmark.commands.options import (
     DEFAULT_SUITE,
+    JobsOption,
     OneModelOption,
     ResultsOption,
     SuiteOption,
@@ -24,16 +25,41 @@ from benchmark.commands.options import (
 from benchmark.commands.output import JsonOption, report, say
 from benchmark.commands.presence import check_models
 from benchmark.commands.running import DeviceOption, LimitOption, SeedsOption
-from benchmark.core.errors import MissingError, RunFailed, UserError
+from benchmark.core.errors import MissingError, UserError
 from benchmark.core.rows import BASE
-from benchmark.core.store import check_writable
+from benchmark.core.store import Results, check_writable
 from benchmark.treatments import UNTREATED, check_row, names
 
 if TYPE_CHECKING:
     from benchmark.core.durability_records import DurabilityRecord
+    from benchmark.enduring import Endured
     from benchmark.stages.resolve import RunRequest
 
 GOLD = "gold"
+
+
+MethodsArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A name from `list methods`, several with commas, or `all`.",
+        autocompletion=several_of("method"),
+    ),
+]
+TreatmentsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--treatments",
+        help="With commas, all if not given: merged, int8, nf4, benign, relearn, in_context, "
+        "sampling; settings as in relearn+modality=image.",
+    ),
+]
+PublishOption = Annotated[
+    bool,
+    typer.Option("--publish", help="Keep the records for leaderboard/ too, and make it anew."),
+]
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="With --publish: in the place of published ones.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,34 +70,26 @@ def add_to(app: typer.Typer) -> None:
 
 
 def durability(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="A name from `list methods`, several with commas, or `all`.",
-            autocompletion=several_of("method"),
-        ),
-    ],
-    treatments: Annotated[
-        str | None,
-        typer.Option(
-            "--treatments",
-            help="With commas, all if not given: merged, int8, nf4, benign, relearn, in_context, "
-            "sampling; settings as in relearn+modality=image.",
-        ),
-    ] = None,
+    method: MethodsArgument,
+    treatments: TreatmentsOption = None,
     model: OneModelOption = None,
     suite: SuiteOption = DEFAULT_SUITE,
     seeds: SeedsOption = "1",
     limit: LimitOption = None,
     device: DeviceOption = "auto",
+    jobs: JobsOption = None,
+    publish: PublishOption = False,
+    replace: ReplaceOption = False,
     as_json: JsonOption = False,
     results: ResultsOption = None,
 ) -> int:
     """Treat what methods left behind, and see whether what was unlearned comes back.
 
     The untouched model and gold are treated beside them. What is done is found again by its
-    content: interrupted, it goes on where it stopped.
+    content: interrupted, it goes on where it stopped. `--publish` keeps the records for the page
+    of durability in leaderboard/.
     """
+    _check_publishing(publish, replace=replace, limit=limit)
     rows, numbers, where = read_treatments(treatments), read_seeds(seeds), results_at(results)
     named = read_methods(method)
     target = read_model(model, suite=suite)
@@ -91,7 +109,7 @@ def durability(
         for name in methods
         for seed in numbers
     ]  # fmt: skip
-    records, code = _under(requests, rows)
+    records, code = _under(requests, rows, jobs=jobs)
     if not records:
         return code
     first = records[0]
@@ -100,7 +118,41 @@ def durability(
         methods=list(dict.fromkeys(record.method for record in records)), exit_code=code,
     )  # fmt: skip
     report("durability", found, lambda one: "\n".join([page, *one.files]), as_json=as_json)
+    if publish:
+        _publish(records, where, code=code, replace=replace)
     return code
+
+
+def _check_publishing(publish: bool, *, replace: bool, limit: int | None) -> None:
+    """Raise `UserError` for what could not be published, before hours are spent on it."""
+    from benchmark.core import environment
+
+    if replace and not publish:
+        raise UserError("--replace says what --publish may do; give both")
+    if publish and limit is not None:
+        raise UserError(f"--publish: --limit {limit} asks a part; only the full suite is published")
+    git = environment.git() if publish else None
+    if git is not None and git.commit is None:
+        raise UserError("--publish: no commit is known here; publish from a clone of the project")
+    if git is not None and git.dirty:
+        raise UserError("--publish: the tree has changes that are not committed; commit them first")
+
+
+def _publish(
+    records: Sequence[DurabilityRecord], where: Results, *, code: int, replace: bool
+) -> None:
+    """All or nothing: a page that lacks what failed would say that it was never asked for."""
+    from benchmark.commands.boards import regenerated, warn
+    from benchmark.tables.durability.published import publish_records
+
+    if code:
+        say("nothing is published: not all that was asked for ended well")
+        return
+    paths = publish_records(records, where, replace=replace)
+    boards = regenerated(where)
+    warn(boards.warnings, as_json=False)
+    pages = [path for path in boards.files if "/durability-" in path and path.endswith(".md")]
+    say(f"{len(paths)} records published in {paths[0].parents[1]}; {', '.join(pages)}")
 
 
 def read_treatments(text: str | None) -> tuple[str, ...]:
@@ -122,33 +174,35 @@ def _references(model: str) -> list[str]:
 
 
 def _under(
-    requests: Sequence[RunRequest], rows: Sequence[str]
+    requests: Sequence[RunRequest], rows: Sequence[str], *, jobs: int | None
 ) -> tuple[list[DurabilityRecord], int]:
     """Every run under every treatment; one that fails is said, and does not stop the others."""
-    from benchmark.data.pools import Pools
-    from benchmark.durability.run import Endurance
+    from benchmark.enduring import endure
     from benchmark.progress import Reporter
     from benchmark.stages.treat import chosen_of
 
-    chosen, pools, reporter = [chosen_of(row) for row in rows], Pools(), Reporter()
-    records, codes = [], {0}
-    for request in requests:
-        name = f"{request.method} on {request.model}, seed {request.seed}"
-        try:
-            endurance = Endurance(request, pools=pools, reporter=reporter)
-            for one in chosen:
-                record = endurance.under(one)
-                records.append(record)
-                if record.status == "failed":
-                    say(f"error: {name}, {record.treatment}: {record.reason}")
-                    codes.add(FAILED)
-        except (UserError, RunFailed) as error:
-            say(f"error: {name}: {error}")
-            codes.add(_code_of(error))
-    return records, worst_of(codes)
+    codes = {0}
+
+    def ended(one: Endured) -> None:
+        codes.update(_said(one))
+
+    chosen = [chosen_of(row) for row in rows]
+    found = endure(requests, chosen, jobs=jobs, reporter=Reporter(), ended=ended)
+    return [record for one in found for record in one.records], worst_of(codes)
 
 
-def _code_of(error: UserError | RunFailed) -> int:
-    if isinstance(error, RunFailed):
-        return FAILED
-    return MISSING if isinstance(error, MissingError) else USER_ERROR
+def _said(one: Endured) -> list[int]:
+    """Say what went wrong, if anything did, and return its exit codes."""
+    name = f"{one.request.method} on {one.request.model}, seed {one.request.seed}"
+    codes = []
+    for record in one.records:
+        if record.status == "failed":
+            say(f"error: {name}, {record.treatment}: {record.reason}")
+            codes.append(FAILED)
+    if one.failed is not None:
+        say(f"error: {name}: {one.failed}")
+        codes.append(FAILED)
+    if one.error is not None:
+        say(f"error: {name}: {one.error}")
+        codes.append(MISSING if isinstance(one.error, MissingError) else USER_ERROR)
+    return codes

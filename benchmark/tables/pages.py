@@ -19,6 +19,7 @@ from benchmark.tables.board import Board
 from benchmark.tables.boards import RENDERINGS, board_from, local_board, write_board
 from benchmark.tables.claims.page import section
 from benchmark.tables.claims.pages import claim_files, weighed
+from benchmark.tables.durability.published import durability_files, durability_section
 from benchmark.tables.families import families_section
 from benchmark.tables.figures.canvas import is_of
 from benchmark.tables.judges.measured import measured_of
@@ -111,6 +112,8 @@ def generated(results: Results) -> Generated:
     files |= judge_files(judges, boards, results)
     files |= base_files(results)
     files |= cost_files(boards, results)
+    enduring = durability_files(results)
+    files |= enduring
     if boards:
         files[results.leaderboard / "metrics.md"] = metrics.page(boards)
     studies = [
@@ -125,6 +128,8 @@ def generated(results: Results) -> Generated:
         sections.append(f"### The miniature itself\n\n{miniature_link()}")
     if any(path.stem == COST for path in files):
         sections.append(f"### What it costs\n\n{cost_link()}")
+    if (section_ := durability_section(list(enduring), results)) is not None:
+        sections.append(section_)
     for suite in dict.fromkeys(board.suite for board in boards):
         on_suite = [board for board in boards if board.suite == suite]
         claims = weighed(suite, on_suite, studies, results)

@@ -91,6 +91,8 @@ def serve(checkpoint: Path) -> None:
 
 def _warm_up(checkpoint: Path) -> None:
     """Import what any command imports, the parts of the libraries that a model needs among them."""
+    from copied_weights import copied
+
     import benchmark
     import methods
     from benchmark import cli, runner, search, several
@@ -99,7 +101,7 @@ def _warm_up(checkpoint: Path) -> None:
     from benchmark.data.sources.testbed import the_world
     from benchmark.tables import pages, publish
     from benchmark.tables.figures import canvas, curves
-    from benchmark.vlm.loading import load_model
+    from benchmark.vlm import loading
 
     for package in (benchmark, methods):
         # An environment may bring the packages of another clone.
@@ -108,7 +110,9 @@ def _warm_up(checkpoint: Path) -> None:
     the_world()
     # A record says which code it is of; here of one, whatever is edited while tests run.
     environment.git = lambda: Git(commit="f" * 40, dirty=False)
-    load_model(checkpoint, name="warm")
+    # Whoever is forked from here finds the weights read, and copies them.
+    loading._weights = copied
+    loading.load_model(checkpoint, name="warm")
 
 
 def _obey(order: Order, running: set[int]) -> int | Gone | bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,12 +12,21 @@ from benchmark.core.config import error_lines
 from benchmark.core.durability_records import DurabilityRecord
 from benchmark.core.errors import UserError
 from benchmark.core.paths import file_name
-from benchmark.core.store import Results
+from benchmark.core.store import Results, write_atomic
+
+NAME = "durability"
+TAKE_BACK = "take it back from git, or publish it anew"
 
 
 def folder_of(results: Results, *, suite: str, model: str) -> Path:
-    """All records of a model on a suite, and the page, table and pictures made of them."""
-    return results.root / "local" / "durability" / file_name(suite) / file_name(model)
+    """All records of a model on a suite that were made here, and the page, table and pictures made
+    of them."""
+    return results.root / "local" / NAME / file_name(suite) / file_name(model)
+
+
+def published_folder(results: Results) -> Path:
+    """All committed ones, by suite and model."""
+    return results.published_records / NAME
 
 
 def record_path(results: Results, record: DurabilityRecord) -> Path:
@@ -43,13 +54,41 @@ def path_of(
     return folder / f"{asked}.{file_name(treatment)}.json"
 
 
+def published_path(results: Results, record: DurabilityRecord) -> Path:
+    """The committed record, compressed: the rate of every behaviour at every step is long."""
+    folder = published_folder(results) / file_name(record.suite) / file_name(record.model)
+    return (
+        folder / file_name(record.method) / f"{record.seed}.{file_name(record.treatment)}.json.gz"
+    )
+
+
+def write_published(path: Path, record: DurabilityRecord) -> None:
+    """The same record is the same bytes."""
+    text = record.model_dump_json(indent=1) + "\n"
+    write_atomic(path, gzip.compress(text.encode(), mtime=0))
+
+
+def read_published(path: Path) -> DurabilityRecord:
+    """Raises `UserError` naming the file and what is wrong in it."""
+    try:
+        text = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: corrupt record: {error}; {TAKE_BACK}") from None
+    return _record(path, text, remedy=TAKE_BACK)
+
+
 def read(path: Path) -> DurabilityRecord:
     """Raises `UserError` naming the file and what is wrong in it."""
-    remedy = "delete it and run the same command again"
     try:
-        return DurabilityRecord.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such record") from None
+    return _record(path, text, remedy="delete it and run the same command again")
+
+
+def _record(path: Path, text: bytes, *, remedy: str) -> DurabilityRecord:
+    try:
+        return DurabilityRecord.model_validate_json(text)
     except ValidationError as error:
         problem = "; ".join(error_lines(error, DurabilityRecord))
         raise UserError(f"{path}: {problem}; {remedy}") from None
