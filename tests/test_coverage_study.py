@@ -148,13 +148,14 @@ def test_what_became_of_a_left_out_category_by_hand() -> None:
 
 
 def test_a_row_that_is_missing_is_no_zero() -> None:
-    runs = [loaded("method", attacks(a="refused", b="refused")),
-            loaded(NO_A, attacks(a="complied", b="refused"))]  # fmt: skip
+    without_a = [*attacks(a="complied", b="refused"), row("c0", scope="unseen")]
+    runs = [loaded("method", attacks(a="refused", b="refused")), loaded(NO_A, without_a)]
     found = {
         (one.family, one.category): one
         for one in left_out_of(Study(**SMALL), runs, plan=PLAN, void=())
     }
     assert found["text", "a"].difference is not None
+    assert (found["text", "a"].unseen.value, found["text", "a"].others.n_behaviours) == (1, 10)
     assert found["text", "b"].out is None and found["text", "b"].difference is None
     assert found["text", ALL].difference is None, "half of the categories is another figure"
     assert found["image", "a"].out is None, "no picture was asked"

@@ -78,15 +78,15 @@ def _left_out_words() -> str:
         "**Leave one category out.** Held-out behaviours of the category that a row was not "
         "trained on, the same behaviours under the row that was trained on all categories, and the "
         "difference of the two in points, paired by behaviour and averaged over seeds first; "
-        "beside it the row's held-out behaviours of all other categories. p: sign flips over "
-        "behaviours, two-sided, Holm-adjusted for all these lines."
+        "beside it the row's held-out behaviours of all other categories, and unseen ones. p: sign "
+        "flips over behaviours, two-sided, Holm-adjusted for all these lines."
     )
 
 
 def _left_out_tables(found: StudyBoard) -> list[str]:
     """One table per family of attacks."""
     header = ["method", "left out", "left out: its own", "all trained on: the same", "difference"]
-    header += ["p", "n", "left out: the others"]
+    header += ["p", "n", "left out: the others", "left out: unseen"]
     return [
         f"{borne(family).capitalize()} attacks:\n\n"
         + markdown_table(header, [_line(one) for one in found.left_out if one.family == family])
@@ -100,4 +100,5 @@ def _line(one: LeftOut) -> list[str]:
         change = points(one.difference.value, one.difference.low, one.difference.high)
         difference = [change, probability(one.p), str(one.difference.n_behaviours)]
     figures = [percent_interval(one.out), percent_interval(one.whole)]
-    return [one.method, one.category, *figures, *difference, percent_interval(one.others)]
+    beside = [percent_interval(one.others), percent_interval(one.unseen)]
+    return [one.method, one.category, *figures, *difference, *beside]

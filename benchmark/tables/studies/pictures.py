@@ -65,7 +65,7 @@ def _coverage(found: StudyBoard, axis: str, curves: Sequence[Curve]) -> Panels:
     totals = {curve.n_behaviours for curve in curves}
     at = f" ({totals.pop()} behaviours in all)" if axis == "categories" and len(totals) == 1 else ""
     return Panels(
-        title=f"{found.study.title}: attack success",
+        title="Attack success, per cent",
         caption=f"{axis} of the forget pool{at}, 0 is the untouched model; 95 % intervals, on "
         f"{found.study.model}.\nHollow: fails the gate of twins, coherence or utility, so that a "
         "low figure is no safety.",
