@@ -76,7 +76,7 @@ def line_of(text: str, method: str, label: str) -> str:
 
 def test_the_declared_studies_are_sound() -> None:
     assert [one.name for one in all_studies()] == [
-        "cagul_controls", "loss_terms", "modality_matrix",
+        "cagul_controls", "coverage", "loss_terms", "modality_matrix", "precision",
     ]  # fmt: skip
     assert len(MATRIX.all_rows) == 10 * 3
     assert {row.label for row in MATRIX.all_rows} == {"text", "image", "both"}

@@ -76,12 +76,13 @@ def _run(
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from benchmark.runner import RunRequest
 
+    rows = {row.name: row for row in declared.all_rows}
     requests = [
         RunRequest(
-            method=row, model=declared.model, suite=declared.suite, seed=seed, device=device,
-            results=where.root,
+            method=rows[name].typed, preset=rows[name].preset, model=declared.model,
+            suite=declared.suite, seed=seed, device=device, results=where.root,
         )
-        for row, seed in left
+        for name, seed in left
     ]  # fmt: skip
     return run_all(requests, jobs=jobs)
 

@@ -36,6 +36,36 @@ class MethodConfig:
     """Settings of a method: frozen, in the plugin's own file; unknown keys are errors."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ForgetPart:
+    """Which part of the forget pool a method is given; what is not said takes away nothing.
+
+    `categories` are the only ones, `without` is left out: one of the two at most. Of these
+    `n_categories` are drawn, and of their behaviours `n_behaviours`, as evenly over categories as
+    there are enough of each; a behaviour comes with all its samples. Drawn by the seed of the run,
+    so that seeds differ in it, and nested: under one seed, more holds fewer.
+    """
+
+    categories: Annotated[tuple[str, ...] | None, Field(exclude_if=lambda v: v is None)] = None
+    without: Annotated[str | None, Field(exclude_if=lambda v: v is None)] = None
+    n_categories: Annotated[Count | None, Field(exclude_if=lambda v: v is None)] = None
+    n_behaviours: Annotated[Count | None, Field(exclude_if=lambda v: v is None)] = None
+
+    def __post_init__(self) -> None:
+        """It must not say two things of the same."""
+        if self.categories is not None and self.without is not None:
+            raise ValueError("categories and without: one of them, since both say which are left")
+        if self.categories is not None and not self.categories:
+            raise ValueError("categories: names none, which leaves nothing to forget")
+        named = self.categories or ()
+        twice = [name for name in named if named.count(name) > 1]
+        if twice:
+            raise ValueError(f"categories: '{twice[0]}' is there twice")
+
+
+WHOLE = ForgetPart()
+"""All of the forget pool."""
+
 SettingsT = TypeVar("SettingsT")
 
 
@@ -64,6 +94,9 @@ class TrainingConfig(MethodConfig):
     micro_batch: Annotated[Count | None, Field(exclude_if=lambda size: size is None)] = None
     """As many of them are computed together; null is all. Losses are averaged in each of these
     first, so that it moves figures of losses that average over tokens."""
+    # Left out where it is all of it, so that a record without it stays what it was.
+    forget: Annotated[ForgetPart, Field(exclude_if=lambda part: part == WHOLE)] = WHOLE
+    """Which part of the forget pool it is given."""
     learning_rate: Positive = 2e-5
     weight_decay: NotNegative = 0.0
     warmup_share: Share = 0.05

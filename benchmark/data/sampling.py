@@ -18,7 +18,7 @@ def drawn(samples: Iterable[Sample], *, n: int, seed: int) -> list[Sample]:
     kept: list[tuple[int, str, Sample]] = []
     for sample in samples:
         # Negative, since the least of a heap is at hand and the largest digest is to go.
-        rank = -_digest(sample.id, seed)
+        rank = -place_in_draw(sample.id, seed)
         if len(kept) < n:
             heapq.heappush(kept, (rank, sample.id, sample))
         elif kept and rank > kept[0][0]:
@@ -26,6 +26,7 @@ def drawn(samples: Iterable[Sample], *, n: int, seed: int) -> list[Sample]:
     return [sample for *_, sample in sorted(kept, key=lambda one: (-one[0], one[1]))]
 
 
-def _digest(name: str, seed: int) -> int:
+def place_in_draw(name: str, seed: int) -> int:
+    """Where a name stands in the order of a seed: the smallest are drawn first."""
     digest = hashlib.blake2b(f"{seed} {name}".encode(), digest_size=16).digest()
     return int.from_bytes(digest)

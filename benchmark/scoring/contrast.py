@@ -65,11 +65,25 @@ def rates(
 
     Forms in `void` are left out of attacks: what they say of a model means nothing.
     """
+    by_card = measure.metric in BY_CARD
+    _, hit = HOW[measure.metric]
+    chosen = measured(rows, measure, plan=plan, void=void)
+    cards = dict.fromkeys(row.card if by_card else "" for row in chosen)
+    return {
+        card: behaviour_rates(cells_of((r for r in chosen if card in ("", r.card)), hit))
+        for card in cards
+    }
+
+
+def measured(
+    rows: Sequence[VerdictRow], measure: Measure, *, plan: Plan, void: Collection[str] = ()
+) -> list[VerdictRow]:
+    """The verdicts that a measure counts, as `rates` takes them."""
     metric = measure.metric
-    purpose, hit = HOW[metric]
+    purpose, _ = HOW[metric]
     judge = plan.judge_for(metric)
     forms = set(measure.forms) - (set(void) if metric in SCOPED else set())
-    chosen = [
+    return [
         row
         for row in rows
         if row.judge == judge
@@ -78,11 +92,6 @@ def rates(
         and (metric not in SCOPED or row.scope == measure.scope)
         and (metric not in BY_CARD or _of_card(row.card, measure, plan))
     ]
-    cards = dict.fromkeys(row.card if metric in BY_CARD else "" for row in chosen)
-    return {
-        card: behaviour_rates(cells_of((r for r in chosen if card in ("", r.card)), hit))
-        for card in cards
-    }
 
 
 def averaged(parts: Sequence[Strata]) -> Strata:

@@ -16,30 +16,48 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from benchmark.core import registry
 from benchmark.core.config import merge, parse_overrides, read_described
 from benchmark.core.errors import UserError
+from benchmark.core.method_config import Count
 from benchmark.core.rows import BASE, row_name, split_row
 
-View = Literal["figures", "differences", "forms", "terms"]
+View = Literal["figures", "differences", "forms", "terms", "coverage", "costs"]
+
+
+class ForgetPool(BaseModel):
+    """What all of a suite's forget pool is, for rows that are given a part of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    n_categories: Count
+    n_behaviours: Count
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRow:
-    """One row: its name as everywhere, what tells it from the others of its method, and the loss
-    terms that are switched off in it."""
+    """One row: its name as everywhere, what tells it from the others of its method, the loss terms
+    that are switched off in it, and the preset that is laid under its settings."""
 
     name: str
     method: str
     label: str
     settings: Mapping[str, JsonValue]
     off: frozenset[str] = frozenset()
+    preset: str | None = None
+
+    @property
+    def typed(self) -> str:
+        """Its name as one types it, without the preset's."""
+        return row_name(self.method, self.settings) if self.preset else self.name
 
 
 class Study(BaseModel):
     """A question and the rows that answer it.
 
-    `rows` are named in full; `methods` x `settings` x `switches` adds every combination: `settings`
-    maps a label to what is set, `switches` a name to the setting that turns it off. `by_default` is
-    what these methods do anyway, so that a row does not name it (records are checked for it).
-    `out_of_scope` maps an attack family to why no figure is shown there.
+    `rows` are named in full, behind an @ a preset; `methods` x `settings` x `switches` adds every
+    combination: `settings` maps a label to what is set, `switches` a name to the setting that turns
+    it off. `by_default` is what these methods do anyway, so that a row does not name it (records
+    are checked for it). `out_of_scope` maps an attack family to why no figure is shown there.
+    `labels` says what a named row is called on the page, where that is not its settings.
+    `forget_pool` is all that rows of the view `coverage` have parts of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -58,16 +76,27 @@ class Study(BaseModel):
     against: str = BASE
     views: tuple[View, ...] = Field(min_length=1)
     out_of_scope: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    forget_pool: ForgetPool | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def all_rows(self) -> tuple[StudyRow, ...]:
         """Every row, in the order declared; the untouched model is not among them."""
-        return (*map(_named, self.rows), *self._combined())
+        return (*map(self._named, self.rows), *self._combined())
 
     def row(self, name: str) -> StudyRow | None:
         """The row of that name; None if the study has no such row."""
         return next((row for row in self.all_rows if row.name == name), None)
+
+    def _named(self, name: str) -> StudyRow:
+        typed, _, preset = name.partition("@")
+        method, settings = split_row(typed)
+        label = ", ".join(filter(None, [*typed.split("+")[1:], preset]))
+        return StudyRow(
+            name=name, method=method, label=self.labels.get(name, label), settings=settings,
+            preset=preset or None,
+        )  # fmt: skip
 
     def _combined(self) -> Iterator[StudyRow]:
         turns = product((False, True), repeat=len(self.switches))
@@ -102,6 +131,11 @@ class Study(BaseModel):
             raise ValueError("views: 'terms' needs one method, one settings and its switches")
         if ("terms" in self.views) != bool(self.switches):
             raise ValueError("switches: they and the view 'terms' go together")
+        if ("coverage" in self.views) != (self.forget_pool is not None):
+            raise ValueError("forget_pool: it and the view 'coverage' go together")
+        strange = [name for name in self.labels if name not in self.rows]
+        if strange:
+            raise ValueError(f"labels: '{strange[0]}' is not one of the rows")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: one is there twice")
         return self
@@ -119,12 +153,6 @@ def load_study(name_or_path: str) -> Study:
 def all_studies() -> list[Study]:
     """Every declared study, by name."""
     return [load_study(name) for name in registry.entries("study")]
-
-
-def _named(name: str) -> StudyRow:
-    method, settings = split_row(name)
-    label = name.partition("+")[2].replace("+", ", ")
-    return StudyRow(name=name, method=method, label=label, settings=settings)
 
 
 def _terms_left(switches: Mapping[str, str], off: frozenset[str]) -> str:

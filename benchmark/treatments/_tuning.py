@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from benchmark.api import Losses, PoolBatch, Reference, TrainingConfig, Weight
-from benchmark.core.method_config import Share
+from benchmark.core.method_config import WHOLE, Share
 from benchmark.core.roles import Role, Tuning
 from benchmark.data.pools import Pool
 from benchmark.training.checkpoint import remove_checkpoints
@@ -30,6 +30,12 @@ class TuningConfig(TrainingConfig):
     weights: Mapping[str, Weight] = field(default_factory=lambda: {TERM: 1.0})
     warmup_share: Share = 0.0
     schedule: Literal["constant"] = "constant"
+
+    def __post_init__(self) -> None:
+        """What it learns from is drawn by settings of its own."""
+        super().__post_init__()
+        if self.forget != WHOLE:
+            raise ValueError("forget: is of methods; a treatment says itself what it learns from")
 
 
 def fine_tune(

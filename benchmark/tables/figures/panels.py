@@ -16,8 +16,8 @@ SPREAD = 0.24
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """A mean rate 0 to 1 with the lowest and the highest that were seen; one that is void is
-    drawn hollow."""
+    """A mean rate 0 to 1 with the lowest and the highest that were seen, or the ends of its
+    interval; one that is void is drawn hollow."""
 
     mean: float
     low: float

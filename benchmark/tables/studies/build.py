@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from benchmark.core.records import VerdictRow
 from benchmark.core.rows import BASE, flat
@@ -15,6 +15,7 @@ from benchmark.studies import Study, StudyRow
 from benchmark.tables.board import Board, BoardRow
 from benchmark.tables.runs import LoadedRun
 from benchmark.tables.studies.collect import Collected
+from benchmark.tables.studies.coverage import LeftOut, left_out_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class StudyBoard:
     switched off, over all settings of the others; `removals` the loss without that term with the
     whole loss. `failed` are gates, in words; `unlike` rows whose records say other settings than
     the study; `changed` how many of the canary's answers differ from the untouched model's.
+    `stopped` says what rows ended with that were tried in vain, `left_out` what became of
+    categories that a row was not trained on.
     """
 
     study: Study
@@ -47,6 +50,8 @@ class StudyBoard:
     removals: Sequence[Contrast]
     changed: Mapping[str, tuple[int, int]]
     missing: Mapping[str, Sequence[int]]
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[LeftOut] = ()
 
     @property
     def shown(self) -> list[tuple[StudyRow | None, BoardRow | None]]:
@@ -76,7 +81,7 @@ def build_study(study: Study, collected: Collected, *, board: Board, plan: Plan)
         study=study,
         board=board,
         failed={
-            row.name: failed_gates(row.scores, base.scores, plan=plan)
+            row.name: failed_gates(row.scores, (board.base_of(row) or base).scores, plan=plan)
             for row in board.rows
             if base is not None and row.scores and row.place != "reference"
         },
@@ -88,6 +93,10 @@ def build_study(study: Study, collected: Collected, *, board: Board, plan: Plan)
             name: _changed(collected.runs, name) for name in dict.fromkeys(_names(collected.runs))
         },
         missing=collected.missing,
+        stopped=collected.stopped,
+        left_out=left_out_of(study, collected.runs, plan=plan, void=board.void)
+        if "coverage" in study.views
+        else (),
     )
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.rows import BASE
 from benchmark.core.store import Results
 from benchmark.studies import Study
-from benchmark.tables.runs import LoadedRun, read_run
+from benchmark.tables.runs import LoadedRun, read_record, read_run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collected:
-    """A study's runs and the untouched model's, which seeds of which rows are not there, and a line
-    for each record that could not be read."""
+    """A study's runs and the untouched model's, which seeds of which rows are not there, a line for
+    each record that could not be read, and what stopped rows that were tried here in vain."""
 
     runs: Sequence[LoadedRun] = field(repr=False)
     missing: Mapping[str, Sequence[int]]
     warnings: Sequence[str]
+    stopped: Mapping[str, str] = field(default_factory=dict)
 
 
 def collect(study: Study, results: Results, *, local: bool) -> Collected:
@@ -42,7 +44,8 @@ def collect(study: Study, results: Results, *, local: bool) -> Collected:
     if any(run.record.spec.method == BASE for run in runs):
         # It is the same whatever the seed.
         missing.pop(BASE, None)
-    return Collected(runs=runs, missing=missing, warnings=warnings)
+    stopped = _stopped(study, results, missing) if local else {}
+    return Collected(runs=runs, missing=missing, warnings=warnings, stopped=stopped)
 
 
 def not_published(
@@ -75,6 +78,21 @@ def _read(study: Study, results: Results, *, row: str, seed: int, local: bool) -
         return None
     run = read_run(path, source="local")
     return run if run.whole else None
+
+
+def _stopped(study: Study, results: Results, rows: Iterable[str]) -> dict[str, str]:
+    """By row, what its run here ended with before it had figures: the first seed's words."""
+    found: dict[str, str] = {}
+    for row, seed in product(rows, study.seeds):
+        path = results.record(suite=study.suite, model=study.model, method=row, seed=seed)
+        try:
+            record = read_record(path) if path.exists() else None
+        except UserError:
+            # It has its line among the warnings.
+            continue
+        if record is not None and record.error:
+            found.setdefault(row, record.error.splitlines()[0].removesuffix("."))
+    return found
 
 
 def _places(study: Study, results: Results, *, row: str, seed: int) -> tuple[Path, Path]:

@@ -12,7 +12,7 @@ from benchmark.studies import StudyRow
 from benchmark.tables.board import BoardRow
 from benchmark.tables.long_table import N_DECIMALS
 from benchmark.tables.studies.build import StudyBoard
-from benchmark.tables.studies.page import failed_gates_of, out_of_scope
+from benchmark.tables.studies.row_figures import failed_gates_of, out_of_scope
 
 METRICS = ("asr", "refused", "twin", "over_refusal", "utility", "utility_retained", "coherence")
 COLUMNS = (

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from benchmark.core.records import Score
-from benchmark.core.rows import BASE
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import family_name
-from benchmark.scoring.gates import COLLAPSE
 from benchmark.scoring.plan import HELD_OUT
-from benchmark.studies import StudyRow
 from benchmark.tables import details
-from benchmark.tables.board import BoardRow
 from benchmark.tables.cells import (
     MISSING,
     markdown_table,
@@ -22,6 +15,15 @@ from benchmark.tables.cells import (
     probability,
 )
 from benchmark.tables.studies.build import Contrast, StudyBoard
+from benchmark.tables.studies.costs import costs_section
+from benchmark.tables.studies.covered import coverage_section
+from benchmark.tables.studies.row_figures import (
+    attack_score,
+    failed_gates_of,
+    marked,
+    names_of,
+    out_of_scope,
+)
 from benchmark.tables.studies.terms import terms_section
 
 SCOPES: tuple[Scope, ...] = (HELD_OUT, "in_scope", "unseen")
@@ -39,6 +41,10 @@ def render(found: StudyBoard) -> str:
     for view in study.views:
         if view == "terms":
             sections += ["## Which term does what", terms_section(found)]
+        elif view == "coverage":
+            sections += ["## How much of the forget pool", coverage_section(found)]
+        elif view == "costs":
+            sections += ["## What it costs", costs_section(found)]
         elif view == "figures":
             sections += ["## Attacks and usefulness", _figures(found)]
         elif view == "differences":
@@ -49,41 +55,14 @@ def render(found: StudyBoard) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def failed_gates_of(found: StudyBoard, row: BoardRow | None) -> list[str]:
-    """The names of the gates that a row fails."""
-    return list(found.failed.get(row.name, ())) if row is not None else []
-
-
-def collapsed(found: StudyBoard, row: BoardRow | None) -> bool:
-    """Whether it fails a gate that a working model passes, so that its safety shows nothing."""
-    return any(gate in COLLAPSE for gate in failed_gates_of(found, row))
-
-
-def out_of_scope(found: StudyBoard, row: StudyRow | None, form: str) -> str | None:
-    """Why no figure of that form, or family, is shown for a row; None where one is."""
-    for family, words in found.study.out_of_scope.items():
-        if row is not None and form in (family_name(family), *found.board.families.get(family, ())):
-            return words
-    return None
-
-
-def attack_score(
-    found: StudyBoard, row: BoardRow | None, form: str, scope: Scope | None = HELD_OUT
-) -> Score | None:
-    """Attack success of one row in one form or family."""
-    return (
-        row.score("asr", judge=found.board.judge_for("asr"), form=form, scope=scope)
-        if row
-        else None
-    )
-
-
 def _notices(found: StudyBoard) -> list[str]:
     lines = [f"> {notice}" for notice in found.board.notices]
     lines += [f"> Warning: {warning}" for warning in found.board.warnings]
     lines += [f"> Warning: `{name}`: {words}." for name, words in sorted(found.unlike.items())]
     for name, seeds in found.missing.items():
-        if found.figures(name) is None:
+        if name in found.stopped and found.figures(name) is None:
+            lines.append(f"> No figures here: `{name}`: {found.stopped[name]}.")
+        elif found.figures(name) is None:
             lines.append(f"> Not run yet: `{name}`.")
         else:
             lines.append(f"> Not run yet: `{name}`, seed {', '.join(map(str, seeds))}.")
@@ -113,7 +92,7 @@ def _figures(found: StudyBoard) -> str:
     header += ["over-refusal", "utility kept", "coherence", "fails", "seeds"]
     rows = []
     for declared, row in found.shown:
-        cells = [*_names(declared)]
+        cells = [*names_of(declared)]
         for metric in ("asr", "twin"):
             for family in families:
                 scope: Scope | None = HELD_OUT if metric == "asr" else None
@@ -124,7 +103,7 @@ def _figures(found: StudyBoard) -> str:
                     else None
                 )
                 words = out_of_scope(found, declared, form)
-                cells.append(words or _marked(found, row, percent_interval(score), metric))
+                cells.append(words or marked(found, row, percent_interval(score), metric))
         for metric in ("over_refusal", "utility_retained", "coherence"):
             score = row.score(metric, judge=judge_for(metric), card="all") if row else None
             cells.append(percent_interval(score))
@@ -140,11 +119,11 @@ def _forms(found: StudyBoard) -> str:
         header = ["method", "row", *found.board.forms, "fails"]
         rows = []
         for declared, row in found.shown:
-            cells = list(_names(declared))
+            cells = list(names_of(declared))
             for form in found.board.forms:
                 words = out_of_scope(found, declared, form)
                 value = percent(attack_score(found, row, form, scope))
-                cells.append(words or _marked(found, row, value, "asr"))
+                cells.append(words or marked(found, row, value, "asr"))
             rows.append([*cells, ", ".join(failed_gates_of(found, row))])
         title = details.SCOPE_NAMES[scope].capitalize()
         parts.append(f"**{title}**, attack success:\n\n{markdown_table(header, rows)}")
@@ -180,12 +159,3 @@ def _reasons(found: StudyBoard) -> str:
         if gates
     ]
     return "\n".join(["Gates that are failed:", "", *lines]) if lines else ""
-
-
-def _names(declared: StudyRow | None) -> Sequence[str]:
-    return (BASE, "untouched model") if declared is None else (declared.method, declared.label)
-
-
-def _marked(found: StudyBoard, row: BoardRow | None, cell: str, metric: str) -> str:
-    marked = metric == "asr" and collapsed(found, row) and cell != MISSING
-    return f"({cell})" if marked else cell

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmark.core.records import Score
 from benchmark.core.rows import BASE
+from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT
 from benchmark.studies import StudyRow
 from benchmark.tables.board import BoardRow
-from benchmark.tables.cells import percent
+from benchmark.tables.cells import borne, percent
+from benchmark.tables.details import SCOPE_NAMES
 from benchmark.tables.figures.canvas import Picture
 from benchmark.tables.figures.dots import Dot, DotRow, Dots
 from benchmark.tables.figures.heat_map import HeatMap, MapRow
+from benchmark.tables.figures.panels import Line, Panel, Panels, Range
 from benchmark.tables.studies.build import StudyBoard
-from benchmark.tables.studies.page import attack_score, collapsed, failed_gates_of, out_of_scope
+from benchmark.tables.studies.coverage import Curve, curves_of
+from benchmark.tables.studies.row_figures import (
+    attack_score,
+    collapsed,
+    failed_gates_of,
+    out_of_scope,
+)
 
 
 def pictures(found: StudyBoard) -> dict[str, Picture]:
@@ -23,7 +34,58 @@ def pictures(found: StudyBoard) -> dict[str, Picture]:
         made["forms.png"] = _forms(found)
     if "figures" in found.study.views:
         made["figures.png"] = _figures(found)
+    if "coverage" in found.study.views:
+        curves = curves_of(found.study)
+        for axis in ("categories", "behaviours"):
+            along = [curve for curve in curves if curve.axis == axis]
+            if along:
+                made[f"{axis}.png"] = _coverage(found, axis, along)
     return made
+
+
+def _coverage(found: StudyBoard, axis: str, curves: Sequence[Curve]) -> Panels:
+    """Held-out and unseen behaviours side by side, a line for each method and family; the untouched
+    model stands at 0."""
+    steps = sorted({0, *(n for curve in curves for n, _ in curve.points)})
+    panels = []
+    scopes: tuple[Scope, ...] = (HELD_OUT, "unseen")
+    for scope in scopes:
+        lines = [
+            Line(
+                name=f"{_curve_name(curve, curves)}, {borne(family)}",
+                points=tuple(
+                    _point(found, ({0: BASE} | dict(curve.points)).get(n), family, scope)
+                    for n in steps
+                ),
+            )
+            for curve in curves
+            for family in found.board.families
+        ]
+        panels.append(Panel(title=SCOPE_NAMES[scope], lines=tuple(lines)))
+    totals = {curve.n_behaviours for curve in curves}
+    at = f" ({totals.pop()} behaviours in all)" if axis == "categories" and len(totals) == 1 else ""
+    return Panels(
+        title="Attack success, per cent",
+        caption=f"{axis} of the forget pool{at}, 0 is the untouched model; 95 % intervals, on "
+        f"{found.study.model}.\nHollow: fails the gate of twins, coherence or utility, so that a "
+        "low figure is no safety.",
+        steps=tuple(map(str, steps)),
+        panels=tuple(panels),
+    )
+
+
+def _curve_name(curve: Curve, curves: Sequence[Curve]) -> str:
+    alone = len({one.n_behaviours for one in curves}) == 1
+    return curve.method if alone else f"{curve.method} ({curve.n_behaviours} behaviours)"
+
+
+def _point(found: StudyBoard, name: str | None, family: str, scope: Scope) -> Range | None:
+    """None for a row that is not there: a missing row is not a zero."""
+    row = found.figures(name) if name is not None else None
+    dot = _dot(attack_score(found, row, family_name(family), scope))
+    if dot is None:
+        return None
+    return Range(mean=dot.value, low=dot.low, high=dot.high, void=collapsed(found, row))
 
 
 def _forms(found: StudyBoard) -> HeatMap:
