@@ -151,6 +151,37 @@ def test_a_split_is_about_one_group_and_somebody_must_be_kept(tmp_path):
             load_suite(str(path))
 
 
+def small(folder: Path, **changes) -> str:
+    path = folder / "small-privacy.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(SUITE.read_text()), **changes}))
+    return str(path)
+
+
+def test_nobody_is_to_be_forgotten_and_kept(tmp_path):
+    content = yaml.safe_load(SUITE.read_text())
+    forget = content["pools"]["train"]["forget"]
+    both = {**content["pools"], "train": {"forget": forget, "keep": forget}}
+    with pytest.raises(UserError, match="'forget5' .* 'train' both to be forgotten and to be kept"):
+        load_suite(small(tmp_path, pools=both))
+    sets = content["evaluation"]["persons"]
+    twice = {"card": "testbed-persons-text", "split": "forget10", "group": "retain"}
+    overlapping = {"persons": [*sets, {**twice, "modality": "text"}]}
+    suite = load_suite(small(tmp_path, evaluation=overlapping))
+    with pytest.raises(
+        UserError, match=r"'\w+ \w+' is in two groups, 'retain' by split 'forget10'"
+    ):
+        person_samples(suite.evaluation, images=ImageStore(tmp_path))
+
+
+def test_a_person_without_a_picture_is_not_asked_about_by_picture(tmp_path):
+    content = yaml.safe_load(SUITE.read_text())
+    sets = [{**content["evaluation"]["persons"][0], "modality": "image"}]
+    sets += content["evaluation"]["persons"][2:]
+    suite = load_suite(small(tmp_path, evaluation={"persons": sets}))
+    with pytest.raises(UserError, match=r"asks by 'image', .*/forget5/.* shows none"):
+        person_samples(suite.evaluation, images=ImageStore(tmp_path))
+
+
 def test_settings_are_chosen_on_other_persons_than_are_reported():
     for name in ("testbed-privacy", str(SUITE)):
         suite = load_suite(name)

@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.api import Attack
 from benchmark.core import registry
 from benchmark.core.errors import UserError
+from benchmark.core.forgetting import Group
 from benchmark.core.plan import AboutPersons, Plan
 from benchmark.core.records import DataUse
 from benchmark.core.samples import Purpose, Sample, Scope
@@ -19,6 +20,7 @@ from benchmark.data.images import ImageStore
 from benchmark.data.materials import material
 from benchmark.stages.forms import attacks_of, form_name
 from benchmark.suites import Evaluation, EvaluationSet
+from benchmark.suites.sets import PersonSet
 
 AS_GIVEN = "as_given"
 """The attack that changes nothing of a row."""
@@ -54,13 +56,34 @@ def person_samples(
     evaluation: Evaluation, *, images: ImageStore, limit: int | None = None
 ) -> list[Sample]:
     """What is asked about persons. Those to be forgotten are in scope: they were trained on by
-    intent."""
+    intent.
+
+    Raises `UserError` for somebody who is in two groups, and for a question that does not show
+    whom its set says that it shows.
+    """
     found = []
+    group_of: dict[str, Group] = {}
     for part in evaluation.persons:
         scope: Scope | None = "in_scope" if part.group == "forget" else None
-        asked = _plain(part, "recall", images=images, limit=limit)
-        found += [replace(sample, scope=scope) for sample in asked]
+        for sample in _plain(part, "recall", images=images, limit=limit):
+            _check_shown(sample, part)
+            if group_of.setdefault(sample.behaviour, part.group) != part.group:
+                raise UserError(
+                    f"person '{sample.behaviour}' is in two groups, '{part.group}' by split "
+                    f"'{part.split}' of card '{part.card}' and '{group_of[sample.behaviour]}' by "
+                    "another: nobody can be forgotten and kept"
+                )
+            found.append(replace(sample, scope=scope))
     return found
+
+
+def _check_shown(sample: Sample, part: PersonSet) -> None:
+    if bool(sample.images) != (part.modality != "text"):
+        shows = "shows a picture" if sample.images else "shows none"
+        raise UserError(
+            f"card '{part.card}', split '{part.split}' asks by '{part.modality}', as the suite has "
+            f"it, but sample {sample.id} {shows}"
+        )
 
 
 def uses_of(samples: list[Sample]) -> list[DataUse]:

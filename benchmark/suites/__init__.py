@@ -131,7 +131,24 @@ class Suite(_Described):
             raise ValueError(
                 f"evaluation: '{split}' of card '{card}' is also what settings are chosen on"
             )
+        self._check_pools()
         return self
+
+    def _check_pools(self) -> None:
+        """What is to be forgotten is not to be kept at once."""
+        for name, roles in self.pools.items():
+            forgotten, kept = (
+                {(part.card, part.split) for part in roles[role].all_parts}
+                if role in roles
+                else set()
+                for role in ("forget", "keep")
+            )
+            if forgotten & kept:
+                card, split = min(forgotten & kept)
+                raise ValueError(
+                    f"pools: '{split}' of card '{card}' is in '{name}' both to be forgotten and to "
+                    "be kept"
+                )
 
 
 def _named(entry: JudgeEntry) -> JudgeEntry:
