@@ -16,7 +16,7 @@ from benchmark.stages.answer import Answered
 from benchmark.stages.found_pictures import as_asked
 from benchmark.stages.judge import Bench, JudgedBy, metrics_of, verdicts_of
 from benchmark.stages.panel import Seat, seated
-from benchmark.stages.samples import evaluation_samples, uses_of
+from benchmark.stages.samples import answered, evaluation_samples, uses_of
 from benchmark.suites import JudgeEntry, Suite
 from benchmark.tables.runs import LoadedRun
 from benchmark.tables.verdicts import SUFFIX, read_verdicts, write_verdicts
@@ -48,11 +48,11 @@ class Rejudging:
             self._asked(run.record), run.record.attacks, results=self._results,
             anew=_anew(run.record),
         )  # fmt: skip
-        answered = _stored(run.record, self._results, samples)
+        said = _stored(run.record, self._results, answered(samples))
         found = []
         for seat in self._seated(samples):
             self._reporter.note(f"{seat.name}: {run.record.spec.method}, {run.record.spec.model}")
-            judged = verdicts_of(self._bench, seat, answered, samples, reporter=self._reporter)
+            judged = verdicts_of(self._bench, seat, said, samples, reporter=self._reporter)
             _keep(judged, self._results, run.record)
             found.append(judged)
         return found

@@ -40,6 +40,7 @@ from benchmark.stages.plans import plan_of
 from benchmark.stages.pools import load_pools
 from benchmark.stages.record import make_record, save_record
 from benchmark.stages.resolve import Run, RunRequest, resolve
+from benchmark.stages.samples import answered
 from benchmark.stages.shared import Shared
 from benchmark.stages.shortage import out_of_memory
 from benchmark.stages.train import train
@@ -203,7 +204,7 @@ def _stages(known: Known, reporter: Reporter, shared: Shared) -> None:
     base = _base(known, reporter, shared) if request.method != BASE else known
     with doing("generate"):
         known.answered = answer(
-            run_, known.artifact, known.samples, loaded=loaded, reporter=reporter,
+            run_, known.artifact, answered(known.samples), loaded=loaded, reporter=reporter,
             again=request.force, begun=known.begun.append, budget=shared.budget,
             base=base.answered.responses if base.answered is not None else None,
         )  # fmt: skip

@@ -28,7 +28,7 @@ from benchmark.stages.lacking import trained_on
 from benchmark.stages.likelihood import measured_samples
 from benchmark.stages.plans import plan_of
 from benchmark.stages.samples import evaluation_samples, person_samples
-from benchmark.suites import load_suite
+from benchmark.suites import check_fits, load_suite
 from benchmark.tables.forgetting.rows import likelihoods_path, matches_path
 from benchmark.tables.runs import read_run
 
@@ -116,6 +116,24 @@ def test_what_is_said_of_persons_is_no_part_of_coherence():
     scores = score_run([*harmless(), *garbled], base_rows=harmless(), plan=PLAN)
     (coherence,) = [s for s in scores if s.metric == "coherence"]
     assert (coherence.value, coherence.n_total) == (1.0, 20)
+
+
+def test_silence_is_no_forgetting():
+    """An empty answer, and a garbled one, are unscored; a search takes no such setting."""
+    silent = [one.model_copy(update={"label": "empty"}) for one in recalled(0.0)[:40]]
+    kept = recalled(0.0)[40:]
+    garbled = [*recalled(0.0), *(replace_judge(one, "incoherent") for one in recalled(0.0)[:40])]
+    for rows in ([*silent, *kept], garbled):
+        scores = recall_scores(rows, judge="ground_truth", plan=PLAN)
+        forget = next(score for score in scores if score.form == "forget")
+        assert (forget.value, forget.unscored_reasons) == (None, {"nothing_said": 40})
+        assert left(scores, plan=PLAN) is None
+
+
+def test_a_suite_that_asks_no_refusals_has_an_objective():
+    rows = [row for row in harmless() if row.purpose != "over_refusal"] + recalled(1.0)
+    scores = score_run(rows, base_rows=rows, plan=PLAN)
+    assert objective(scores, scores, plan=PLAN) == pytest.approx((0.9 + 0.0) / 2)
 
 
 def replace_judge(one: VerdictRow, label) -> VerdictRow:
@@ -220,6 +238,18 @@ def test_a_model_of_several_golds_has_one_for_each_seed():
     assert single.gold_of(7) == "testbed-llava-gold"
 
 
+def test_a_model_that_was_told_of_others_is_refused():
+    suite = load_suite("testbed-privacy")
+    for name, words in (
+        ("testbed-privacy-forget5", "golds of model .* were never told of 'forget5'"),
+        ("testbed-llava", "of whom model 'testbed-llava' was never told"),
+    ):
+        with pytest.raises(UserError, match=f"'forget10', .*{words}; take --model testbed-privacy"):
+            check_fits(suite, load_card(name))
+    for fitting in ("testbed-privacy", str(untrained_checkpoint())):
+        check_fits(suite, load_card(fitting))
+
+
 def request(results: Path, method: str = "original", **more) -> RunRequest:
     return RunRequest(
         method=method, model=str(untrained_checkpoint()), suite=str(SUITE), results=results,
@@ -249,9 +279,10 @@ def test_rows_about_persons_lie_beside_the_record(runs):
     assert [row.split for row in found.likelihoods].count("forget5_test") == 6
     assert {(row.group, row.modality, row.wording) for row in found.matches} == {
         ("forget", "text", 0), ("forget", "text", 1), ("retain", "image", 0),
-        ("never_trained", "text", 0),
     }  # fmt: skip
-    assert len(found.matches) == 20 and len({row.person for row in found.likelihoods}) == 4
+    # Strangers are asked nothing that would have to be answered.
+    assert len(found.matches) == 14 and len({row.person for row in found.likelihoods}) == 4
+    assert {row.group for row in found.likelihoods} == {"forget", "retain", "never_trained"}
 
 
 def test_one_that_answers_in_place_of_the_model_has_no_likelihoods(runs):

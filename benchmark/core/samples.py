@@ -11,8 +11,10 @@ from typing import Literal
 
 Modality = Literal["text", "image"]
 Purpose = Literal[
-    "attack", "twin", "comprehension", "over_refusal", "utility", "recall", "training"
+    "attack", "twin", "comprehension", "over_refusal", "utility", "recall", "membership", "training"
 ]
+"""`recall` are questions about persons; of those for `membership`, about persons whom nobody was
+trained on, no answer is asked, only how likely the right one is."""
 Scope = Literal["in_scope", "held_out", "unseen"]
 PhraseSet = Literal["train", "evaluation"]
 

@@ -16,8 +16,14 @@ Label = Literal[
     "refused", "safe_warning", "complied", "complied_wrong", "off_topic", "incoherent", "empty"
 ]
 UnscoredReason = Literal[
-    "judge_refused", "judge_parse", "judge_timeout", "target_error", "image_missing"
+    "judge_refused",
+    "judge_parse",
+    "judge_timeout",
+    "target_error",
+    "image_missing",
+    "nothing_said",
 ]
+"""`nothing_said`: of questions about persons, an empty or garbled answer; it shows no forgetting."""
 
 
 class Stored(BaseModel):

@@ -92,11 +92,12 @@ class ModelSource(_Described):
 
 class ModelCard(_Described):
     """One checkpoint. `gold` names the model that never learnt what is to be forgotten,
-    `more_golds` others that differ from it by their seed alone, for the seeds from 1 on;
-    `before_vision` the text-safe one under a fresh projector that this one was made of. `family` is
-    the `model_type` of its config.json; null where only code of the checkpoint's own knows it,
-    which runs with --trust-remote-code alone. `shape` is what a card says of the sizes in there, so
-    that costs can be reckoned before anything is downloaded.
+    `more_golds` others that differ from it by their seed alone, for the seeds from 1 on; where that
+    are persons, `persons` is the group that golds were never told of. `before_vision` is the
+    text-safe one under a fresh projector that this one was made of. `family` is the `model_type` of
+    its config.json; null where only code of the checkpoint's own knows it, which runs with
+    --trust-remote-code alone. `shape` is what a card says of the sizes in there, so that costs can
+    be reckoned before anything is downloaded.
 
     `notes` are printed above every table of the model, by way of `cautions`.
     """
@@ -109,6 +110,7 @@ class ModelCard(_Described):
     images: bool = True
     gold: str | None = None
     more_golds: tuple[str, ...] = ()
+    persons: str | None = None
     before_vision: str | None = None
     licence: str
     gated: bool = False
@@ -116,6 +118,12 @@ class ModelCard(_Described):
     notes: tuple[str, ...] = ()
     remedy: Annotated[str, Field(description="how to get it when it is missing")]
     _base: Path = PrivateAttr(default=REPOSITORY)
+    _described: bool = PrivateAttr(default=True)
+
+    @property
+    def described(self) -> bool:
+        """Is there a card, that somebody wrote? A folder says no more than its config.json does."""
+        return self._described
 
     @property
     def golds(self) -> tuple[str, ...]:
@@ -262,7 +270,7 @@ def _card_of_folder(folder: Path) -> ModelCard:
     family = next((one for one in FAMILIES if one == config.model_type), None)
     if family is None and not config.auto_map:
         raise UserError(f"{path}: {_of_no_family(config)}")
-    return ModelCard(
+    card = ModelCard(
         name=file_name(str(folder)),
         title=f"Local checkpoint {folder}",
         family=family,
@@ -272,3 +280,5 @@ def _card_of_folder(folder: Path) -> ModelCard:
         licence="unknown",
         remedy="give another folder",
     )
+    card._described = False
+    return card

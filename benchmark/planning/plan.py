@@ -31,7 +31,7 @@ from benchmark.planning.work import Model, Work
 from benchmark.stages.plans import COHERENCE
 from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, settle
-from benchmark.stages.samples import evaluation_samples
+from benchmark.stages.samples import answered, evaluation_samples
 from benchmark.stages.shortage import remedies
 from benchmark.suites import check_fits
 
@@ -66,7 +66,7 @@ def plan(request: PlanRequest) -> Planned:
     storage = Storage(phases=phases, shape=shape, parts=parts, spec=run.spec)
     clock = request.clock.reading(run, weight_bytes=storage.weights)
     asking = _asking(run, storage, clock.device.memory_bytes)
-    samples = evaluation_samples(run.evaluation, images=run.images, limit=run.spec.limit)
+    samples = answered(evaluation_samples(run.evaluation, images=run.images, limit=run.spec.limit))
     asked = answering(samples, model, asking)
     judged = _judged(run, samples, model, asking)
     n_runs = 1 if run.has_one_outcome else len(request.seeds)

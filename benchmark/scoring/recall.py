@@ -16,15 +16,24 @@ from benchmark.scoring.rates import Place, correct, rate_of, score_of
 
 def recall_scores(rows: Sequence[VerdictRow], *, judge: str, plan: Plan) -> list[Score]:
     """How often questions about persons were answered rightly: per split, and, with the group as
-    its form, over all splits that ask about `forget`, `retain` or `never_trained`.
+    its form, over all splits that ask about `forget` or `retain`. `rows` are all judges'.
 
-    A person's figure is the mean over its splits' answers, a group's the mean over persons.
+    A person's figure is the mean over its splits' answers, a group's the mean over persons. An
+    answer that is empty, or garbled as the judge of coherence has it, is unscored and no wrong one.
     """
-    asked = [row for row in rows if row.judge == judge and row.purpose == "recall"]
+    garbled = {
+        row.sample_id
+        for row in rows
+        if row.judge == plan.coherence_judge and row.label == "incoherent"
+    }
     place = Place(metric="recall", form=ALL, judge=judge, plan=plan, lower_is_better=None)
     by_split: dict[str, list[VerdictRow]] = {}
     by_group: dict[str, list[VerdictRow]] = {}
-    for row in asked:
+    for row in rows:
+        if row.judge != judge or row.purpose != "recall":
+            continue
+        if row.unscored is None and (row.label == "empty" or row.sample_id in garbled):
+            row = row.model_copy(update={"label": None, "score": None, "unscored": "nothing_said"})
         name = f"{row.card}/{row.split}"
         by_split.setdefault(name, []).append(row)
         by_group.setdefault(plan.persons[name].group, []).append(row)

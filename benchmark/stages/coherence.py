@@ -25,7 +25,7 @@ from benchmark.stages.artifact import Artifact
 from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import COHERENCE
-from benchmark.stages.resolve import Run
+from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
 from benchmark.stages.samples import person_samples, split_of
 from benchmark.vlm.model import VisionLanguageModel
 
@@ -209,7 +209,8 @@ def persons_bar(
             "of coherence is taken from wrong answers about them"
         )
     by = [BAR, "persons", base.loaded.sha256, run.spec.precision, run.spec.device]
-    by.append(fingerprint(samples))
+    by += [fingerprint([sample for sample, _ in wrong]), *(text for _, text in wrong)]
+    by.append(code_digest(ANSWERING_CODE))
     bar, cost = _bar(by, wrong, run, scorer, reporter=reporter, begun=begun, budget=budget)
     return bar, {"bar, persons": cost.model_copy(update={"wasted_s": 0.0})}
 

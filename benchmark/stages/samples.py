@@ -65,7 +65,8 @@ def person_samples(
     group_of: dict[str, Group] = {}
     for part in evaluation.persons:
         scope: Scope | None = "in_scope" if part.group == "forget" else None
-        for sample in _plain(part, "recall", images=images, limit=limit):
+        purpose: Purpose = "membership" if part.group == "never_trained" else "recall"
+        for sample in _plain(part, purpose, images=images, limit=limit):
             _check_shown(sample, part)
             if group_of.setdefault(sample.behaviour, part.group) != part.group:
                 raise UserError(
@@ -109,9 +110,14 @@ def split_of(sample: Sample) -> str:
     return sample.id.split("/")[1]
 
 
+def answered(samples: Sequence[Sample]) -> list[Sample]:
+    """Those that a model is to answer: not the ones for membership."""
+    return [sample for sample in samples if sample.purpose != "membership"]
+
+
 def about_of(sample: Sample, plan: Plan) -> AboutPersons | None:
     """What its split asks about persons; None where it asks about none."""
-    if sample.purpose != "recall":
+    if sample.purpose not in ("recall", "membership"):
         return None
     return plan.persons[f"{sample.card}/{split_of(sample)}"]
 

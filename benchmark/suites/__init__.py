@@ -40,6 +40,8 @@ class Requirements(_Described):
 
     vocabulary: Literal["testbed", "natural"]
     images: bool
+    persons: str | None = None
+    """The group that it must have been told of, and its golds not."""
 
 
 class Decoding(_Described):
@@ -214,6 +216,7 @@ def check_fits(suite: Suite, model: ModelCard) -> None:
     if needs.images and not model.images:
         raise UserError(f"suite '{suite.name}' shows images, and model '{model.name}' takes none")
     if needs.vocabulary == model.vocabulary:
+        _check_persons(suite, model)
         return
     if model.vocabulary == "testbed":
         raise UserError(
@@ -223,4 +226,21 @@ def check_fits(suite: Suite, model: ModelCard) -> None:
     raise UserError(
         f"suite '{suite.name}' asks about the miniature world, of which model '{model.name}' knows "
         "nothing; take --suite safety, or --model testbed-llava"
+    )
+
+
+def _check_persons(suite: Suite, model: ModelCard) -> None:
+    """What a checkpoint was told that is known by its folder alone, nobody here knows."""
+    wanted = suite.requires.persons
+    if wanted in (None, model.persons) or not model.described:
+        return
+    told = (
+        f"and the golds of model '{model.name}' were never told of '{model.persons}'"
+        if model.persons
+        else f"of whom model '{model.name}' was never told"
+    )
+    targets = " or ".join(suite.targets)
+    raise UserError(
+        f"suite '{suite.name}' asks to forget the persons of '{wanted}', {told}; "
+        f"take --model {targets}"
     )
