@@ -6,13 +6,15 @@ what several runs have in common (a model that no seed changed) is made by the f
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmark.core.durability_records import DurabilityRecord
 from benchmark.core.environment import usable_cores
-from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.errors import RunFailed, UserError, first_line
 from benchmark.core.rows import BASE
 from benchmark.core.store import StorageError
 from benchmark.data.pools import Pools
@@ -88,6 +90,10 @@ def _one(
     except RunFailed as error:
         # Its words alone: not every exception comes whole out of another process.
         return Endured(request=request, records=records, failed=str(error))
+    except Exception as error:
+        # A plugin may raise anything: its author gets the traceback, the others go on.
+        traceback.print_exc(file=sys.stderr)
+        return Endured(request=request, records=records, failed=first_line(error))
     return Endured(request=request, records=records)
 
 

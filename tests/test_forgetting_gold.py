@@ -16,7 +16,6 @@ from benchmark.scoring.compare import N_FLIPS
 from benchmark.scoring.forgetting.distance import ks, ks_distance
 from benchmark.scoring.forgetting.gold import (
     Gold,
-    check_golds,
     gold_against_gold,
     ks_to_gold,
     to_gold,
@@ -39,15 +38,13 @@ def gold(
     seed: int,
     ratios: Mapping[str, Sequence[float | None]] | None = None,
     matches: Mapping[str, Sequence[float | None]] | None = None,
-    *,
-    recipe: str = "r1",
 ) -> Gold:
     told = Told(
         name=f"gold{seed}",
         likelihoods=with_ratios(ratios or {}),
         matches=with_matches(matches or {}),
     )
-    return Gold(recipe=recipe, seed=seed, told=told)
+    return Gold(seed=seed, told=told)
 
 
 def test_d_by_hand():
@@ -199,18 +196,6 @@ def test_gold_is_as_gold_and_the_untouched_model_is_not():
     assert near.as_gold is True and near.value <= near.spread.high
     assert (far.value, far.as_gold) == (1.0, False)
     assert len(ks_to_gold(GOLDS[0].told, GOLDS).distances) == 3
-
-
-def test_a_gold_of_another_recipe_is_one_line():
-    others = [gold(0), gold(7, recipe="r2")]
-    with pytest.raises(UserError) as raised:
-        check_golds(others, model="testbed-privacy", recipe="r1")
-    line = str(raised.value)
-    assert "\n" not in line
-    assert "gold of seed 7" in line and "'r2'" in line and "'testbed-privacy' by 'r1'" in line
-    with pytest.raises(UserError, match="gold of seed 0 is given twice"):
-        check_golds([gold(0), gold(0)], model="m", recipe="r1")
-    check_golds(GOLDS, model="m", recipe="r1")
 
 
 KNOWN = [gold(n, matches={"a": [0.0, 1.0], "b": [0.0, 0.0]}) for n in range(3)]

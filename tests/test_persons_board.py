@@ -13,6 +13,8 @@ from run_records import MODEL, TOKENS, record
 from verdict_rows import model_rows
 
 from benchmark.core.records import DataUse
+from benchmark.scoring.forgetting.kept import kept
+from benchmark.scoring.forgetting.measures import Told
 from benchmark.scoring.plan import Plan
 from benchmark.tables import long_table, markdown
 from benchmark.tables.board import Board
@@ -207,9 +209,9 @@ def test_leaks_are_said_of_methods_trained_in_one_modality():
         ],
         OF,
     )
-    first, second = found.persons.row("pictured").leaks
-    assert (first.trained, first.asked, first.value) == ("image", "text", 1.0)
-    assert (second.asked, second.value) == ("image_text", None)
+    # From pictures into text alone: among them are some with a name beside them.
+    (only,) = found.persons.row("pictured").leaks
+    assert (only.trained, only.asked, only.value) == ("image", "text", 1.0)
     assert found.persons.row("both").leaks == []
 
 
@@ -251,3 +253,23 @@ def test_the_long_table_and_the_terminal_show_what_persons_are_known(full):
     near = next(line for line in said.splitlines() if line.startswith("near"))
     assert near.split()[-2:] == ["as", "gold"] and "100.0" in near
     assert "golds: 3" in said and "hooked is not ranked:" in said
+
+
+def test_a_row_that_says_nothing_of_whom_to_forget_is_not_ranked():
+    """D may be gold's where every answer is empty; that is no forgetting."""
+    mute = seeds("mute", rows(ratio=2.0, right=1, shift=0.02, kept=40, garbled=True))
+    found = board(NEAR, mute)
+    row = found.row("mute")
+    assert (row.place, row.rank, word(found, "mute")) == ("below", None, "not known")
+    assert any("36 of 36 answers unscored" in reason for reason in row.reasons)
+    assert found.row("near").place == "ranked"
+
+
+def test_silence_about_whom_to_keep_keeps_nothing():
+    """17 of each person's 18 questions are answered by nothing: one in 18 is kept."""
+    told = with_matches({f"r{n}": [1.0, *[None] * 17] for n in range(28)}, group="retain")
+    base = with_matches({f"r{n}": [1.0] * 18 for n in range(28)}, group="retain")
+    found = kept(
+        Told(name="mute", matches=told), Told(name="original", matches=base), "exact_match"
+    )
+    assert found.value == pytest.approx(1 / 18) and found.n_unscored == 28 * 17

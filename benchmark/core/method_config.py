@@ -43,7 +43,8 @@ class ForgetPart:
     `categories` are the only ones, `without` is left out: one of the two at most. Of these
     `n_categories` are drawn, and of their behaviours `n_behaviours`, as evenly over categories as
     there are enough of each; a behaviour comes with all its samples. Drawn by the seed of the run,
-    so that seeds differ in it, and nested: under one seed, more holds fewer.
+    so that seeds differ in it, and nested: under one seed, more categories hold fewer of them,
+    and more behaviours of the same categories hold fewer.
     """
 
     categories: Annotated[tuple[str, ...] | None, Field(exclude_if=lambda v: v is None)] = None

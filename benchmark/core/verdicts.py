@@ -23,7 +23,7 @@ UnscoredReason = Literal[
     "image_missing",
     "nothing_said",
 ]
-"""`nothing_said`: of questions about persons, an empty or garbled answer; it shows no forgetting."""
+"""`nothing_said`: an empty or garbled answer about a person, which shows no forgetting."""
 
 
 class Stored(BaseModel):

@@ -74,9 +74,11 @@ class Holding:
             if is_out_of_memory(error):
                 raise
             where = self._run.spec.device
+            # The words of a loader may hold paths of this machine, and records are published.
+            self._reporter.note(f"{precision}: {first_line(error)}")
             raise NotPossible(
-                f"{precision} weights cannot be served on device '{where}' here: "
-                f"{first_line(error)}"
+                f"{precision} weights cannot be served on device '{where}' here "
+                f"({type(error).__name__})"
             ) from error
         return model
 

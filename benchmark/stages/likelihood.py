@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchmark.core.errors import UserError
 from benchmark.core.forgetting import Likelihood
 from benchmark.core.plan import Plan
 from benchmark.core.records import StageCost
@@ -66,6 +67,7 @@ def likelihoods(
         none = {s.id: Likelihood(sample_id=s.id, unscored="not_offered") for s in asked}
         return Measured(key=key, there=none, cost=None)
     stage = StageFolder(run.results.root, "likelihood", key)
+    log = stage.path / LIKELIHOODS
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is measuring these very answers")):
         if run.request.force:
             stage.clear()
@@ -77,11 +79,17 @@ def likelihoods(
             _measure(run, artifact, asked, stage=stage, loaded=loaded, reporter=reporter,
                      budget=budget)  # fmt: skip
         manifest = stage.manifest("cost")
-        found = JsonLines(stage.path / LIKELIHOODS).read(Likelihood)
+        there = {one.sample_id: one for one in JsonLines(log).read(Likelihood)}
+    missing = [sample.id for sample in asked if sample.id not in there]
+    if missing:
+        raise UserError(
+            f"{log} lacks the likelihoods of '{missing[0]}', and the stage is done; delete "
+            f"{stage.path} and run again"
+        )
     cost = StageCost.model_validate(manifest["cost"])
     return Measured(
         key=key,
-        there={one.sample_id: one for one in found},
+        there=there,
         cost=cost.model_copy(update={"from_cache": from_cache}),
     )
 

@@ -86,8 +86,9 @@ def publish_study(study: Study, results: Results, *, replace: bool = False) -> d
 
 
 def _study_of(row: str, *, suite: str, model: str) -> str | None:
-    """The study that a row with settings of its own was made for; a plain method is the board's."""
-    if "+" not in row:
+    """The study that a row with settings or a preset of its own was made for; a plain method is the
+    board's."""
+    if "+" not in row and "@" not in row:
         return None
     for study in all_studies():
         if (study.suite, study.model) == (suite, model) and study.row(row) is not None:

@@ -165,12 +165,17 @@ def write_rows(
     likelihoods: Sequence[LikelihoodRow],
     matches: Sequence[MatchRow],
 ) -> None:
-    """The tables beside a record's file, which is to be written after them."""
+    """The tables beside a record's file, which is to be written after them. One of another run, of
+    which this one has no rows, goes."""
     write_verdicts(verdicts_path(path), verdicts)
     if likelihoods:
         LIKELIHOODS.write(likelihoods_path(path), likelihoods)
+    else:
+        likelihoods_path(path).unlink(missing_ok=True)
     if matches:
         MATCHES.write(matches_path(path), matches)
+    else:
+        matches_path(path).unlink(missing_ok=True)
 
 
 def remove_rows(path: Path) -> None:

@@ -14,7 +14,7 @@ from statistics import fmean
 import numpy as np
 from scipy.special import stdtrit
 
-from benchmark.core.errors import UserError, unknown
+from benchmark.core.errors import unknown
 from benchmark.scoring.forgetting.distance import Distance, ks_distance
 from benchmark.scoring.forgetting.measures import (
     BY_LIKELIHOOD,
@@ -34,9 +34,9 @@ MIN_GOLDS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Gold:
-    """A gold model of one seed, what its recipe is called, and what it was found to know."""
+    """A gold model of one seed, and what it was found to know. That it was made by the recipe of
+    the model that is held against it is checked where it is loaded."""
 
-    recipe: str
     seed: int
     told: Told
 
@@ -70,11 +70,12 @@ class ToGold:
     with an interval of its own, and below gold is as far off as above it.
 
     `gold_low` to `gold_high` is where another gold's figure would lie (None of fewer than 3),
-    `as_gold` whether the model's does. The bounds are what the distance would be were unscored
-    answers 0, or 1, whichever moves it most; None where all were scored, and of logarithms.
-    `n_missing` persons only one side was asked about."""
+    `as_gold` whether the model's `figure` does. The bounds are what the distance would be were
+    unscored answers 0, or 1, whichever moves it most; None where all were scored, and of
+    logarithms. `n_missing` persons only one side was asked about."""
 
     metric: str
+    figure: float | None
     value: float | None
     low: float | None
     high: float | None
@@ -88,21 +89,6 @@ class ToGold:
     as_gold: bool | None
     n_persons: int
     n_missing: int
-
-
-def check_golds(golds: Sequence[Gold], *, model: str, recipe: str) -> None:
-    """Raise `UserError` for a gold that was not made as the model was, or that comes twice."""
-    for gold in golds:
-        if gold.recipe != recipe:
-            raise UserError(
-                f"gold of seed {gold.seed} was made by recipe '{gold.recipe}' and model '{model}' "
-                f"by '{recipe}': their distance says nothing of forgetting; take a gold of recipe "
-                f"'{recipe}'"
-            )
-    seeds = [gold.seed for gold in golds]
-    twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
-    if twice is not None:
-        raise UserError(f"gold of seed {twice} is given twice; each seed counts once")
 
 
 def gold_against_gold(golds: Sequence[Gold], *, mean: Mean = "arithmetic") -> Spread:
@@ -174,6 +160,7 @@ def to_gold(told: Told, golds: Sequence[Gold], name: str) -> ToGold:
     distance = _absolute(found[1:]) if found is not None else None
     return ToGold(
         metric=name,
+        figure=fmean(scored) if scored else None,
         value=None if found is None else abs(found[0]),
         low=distance[0] if distance else None,
         high=distance[1] if distance else None,

@@ -37,7 +37,9 @@ class DistanceShown(Stored):
     ones: they are of the same persons, and the error of a mean of estimates that go together is at
     most the mean of their errors, so that it is never too narrow for want of independence. How far
     seeds are apart is `by_seed`, and not in it. `p` is the smallest of all, times their number
-    (Bonferroni). `as_gold` only if each seed is. The bounds are means over distances too.
+    (Bonferroni). `as_gold` only if each seed is. The bounds are means over distances too, None
+    where nothing was unscored; `n_unscored` are the row's own questions without likelihoods, over
+    seeds.
     """
 
     value: float | None
@@ -72,11 +74,12 @@ class Unscored(Stored):
 class PersonsRow(Stored):
     """What one row of the board knows of persons. `distances` by modality, ALL for all of them;
     `figures` by group and modality, `to_gold` and `unscored` of the persons to forget; `reasons`
-    say what keeps its word from being `as gold`."""
+    say what keeps its word from being `as gold`, `silent` of what too much is unscored."""
 
     name: str
     word: Word
     reasons: list[str] = Field(default_factory=list)
+    silent: list[str] = Field(default_factory=list)
     distances: dict[str, DistanceShown] = Field(default_factory=dict)
     to_gold: list[ToGold] = Field(default_factory=list)
     figures: list[Figure] = Field(default_factory=list)

@@ -17,7 +17,6 @@ from benchmark.scoring.forgetting.gold import (
     Gold,
     KsToGold,
     Spread,
-    check_golds,
     gold_against_gold,
     ks_to_gold,
     to_gold,
@@ -46,11 +45,12 @@ from benchmark.tables.forgetting.told import (
     asked_alike,
     base_of,
     finished,
+    golds_named,
     golds_of,
     has_persons,
     only,
 )
-from benchmark.tables.forgetting.verdict import verdict
+from benchmark.tables.forgetting.verdict import silent, verdict
 from benchmark.tables.groups import Group
 
 GROUPS: tuple[Persons, ...] = ("forget", "retain", "never_trained")
@@ -62,7 +62,7 @@ def persons_board(groups: Sequence[Group], *, plan: Plan) -> PersonsBoard | None
     """What these runs know of persons; None where none was asked about any."""
     if not has_persons(groups):
         return None
-    golds = golds_of(groups, limit=None)
+    golds = golds_of(groups, BASE, limit=None)
     spread = _spread(golds)
     rows = [_row(group, groups, spread=spread, plan=plan) for group in groups if finished(group)]
     return PersonsBoard(
@@ -81,12 +81,13 @@ def _row(
     """One row; a limited one is held against golds and the untouched model on what it was asked,
     and against how far golds are apart on just that."""
     said = answered(group, row_title(group.method, group.limit))
-    golds = golds_of(groups, limit=group.limit)
+    golds = golds_of(groups, group.method, limit=group.limit)
     base = base_of(groups, group.method, limit=group.limit)
     base_told = answered(base, BASE).whole if base else None
     if group.limit is not None:
         golds = [replace(gold, told=asked_alike(gold.told, said.whole)) for gold in golds]
         base_told = asked_alike(base_told, said.whole) if base_told else None
+    if group.limit is not None or golds_named(group.method)[0] != GOLD:
         spread = _spread(golds)
     forget = only(said.whole, group="forget")
     is_gold = group.method == GOLD
@@ -108,12 +109,11 @@ def _row(
         spread=spread.get(ALL),
         limit=plan.gates.unscored,
     )
-    return found.model_copy(update={"word": word, "reasons": reasons})
+    unsaid = silent(found, limit=plan.gates.unscored)
+    return found.model_copy(update={"word": word, "reasons": reasons, "silent": unsaid})
 
 
 def _spread(golds: Sequence[Gold]) -> dict[str, Spread]:
-    if golds:
-        check_golds(golds, model=golds[0].recipe, recipe=golds[0].recipe)
     return {
         modality: gold_against_gold(_asked_in(golds, modality))
         for modality in (ALL, *_modalities(gold.told for gold in golds))
@@ -148,28 +148,30 @@ def _distances(
         by_seed = {
             seed: ks_to_gold(told, own, spread=spread[modality]) for seed, told in models.items()
         }
-        found[modality] = _shown(by_seed)
+        lost = [row for told in models.values() for row in told.likelihoods if row.unscored]
+        found[modality] = _shown(by_seed, n_unscored=len(lost))
     return found
 
 
-def _shown(by_seed: Mapping[int, KsToGold]) -> DistanceShown:
+def _shown(by_seed: Mapping[int, KsToGold], *, n_unscored: int) -> DistanceShown:
     """D over seeds; None where a seed has none, for the mean of the others is not the row's."""
     every = [one for found in by_seed.values() for one in found.distances]
     values = {seed: one.value for seed, one in by_seed.items() if one.value is not None}
     whole = bool(values) and len(values) == len(by_seed)
     words = [one.as_gold for one in by_seed.values()]
     ps = [one.p for one in every if one.p is not None]
+    bounded = any(one.bound_low is not None for one in every)
     return DistanceShown(
         value=fmean(values.values()) if whole else None,
         low=_mean([one.low for one in every]) if whole else None,
         high=_mean([one.high for one in every]) if whole else None,
         p=min(1.0, len(ps) * min(ps)) if whole else None,
-        bound_low=_mean([_bound(one, one.bound_low) for one in every]),
-        bound_high=_mean([_bound(one, one.bound_high) for one in every]),
+        bound_low=_mean([_bound(one, one.bound_low) for one in every]) if bounded else None,
+        bound_high=_mean([_bound(one, one.bound_high) for one in every]) if bounded else None,
         by_seed=values,
         as_gold=None if None in words or not words else all(words),
         n_persons=min((one.n_persons for one in every), default=0),
-        n_unscored=sum(one.n_unscored for one in every),
+        n_unscored=n_unscored,
     )
 
 
@@ -202,12 +204,13 @@ def _kept(told: Told, base: Told | None) -> list[Kept]:
 
 
 def _leaks(group: Group, forget: Told, base: Told | None) -> list[Leak]:
-    """Into every other modality from the one that a method was trained in, where it is one."""
+    """From the modality that a method was trained in, where it is one: from text into both with
+    pictures, from pictures into text alone, for it learns from some with a name beside them."""
     trained = group.records[0].spec.config.get("modality")
     if base is None or trained not in ("text", "image"):
         return []
     source: Asked = "text" if trained == "text" else "image"
-    into: list[Asked] = ["image" if source == "text" else "text", "image_text"]
+    into: list[Asked] = ["image", "image_text"] if source == "text" else ["text"]
     own = only(base, group="forget")
     return [leak(forget, own, LEAKED, trained=source, asked=asked) for asked in into]
 

@@ -90,7 +90,9 @@ def _ranking(board: Board, persons: PersonsBoard) -> str:
         "Ordered by D to gold, over all that persons to forget were asked; rows of which the "
         "intervals of D overlap share ranks, and rows below the line are in no order. p: persons' "
         "answers exchanged between model and gold, the smallest over seeds and golds, times their "
-        "number; a small one says that they differ, a large one does not say that they are alike."
+        "number; a small one says that they differ, a large one does not say that they are alike. "
+        "`as gold` asks six things, each to lie where 95 % of golds would, so that a true gold may "
+        "miss one of them up to once in four times; and of three golds that is a wide range."
     )
     if all(row.place != "ranked" for row in board.rows):
         caption += " **No row on this board can be ranked yet; the reasons are below.**"
@@ -240,7 +242,7 @@ def _unscored(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
 
 def short_table(board: Board, persons: PersonsBoard) -> str:
     """The board in a few columns: rank, D, what is told of either group, and the verdict."""
-    header = ["rank", "method", "D to gold", "recall, forget", "recall, retain", "verdict"]
+    header = ["rank", "method", "D to gold", "exact, forget", "exact, retain", "verdict"]
     lines = [
         [stands(row), row.name, cells.estimate(found.distances.get(ALL))]
         + [cells.rate(found.figure("exact_match", group=group)) for group in ("forget", "retain")]

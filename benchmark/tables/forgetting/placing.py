@@ -16,7 +16,7 @@ def placed_by_distance(rows: Sequence[BoardRow], persons: PersonsBoard) -> list[
     rows.
 
     A row stands above another only if the whole interval of its D lies below the other's; all
-    others share ranks. One without D cannot be ranked, and says why.
+    others share ranks. One without D, or with too much unscored, cannot be ranked, and says why.
     """
     distances = {row.name: _distance(row, persons) for row in rows}
     checked = [_checked(row, distances[row.name], persons) for row in rows]
@@ -39,11 +39,12 @@ def _distance(row: BoardRow, persons: PersonsBoard) -> DistanceShown | None:
 
 
 def _checked(row: BoardRow, distance: DistanceShown | None, persons: PersonsBoard) -> BoardRow:
-    if row.place == "reference" or (distance is not None and distance.value is not None):
-        return row
     found = persons.row(row.name)
-    whys = found.reasons if found else ["no finished run"]
-    reason = UNMEASURED + "; ".join(whys)
+    measured = distance is not None and distance.value is not None
+    if row.place == "reference" or (measured and found is not None and not found.silent):
+        return row
+    whys = found.silent or found.reasons if found else ["no finished run"]
+    reason = (UNMEASURED if not measured else "") + "; ".join(whys)
     return row.model_copy(update={"place": "below", "reasons": [*row.reasons, reason]})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmark.core.forgetting import Group as Persons
-from benchmark.core.rows import bases_of
+from benchmark.core.rows import BASE, bases_of
 from benchmark.scoring.forgetting.gold import Gold
 from benchmark.scoring.forgetting.measures import RowT, Told
 from benchmark.tables.groups import Group
@@ -56,14 +56,14 @@ def answered(group: Group, name: str) -> Answered:
     )
 
 
-def golds_of(groups: Sequence[Group], *, limit: int | None) -> list[Gold]:
-    """The golds that rows of this limit are held against: under the same limit, else whole."""
-    found = _first(groups, (GOLD,), limit)
+def golds_of(groups: Sequence[Group], row: str, *, limit: int | None) -> list[Gold]:
+    """The golds that a row is held against: under its preset, else none; under the same limit, else
+    whole."""
+    found = _first(groups, golds_named(row), limit)
     if found is None:
         return []
     return [
         Gold(
-            recipe=run.record.spec.model,
             seed=run.record.spec.seed,
             told=Told(
                 name=f"{GOLD} seed {run.record.spec.seed}",
@@ -73,6 +73,11 @@ def golds_of(groups: Sequence[Group], *, limit: int | None) -> list[Gold]:
         )
         for run in finished(found)
     ]
+
+
+def golds_named(row: str) -> list[str]:
+    """What golds of a row's own kind are called, the nearest first."""
+    return [name.replace(BASE, GOLD, 1) for name in bases_of(row)]
 
 
 def base_of(groups: Sequence[Group], row: str, *, limit: int | None) -> Group | None:

@@ -26,7 +26,7 @@ def verdict(
     if n_golds < MIN_GOLDS:
         return "not known", [f"{n_golds} of {MIN_GOLDS} golds, which say how far golds are apart"]
     missing = {one.kind: one for one in row.unscored if one.is_more_than(limit)}
-    unknown = [_too_few(one) for one in missing.values()]
+    unknown = silent(row, limit=limit)
     if is_gold and n_golds == MIN_GOLDS and not unknown:
         why = f"it takes {MIN_GOLDS + 1} golds to hold one against {MIN_GOLDS} others"
         return "yardstick", [why]
@@ -48,12 +48,22 @@ def verdict(
     return ("not known", unknown) if unknown else ("as gold", [])
 
 
+def silent(row: PersonsRow, *, limit: float) -> list[str]:
+    """Of which kind of rows more than a share of `limit` is unscored, in words."""
+    return [_too_few(one) for one in row.unscored if one.is_more_than(limit)]
+
+
 def side(found: ToGold) -> str:
-    """To which side of gold a measure lies, in words: `knows more than gold`."""
+    """To which side of gold a measure lies, in words: `knows more than gold`. Outside gold's range
+    it is that of the range's ends: a difference paired by person may point the other way."""
     if found.difference is None:
         return "not known"
+    above = found.difference > 0
+    if found.figure is not None and found.gold_low is not None and found.gold_high is not None:
+        middle = (found.gold_low + found.gold_high) / 2
+        above = found.figure > middle
     higher = _measure_knows(found.metric) == "higher"
-    return f"knows {'more' if (found.difference > 0) == higher else 'less'} than gold"
+    return f"knows {'more' if above == higher else 'less'} than gold"
 
 
 def sides(row: PersonsRow) -> str:
