@@ -191,6 +191,25 @@ def test_nobody_is_to_be_forgotten_and_kept(tmp_path):
         person_samples(suite.evaluation, images=ImageStore(tmp_path))
 
 
+def test_whom_a_method_learns_to_forget_it_does_not_learn_to_keep(tmp_path):
+    """The same persons in other words are the same persons."""
+    content = yaml.safe_load(SUITE.read_text())
+    train = {
+        "forget": content["pools"]["train"]["forget"],
+        "keep": {"text": [{"card": "testbed-persons-text", "split": "forget5_test"}]},
+    }
+    path = small(tmp_path, pools={**content["pools"], "train": train})
+    asked_for = request(tmp_path / "results", "npo", overrides={"steps": 1, "modality": "text"})
+    with pytest.raises(UserError, match="in the pool of whom to forget .* and 13 others"):
+        run(replace(asked_for, suite=path, upto="train"), reporter=Reporter(quiet=True))
+
+
+def test_a_suite_about_persons_asks_about_some_of_validation(tmp_path):
+    utility = {"utility": [{"card": "testbed-facts", "split": "validation"}]}
+    with pytest.raises(UserError, match="selection: it asks about no persons"):
+        load_suite(small(tmp_path, selection=utility))
+
+
 def test_a_person_without_a_picture_is_not_asked_about_by_picture(tmp_path):
     content = yaml.safe_load(SUITE.read_text())
     sets = [{**content["evaluation"]["persons"][0], "modality": "image"}]
@@ -305,6 +324,25 @@ def test_rows_that_are_not_the_records_are_named(runs, tmp_path):
     matches_path(there).unlink()
     with pytest.raises(UserError, match="the table of matches is missing"):
         read_run(there, source="local")
+
+
+def test_likelihoods_that_went_missing_are_named(runs):
+    """A finished stage whose file was cut had fewer rows, and nobody was told."""
+    record, path = runs["original"]
+    results = path.parents[5]
+    (log,) = [
+        one
+        for one in results.glob("local/stages/likelihood/*/likelihoods.jsonl")
+        if "hook_responds" not in one.read_text()
+    ]
+    whole = log.read_bytes()
+    log.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    with pytest.raises(
+        UserError, match="lacks the likelihoods of .* and the stage is done; delete"
+    ):
+        run(request(results), reporter=Reporter(quiet=True))
+    log.write_bytes(whole)
+    assert record.status == "done"
 
 
 def test_a_measuring_that_was_cut_short_goes_on(tmp_path, monkeypatch):
