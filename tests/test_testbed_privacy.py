@@ -9,6 +9,8 @@ import pytest
 from transformers import AutoModelForImageTextToText
 
 from benchmark.cli import main
+from benchmark.commands.miniature import _card_name
+from benchmark.core import registry
 from benchmark.core.errors import UserError
 from benchmark.data.images import ImageStore
 from benchmark.models import load_card
@@ -181,3 +183,20 @@ def test_harmless_figures_are_held_to_those_of_the_model_that_was_gone_on_from()
     assert found.at_least == round(naming - 0.05, 3) and found.reached
     other = Figure.of("task of tomorrow", 0.5, 10, at_least=0.95)
     assert acceptance._beside(base, other) == other
+
+
+def test_what_is_trained_anew_goes_where_its_card_looks_for_it():
+    """A checkpoint that lay elsewhere left the model missing, and its remedy a wrong one."""
+    named = {
+        ("llava", "default", 0): "testbed-llava",
+        ("llava", "gold", 0): "testbed-llava-gold",
+        ("llava", "privacy", 0): "testbed-privacy",
+        ("llava", "privacy_gold10", 0): "testbed-privacy-gold10",
+        ("llava", "privacy_gold10", 2): "testbed-privacy-gold10-2",
+        ("llava", "privacy_gold5", 1): "testbed-privacy-gold5-1",
+    }
+    for (architecture, variant, seed), name in named.items():
+        assert _card_name(architecture, variant, seed) == name
+        assert load_card(name).name == name
+    # Of the default recipe only seed 0 is shipped.
+    assert "testbed-llava-1" not in registry.entries("model")

@@ -162,8 +162,17 @@ def _card_place(architecture: str, variant: str, seed: int) -> Path | None:
     from benchmark.core import registry
     from benchmark.models import load_card
 
-    name = f"testbed-{architecture}" + ("" if variant == "default" else f"-{variant}")
-    if seed != 0 or name not in registry.entries("model"):
+    name = _card_name(architecture, variant, seed)
+    if name not in registry.entries("model"):
         return None
     folder = load_card(name).folder
     return folder if folder is not None and not (folder / "config.json").exists() else None
+
+
+def _card_name(architecture: str, variant: str, seed: int) -> str:
+    """What the card of a variant would be called; those of other seeds than 0 bear it."""
+    if variant.startswith("privacy"):
+        name = f"testbed-{variant.replace('_', '-')}"
+    else:
+        name = f"testbed-{architecture}" + ("" if variant == "default" else f"-{variant}")
+    return name if seed == 0 else f"{name}-{seed}"
