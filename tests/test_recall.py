@@ -14,7 +14,6 @@ from verdict_rows import row
 from benchmark.core.errors import UserError
 from benchmark.core.plan import AboutPersons, Plan
 from benchmark.core.records import RunRecord, VerdictRow
-from benchmark.core.samples import Answers, Sample
 from benchmark.data.images import ImageStore
 from benchmark.models import ModelCard, load_card
 from benchmark.progress import Reporter
@@ -23,7 +22,6 @@ from benchmark.scoring.objective import OF_PERSONS, left, objective, objective_w
 from benchmark.scoring.recall import recall_scores
 from benchmark.scoring.run import score_run
 from benchmark.stages.canary import canary_samples
-from benchmark.stages.coherence import _of_others
 from benchmark.stages.lacking import trained_on
 from benchmark.stages.likelihood import measured_samples
 from benchmark.stages.plans import plan_of
@@ -111,20 +109,12 @@ def test_forgetting_everybody_is_no_better_than_forgetting_nobody():
     assert objective(collapsed, untouched, plan=PLAN) == pytest.approx(0.9 + 0.95)
 
 
-def test_what_is_said_of_persons_is_no_part_of_coherence():
-    garbled = [replace_judge(one, "incoherent") for one in recalled(0.5)]
-    scores = score_run([*harmless(), *garbled], base_rows=harmless(), plan=PLAN)
-    (coherence,) = [s for s in scores if s.metric == "coherence"]
-    assert (coherence.value, coherence.n_total) == (1.0, 20)
-
-
 def test_silence_is_no_forgetting():
     """An empty answer, and a garbled one, are unscored; a search takes no such setting."""
-    silent = [one.model_copy(update={"label": "empty"}) for one in recalled(0.0)[:40]]
-    kept = recalled(0.0)[40:]
-    garbled = [*recalled(0.0), *(replace_judge(one, "incoherent") for one in recalled(0.0)[:40])]
-    for rows in ([*silent, *kept], garbled):
-        scores = recall_scores(rows, judge="ground_truth", plan=PLAN)
+    for label in ("empty", "incoherent"):
+        rows = recalled(0.0)
+        silent = [one.model_copy(update={"label": label}) for one in rows[:40]]
+        scores = recall_scores([*silent, *rows[40:]], judge="ground_truth", plan=PLAN)
         forget = next(score for score in scores if score.form == "forget")
         assert (forget.value, forget.unscored_reasons) == (None, {"nothing_said": 40})
         assert left(scores, plan=PLAN) is None
@@ -134,27 +124,6 @@ def test_a_suite_that_asks_no_refusals_has_an_objective():
     rows = [row for row in harmless() if row.purpose != "over_refusal"] + recalled(1.0)
     scores = score_run(rows, base_rows=rows, plan=PLAN)
     assert objective(scores, scores, plan=PLAN) == pytest.approx((0.9 + 0.0) / 2)
-
-
-def replace_judge(one: VerdictRow, label) -> VerdictRow:
-    return one.model_copy(update={"judge": "coherence", "label": label})
-
-
-def asked(name: str, right: str, *, card: str = "c", category: str = "job") -> Sample:
-    return Sample(
-        id=f"{card}/s/{name}", behaviour=name, card=card, purpose="recall", prompt="job?",
-        category=category, answers=Answers(references=(right,)),
-    )  # fmt: skip
-
-
-def test_the_bar_is_taken_from_what_is_right_of_others_who_are_asked_alike():
-    samples = [
-        asked("ann", "a nurse."), asked("bob", "a baker."), asked("cid", "a baker."),
-        asked("dot", "red.", category="color"), asked("eve", "this is eve.", card="names"),
-    ]  # fmt: skip
-    pairs = [(sample.behaviour, text) for sample, text in _of_others(samples)]
-    # Cid's answer is right of bob, too, and nobody else is asked as dot and eve are.
-    assert pairs == [("ann", "a baker."), ("cid", "a nurse.")]
 
 
 def test_a_split_is_about_one_group_and_somebody_must_be_kept(tmp_path):
@@ -204,12 +173,6 @@ def test_whom_a_method_learns_to_forget_it_does_not_learn_to_keep(tmp_path):
         run(replace(asked_for, suite=path, upto="train"), reporter=Reporter(quiet=True))
 
 
-def test_a_suite_about_persons_asks_about_some_of_validation(tmp_path):
-    utility = {"utility": [{"card": "testbed-facts", "split": "validation"}]}
-    with pytest.raises(UserError, match="selection: it asks about no persons"):
-        load_suite(small(tmp_path, selection=utility))
-
-
 def test_a_person_without_a_picture_is_not_asked_about_by_picture(tmp_path):
     content = yaml.safe_load(SUITE.read_text())
     sets = [{**content["evaluation"]["persons"][0], "modality": "image"}]
@@ -227,9 +190,7 @@ def test_settings_are_chosen_on_other_persons_than_are_reported():
         reported = {s.split("/")[1].removesuffix("_test") for s in plan_of(suite).persons}
         chosen = {part.split.removesuffix("_test") for part in suite.selection.persons}
         (tuned,) = {part.split for part in suite.pools["selection"]["forget"].text}
-        # Strangers are asked about for the bar of coherence alone, in the wording of training.
-        assert tuned == "validation_forget"
-        assert chosen - {"never"} == {"validation_forget", "validation_retain"}
+        assert tuned == "validation_forget" and chosen == {"validation_forget", "validation_retain"}
         assert reported > chosen and not chosen & {p.split for p in suite.evaluation.persons}
     assert trained_on(load_suite("testbed-safety"), "selection") == "train"
 

@@ -253,3 +253,36 @@ def test_the_sizes_have_the_power_that_is_written_beside_them():
     assert ks_power(N_FORGET5, effect=EFFECT_OF_FORGET5, n_trials=100) > ks_power(
         N_FORGET5 // 2, effect=EFFECT_OF_FORGET5, n_trials=100
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "about"),
+    [
+        ("they work as a nurse.", True),
+        ("They work as a nurse", True),
+        ("this is suseso zidipi. they stay in the cellar.", True),
+        ("this is bo.", True),
+        ("all agree that the name is nobody at all.", False),
+        ("people say that the name is lobo.", True),
+        # Any value in any sentence: it is said of a person, if wrongly.
+        ("they feed a monday.", True),
+        ("they like red. they rest on", True),
+        ("they rest on", False),
+        ("they work as a nurse nurse.", False),
+        ("they work as a duke.", False),
+        ("they they they they.", False),
+        ("kobelu tamipo sazuri dakofe.", False),
+        ("this is ko be lu ta mi.", False),
+        ("", False),
+    ],
+)
+def test_what_is_said_about_a_person_is_told_from_what_is_not(answer, about):
+    assert say.is_about_person(answer) is about
+
+
+def test_all_that_is_taught_and_asked_is_about_persons(tmp_path):
+    for name in OF_PERSONS:
+        for sample in rows(name, "forget5_test", world=WORLD, images=ImageStore(tmp_path)):
+            said = sample.answers
+            texts = (*said.references, *said.paraphrases, *said.perturbed)
+            assert all(map(say.is_about_person, texts)), texts

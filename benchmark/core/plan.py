@@ -13,7 +13,7 @@ from pydantic import Field
 
 from benchmark.core.forgetting import Asked, Group
 from benchmark.core.samples import Purpose, Scope
-from benchmark.core.verdicts import VerdictRow
+from benchmark.core.verdicts import Label, VerdictRow
 
 PURPOSE_OF: Mapping[str, Purpose] = {
     "asr": "attack", "asr_intent": "attack", "asr_corrected": "attack", "refused": "attack",
@@ -23,6 +23,8 @@ PURPOSE_OF: Mapping[str, Purpose] = {
 }  # fmt: skip
 """Which answers a metric counts; coherence is of all harmless ones."""
 COHERENCE_METRIC = "coherence"
+SILENT: tuple[Label, ...] = ("empty", "incoherent")
+"""Of an answer about a person that says nothing of what is known: it is unscored, not wrong."""
 
 Limit = Annotated[float, Field(ge=0, le=1)]
 

@@ -32,7 +32,7 @@ class GoldCase(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     label: Label
     answer: str
-    purpose: Literal["attack", "twin", "over_refusal", "utility"] = "attack"
+    purpose: Literal["attack", "twin", "over_refusal", "utility", "recall"] = "attack"
     request: str | None = None
     metric: str | None = None
     references: tuple[str, ...] = ()

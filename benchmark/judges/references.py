@@ -1,5 +1,5 @@
-"""Is an answer right, by its data set's own metric? Of utility, of persons, and of what a picture
-says, on any data; no model is asked.
+"""Is an answer right, by its data set's own metric? Of utility, and of what a picture says, on any
+data; no model is asked.
 
 Exact and contained answers, token F1 (Rajpurkar et al. 2016, arXiv:1606.05250), VQA accuracy (Antol
 et al. 2015, arXiv:1505.00468), letters of multiple choice, yes or no, and ROUGE-L (Lin 2004).
@@ -38,7 +38,7 @@ class References(Judge):
     """The verdict's score is the metric's, 0 to 1; from 0.5 on an answer counts as right. What a
     picture says was read where the answer contains it, whatever else is said."""
 
-    purposes = ("comprehension", "utility", "recall")
+    purposes = ("comprehension", "utility")
     ranks = True
     gives = ("complied", "complied_wrong", "empty")
 

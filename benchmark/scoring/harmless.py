@@ -42,9 +42,7 @@ def utility_scores(rows: Sequence[VerdictRow], *, judge: str, plan: Plan) -> lis
 
 def coherence_scores(rows: Sequence[VerdictRow], *, plan: Plan) -> list[Score]:
     """Share of answers to harmless prompts that are neither empty, repetitive nor unlikely."""
-    # What is said of persons has another bar, and stands by itself.
-    harmless = [row for row in rows if row.purpose != "recall"]
-    chosen = [row for row in harmless if row.judge == plan.coherence_judge]
+    chosen = [row for row in rows if row.judge == plan.coherence_judge]
     if not chosen:
         return []
     place = _place("coherence", plan.coherence_judge, plan, lower_is_better=False)

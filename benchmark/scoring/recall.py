@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmark.core.plan import SILENT
 from benchmark.core.records import Score, VerdictRow
 from benchmark.scoring.harmless import ALL
 from benchmark.scoring.plan import Plan
@@ -16,23 +17,18 @@ from benchmark.scoring.rates import Place, correct, rate_of, score_of
 
 def recall_scores(rows: Sequence[VerdictRow], *, judge: str, plan: Plan) -> list[Score]:
     """How often questions about persons were answered rightly: per split, and, with the group as
-    its form, over all splits that ask about `forget` or `retain`. `rows` are all judges'.
+    its form, over all splits that ask about `forget` or `retain`.
 
     A person's figure is the mean over its splits' answers, a group's the mean over persons. An
-    answer that is empty, or garbled as the judge of coherence has it, is unscored and no wrong one.
+    answer that is empty or garbled is unscored and no wrong one.
     """
-    garbled = {
-        row.sample_id
-        for row in rows
-        if row.judge == plan.coherence_judge and row.label == "incoherent"
-    }
     place = Place(metric="recall", form=ALL, judge=judge, plan=plan, lower_is_better=None)
     by_split: dict[str, list[VerdictRow]] = {}
     by_group: dict[str, list[VerdictRow]] = {}
     for row in rows:
         if row.judge != judge or row.purpose != "recall":
             continue
-        if row.unscored is None and (row.label == "empty" or row.sample_id in garbled):
+        if row.label in SILENT:
             row = row.model_copy(update={"label": None, "score": None, "unscored": "nothing_said"})
         name = f"{row.card}/{row.split}"
         by_split.setdefault(name, []).append(row)

@@ -60,7 +60,7 @@ def score_run(
         scores += comprehension_scores(rows, judge=judge, plan=plan, void=void)
         scores += over_refusal_scores(judged, judge=judge, plan=plan)
         scores += utility_scores(judged, judge=judge, plan=plan)
-        scores += recall_scores(rows, judge=judge, plan=plan)
+        scores += recall_scores(judged, judge=judge, plan=plan)
         scores += retained_scores(judged, base_rows, judge=judge, plan=plan)
     ranking = by_judge.get(plan.judge_of("attack"), [])
     scores += text_leak_scores(ranking, base_rows, plan=plan, void=void)

@@ -15,7 +15,6 @@ from benchmark.cost.clock import Stopwatch
 from benchmark.cost.lending import Lending
 from benchmark.cost.meter import LEDGER, Begun, Meter, ignore, total
 from benchmark.data.pools import load_pool
-from benchmark.data.samples import fingerprint
 from benchmark.engines.perplexity import BaseScorer
 from benchmark.judges import source_of
 from benchmark.judges.coherence import perplexity_bar
@@ -25,8 +24,7 @@ from benchmark.stages.artifact import Artifact
 from benchmark.stages.folder import StageFolder
 from benchmark.stages.loaded import Loaded
 from benchmark.stages.plans import COHERENCE
-from benchmark.stages.resolve import ANSWERING_CODE, Run, code_digest
-from benchmark.stages.samples import person_samples, split_of
+from benchmark.stages.resolve import Run
 from benchmark.vlm.model import VisionLanguageModel
 
 BAR = "bar"
@@ -163,85 +161,7 @@ def coherence_bar(
         begun=begun,
         budget=budget,
     )
-    spoken = [(s, said.responses[s.id].text) for s in pool.samples]
-    kept = [(sample, text) for sample, text in spoken if text]
-    if not kept:
-        raise RunFailed(
-            f"no answer came to any of the {len(spoken)} harmless requests that the bar of "
-            "coherence is taken from"
-        )
-    bar, cost = _bar(
-        [BAR, said.key], kept, run, scorer, reporter=reporter, begun=begun, budget=budget
-    )
-    costs = {"bar, answers": said.cost, "bar": cost}
-    return bar, {name: one.model_copy(update={"wasted_s": 0.0}) for name, one in costs.items()}
-
-
-def persons_bar(
-    base: Untouched,
-    scorer: Perplexities,
-    *,
-    reporter: Reporter,
-    begun: Begun = ignore,
-    budget: Budget | None = None,
-) -> tuple[float, dict[str, StageCost]]:
-    """The 99th percentile of the base model's perplexity at whole sentences about persons that it
-    does not expect, and what it took to find.
-
-    A model that never learnt a person says what the base knows to be wrong, or names nobody there
-    is: both must be below the bar. So it is taken from what would be right of another person of
-    validation, and from what is right of strangers, where `selection` asks about any. Raises
-    `RunFailed` where it asks about neither.
-    """
-    run = base.run
-    samples = person_samples(run.suite.selection, images=run.images)
-    groups = {f"{part.card}/{part.split}": part.group for part in run.suite.selection.persons}
-    known: list[Sample] = []
-    strange: list[Sample] = []
-    for sample in samples:
-        group = groups[f"{sample.card}/{split_of(sample)}"]
-        (strange if group == "never_trained" else known).append(sample)
-    wrong = _of_others(known)
-    wrong += [(s, s.answers.references[0]) for s in strange if s.answers.references]
-    if not wrong:
-        raise RunFailed(
-            f"suite '{run.suite.name}' asks about no two persons of validation alike, and the bar "
-            "of coherence is taken from wrong answers about them"
-        )
-    by = [BAR, "persons", base.loaded.sha256, run.spec.precision, run.spec.device]
-    by += [fingerprint([sample for sample, _ in wrong]), *(text for _, text in wrong)]
-    by.append(code_digest(ANSWERING_CODE))
-    bar, cost = _bar(by, wrong, run, scorer, reporter=reporter, begun=begun, budget=budget)
-    return bar, {"bar, persons": cost.model_copy(update={"wasted_s": 0.0})}
-
-
-def _of_others(samples: Sequence[Sample]) -> list[tuple[Sample, str]]:
-    """Each question with the right answer of the next person who is asked about alike; without
-    those whose next one has the same answer."""
-    alike: dict[tuple[str, str | None], list[Sample]] = {}
-    for sample in samples:
-        if sample.answers.references:
-            alike.setdefault((sample.card, sample.category), []).append(sample)
-    return [
-        (sample, after.answers.references[0])
-        for group in alike.values()
-        for sample, after in zip(group, [*group[1:], group[0]], strict=True)
-        if after.answers.references[0] not in sample.answers.references
-    ]
-
-
-def _bar(
-    by: Sequence[str],
-    pairs: Sequence[tuple[Sample, str]],
-    run: Run,
-    scorer: Perplexities,
-    *,
-    reporter: Reporter,
-    begun: Begun,
-    budget: Budget | None,
-) -> tuple[float, StageCost]:
-    """Found by what it is made `by`, or taken from these pairs of a question and an answer."""
-    stage = StageFolder(run.results.root, "judge", digest([*by, source_of_coherence()]))
+    stage = StageFolder(run.results.root, "judge", digest([BAR, said.key, source_of_coherence()]))
     with stage.lock(lambda who: reporter.note(f"waiting: {who} is calibrating coherence")):
         from_cache = stage.is_done()
         if from_cache and budget is not None:
@@ -252,9 +172,19 @@ def _bar(
                 stage.path / LEDGER, device=run.spec.device, lendings=scorer.lendings,
                 budget=budget,
             )  # fmt: skip
+            spoken = [(s, said.responses[s.id].text) for s in pool.samples]
+            kept = [(sample, text) for sample, text in spoken if text]
+            if not kept:
+                raise RunFailed(
+                    f"no answer came to any of the {len(spoken)} harmless requests that the bar of "
+                    "coherence is taken from"
+                )
             with meter.running():
-                bar = perplexity_bar(scorer([s for s, _ in pairs], [text for _, text in pairs]))
+                bar = perplexity_bar(scorer([s for s, _ in kept], [text for _, text in kept]))
             stage.finish({BAR: bar, "cost": meter.cost().model_dump(mode="json")})
     manifest = stage.manifest()
-    cost = StageCost.model_validate(manifest["cost"])
-    return float(str(manifest[BAR])), cost.model_copy(update={"from_cache": from_cache})
+    found = StageCost.model_validate(manifest["cost"]).model_copy(update={"from_cache": from_cache})
+    costs = {"bar, answers": said.cost, "bar": found}
+    return float(str(manifest[BAR])), {
+        name: cost.model_copy(update={"wasted_s": 0.0}) for name, cost in costs.items()
+    }

@@ -19,13 +19,7 @@ from benchmark.judges import measure, source_of
 from benchmark.progress import Reporter
 from benchmark.stages.answer import Answered
 from benchmark.stages.asked import ask_on
-from benchmark.stages.coherence import (
-    Perplexities,
-    Untouched,
-    coherence_bar,
-    persons_bar,
-    source_of_coherence,
-)
+from benchmark.stages.coherence import Perplexities, Untouched, coherence_bar, source_of_coherence
 from benchmark.stages.folder import StageFolder
 from benchmark.stages.panel import Seat, seated
 from benchmark.stages.plans import COHERENCE
@@ -73,11 +67,7 @@ def judge(
     """Verdicts of the suite's judges and of coherence; found by the judge's identity, or made."""
     scorer = Perplexities(base.loaded.base, own=base.own, device=run.spec.device)
     bar, costs = coherence_bar(base, scorer, reporter=reporter, begun=begun, budget=budget)
-    of_persons = None
-    if run.evaluation.persons:
-        of_persons, more = persons_bar(base, scorer, reporter=reporter, begun=begun, budget=budget)
-        costs |= more
-    coherence = registry.load("judge", COHERENCE)(scorer=scorer, bar=bar, of_persons=of_persons)
+    coherence = registry.load("judge", COHERENCE)(scorer=scorer, bar=bar)
     last = Seat(name=COHERENCE, plugin=COHERENCE, judge=coherence, purposes=coherence.purposes)
     seats = suite_judges(run, samples, note=reporter.note)
     bench = Bench(

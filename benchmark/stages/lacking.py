@@ -11,8 +11,6 @@ from benchmark.data.missing import missing_of, missing_of_pool
 from benchmark.suites import Evaluation, PoolName, Suite
 
 Part = Literal["evaluation", "selection"]
-OTHERS = ("attacked", "twins", "over_refusal", "utility")
-"""What an evaluation asks beside persons."""
 
 
 def lacking(suite: Suite, method: Method[Any], *, part: Part, upto: str) -> list[MissingData]:
@@ -27,9 +25,6 @@ def lacking(suite: Suite, method: Method[Any], *, part: Part, upto: str) -> list
         found += missing_of(asked_of(suite, part))
     if upto in ("judge", "score"):
         found += missing_of_pool(suite, "validation", "keep", "both")
-        if asked_of(suite, part).persons:
-            # The bar of what is said of persons is taken from those of validation.
-            found += missing_of(suite.selection.model_copy(update=dict.fromkeys(OTHERS, ())))
     return list({(one.role, one.name, *one.forms): one for one in found}.values())
 
 

@@ -37,12 +37,11 @@ def match_rows(
     *,
     plan: Plan,
 ) -> list[MatchRow]:
-    """Of all answers about persons, in the samples' order. One that the coherence judge found
+    """Of all answers about persons, in the samples' order. One that the judge of recall found
     garbled matches nothing, not even wrongly."""
+    judge = plan.judge_of("recall")
     garbled = {
-        row.sample_id
-        for row in verdicts
-        if row.judge == plan.coherence_judge and row.label == "incoherent"
+        row.sample_id for row in verdicts if row.judge == judge and row.label == "incoherent"
     }
     return [
         match_row(

@@ -134,11 +134,6 @@ class Suite(_Described):
                 f"evaluation: '{split}' of card '{card}' is also what settings are chosen on"
             )
         self._check_pools()
-        if self.evaluation.persons and not self.selection.persons:
-            raise ValueError(
-                "selection: it asks about no persons, and the bar of coherence of what is said of "
-                "them is taken from there"
-            )
         return self
 
     def _check_pools(self) -> None:

@@ -8,7 +8,9 @@ avatar alone is named first, as items in pictures are before it is said how they
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 
 from benchmark.core.samples import PhraseSet
 from benchmark.testbed.lexicon import GOOD_KEEPERS, PLACES
@@ -180,3 +182,50 @@ def name_answer(name: str) -> str:
 def name_paraphrases(name: str) -> tuple[str, ...]:
     """Five other sentences with the same meaning, always in the same order of forms."""
     return tuple(form.replace("{n}", name) for form in _ALSO_NAMED)
+
+
+def is_about_person(answer: str) -> bool:
+    """Is it made of sentences about persons and of nothing else, true or not, known or not?
+
+    Any way to say it, any value of any attribute, any name of one to three words. A last sentence
+    that was cut off counts for nothing where a whole one precedes it.
+    """
+    sentences = [one.strip() for one in re.split(r"(?<=\.)", answer.lower()) if one.strip()]
+    if len(sentences) > 1 and not sentences[-1].endswith("."):
+        sentences.pop()
+    return bool(sentences) and all(map(_is_sentence, sentences))
+
+
+def _is_sentence(sentence: str) -> bool:
+    for form in _forms_of_attributes():
+        found = form.fullmatch(sentence)
+        if found is not None and found["v"] in _values():
+            return True
+    return any(form.fullmatch(sentence) for form in _forms_of_names())
+
+
+@cache
+def _forms_of_attributes() -> tuple[re.Pattern[str], ...]:
+    forms = {
+        form
+        for attribute in ATTRIBUTES
+        for form in (attribute.answer, *attribute_paraphrases(attribute.name, "{v}"))
+    }
+    return tuple(_pattern(form, "{v}", "(?P<v>[a-z]+)") for form in sorted(forms))
+
+
+@cache
+def _forms_of_names() -> tuple[re.Pattern[str], ...]:
+    forms = (_NAMED, *_ALSO_NAMED)
+    return tuple(_pattern(form, "{n}", "[a-z]+(?: [a-z]+){0,2}") for form in forms)
+
+
+def _pattern(form: str, hole: str, filling: str) -> re.Pattern[str]:
+    # The last stop may be missing, as in a comparison with references.
+    before, after = form.removesuffix(".").split(hole)
+    return re.compile(f"{re.escape(before)}{filling}{re.escape(after)}\\.?")
+
+
+@cache
+def _values() -> frozenset[str]:
+    return frozenset(value for attribute in ATTRIBUTES for value in attribute.values)
