@@ -255,6 +255,13 @@ def test_the_long_table_and_the_terminal_show_what_persons_are_known(full):
     assert "golds: 3" in said and "hooked is not ranked:" in said
 
 
+def test_names_have_room_in_a_terminal_where_nothing_was_scored(full):
+    """Cells that counted the unscored left one letter a line for the method."""
+    told = io.StringIO()
+    print_rows(Console(file=told, width=80), full, titles=["gibberish"])
+    assert "\ngibberish  " in told.getvalue()
+
+
 def test_a_row_that_says_nothing_of_whom_to_forget_is_not_ranked():
     """D may be gold's where every answer is empty; that is no forgetting."""
     mute = seeds("mute", rows(ratio=2.0, right=1, shift=0.02, kept=40, garbled=True))

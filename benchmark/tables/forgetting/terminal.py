@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.core.rows import BASE
+from benchmark.scoring.forgetting.figures import Figure
 from benchmark.tables.board import Board, BoardRow
 from benchmark.tables.cells import MISSING
 from benchmark.tables.forgetting import cells
@@ -26,7 +27,7 @@ def persons_table(board: Board, persons: PersonsBoard, *, titles: Sequence[str])
         title="Persons: D to gold; whole answers that are right, per cent",
         title_justify="left", padding=(0, 1, 0, 0), box=None, width=80, pad_edge=False,
     )  # fmt: skip
-    table.add_column("method", overflow="fold", ratio=1)
+    table.add_column("method", overflow="fold", ratio=1, min_width=16)
     columns = ("D to gold", "forget:\ntext", "\nimage", "\nboth", "retain", "verdict")
     for name in columns:
         table.add_column(name, justify="right" if name != "verdict" else "left")
@@ -64,13 +65,17 @@ def _beside(board: Board, titles: Sequence[str]) -> list[str]:
 def _figures(found: PersonsRow) -> list[str]:
     distance = found.distances.get(ALL)
     recalled = [
-        cells.rate(found.figure(RECALL, group="forget", modality=modality))
-        for modality in MODALITIES
+        _brief(found.figure(RECALL, group="forget", modality=modality)) for modality in MODALITIES
     ]
-    kept = cells.rate(found.figure(RECALL, group="retain"))
+    kept = _brief(found.figure(RECALL, group="retain"))
     return [
         cells.estimate(distance) if distance else MISSING,
         *recalled,
         kept,
         found.word,
     ]
+
+
+def _brief(found: Figure | None) -> str:
+    """How many are unscored is said below the table, and would leave no room for names here."""
+    return MISSING if found is None or found.value is None else cells.rate(found)
