@@ -23,6 +23,9 @@ from benchmark.training.losses import token_logprob
 from benchmark.vlm.encoding import MAX_UNKNOWN_SHARE, View
 from benchmark.vlm.model import VisionLanguageModel
 
+N_DECIMALS = 6
+"""Of nats: what comes after differs between processors, and would be half of a published table."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Given:
@@ -117,8 +120,11 @@ class GivenAnswers:
         view = self._seen(self.model.view(asked, [row.text for row in rows]))
         nats_A = token_logprob(self.model.answer_logits(view), view.targets_A)
         by_row = nats_A.split(view.answer_mask_BT.sum(1).tolist())
-        # A certain token's may be rounded past 0.
-        return [each.clamp(max=0.0).tolist() for each in by_row]
+        # A certain token's may be rounded past 0; adding 0 makes -0 of it 0.
+        return [
+            [round(nats, N_DECIMALS) + 0.0 for nats in each.clamp(max=0.0).tolist()]
+            for each in by_row
+        ]
 
     def _seen(self, view: View) -> View:
         """The view with its visual tokens as hooks rewrite them for the requests alone."""
@@ -145,7 +151,10 @@ def _likelihood(
     if reason is not None:
         return Likelihood(sample_id=sample.id, unscored=reason)
     sums = [
-        (row.kind, AnswerLikelihood(nats=math.fsum(tokens), n_tokens=len(tokens)))
+        (
+            row.kind,
+            AnswerLikelihood(nats=round(math.fsum(tokens), N_DECIMALS), n_tokens=len(tokens)),
+        )
         for row, tokens in found
     ]
     (right,) = [tokens for row, tokens in found if row.kind == "right"]
