@@ -211,9 +211,9 @@ def test_strangers_are_measured_by_their_right_answer_alone(tmp_path):
 
 def test_a_model_of_several_golds_has_one_for_each_seed():
     card = load_card("testbed-privacy")
-    assert [card.gold_of(seed) for seed in range(3)] == list(card.golds)
-    with pytest.raises(UserError, match=re.escape("gold models of 3 seeds, and none of seed 3")):
-        card.gold_of(3)
+    assert [card.gold_of(seed) for seed in range(4)] == list(card.golds)
+    with pytest.raises(UserError, match=re.escape("gold models of 4 seeds, and none of seed 4")):
+        card.gold_of(4)
     single: ModelCard = load_card("testbed-llava")
     assert single.gold_of(7) == "testbed-llava-gold"
 
@@ -341,5 +341,5 @@ def test_a_gold_of_another_seed_than_there_is_says_so(tmp_path):
         request(tmp_path, "gold", seed=5), model="testbed-privacy", suite="testbed-privacy",
         limit=1, upto="train",
     )  # fmt: skip
-    with pytest.raises(UserError, match="none of seed 5; take --seeds 3 or fewer"):
+    with pytest.raises(UserError, match="none of seed 5; take --seeds 4 or fewer"):
         run(asked_for, reporter=Reporter(quiet=True))

@@ -141,13 +141,13 @@ def test_a_gold_is_of_the_same_recipe_or_one_line_says_what_differs(built, tmp_p
 def test_cards_name_golds_that_leave_out_whom_their_targets_are_to_forget():
     for name, without in (("testbed-privacy", "forget10"), ("testbed-privacy-forget5", "forget5")):
         card = load_card(name)
-        assert "make testbed-privacy" in card.remedy and len(card.golds) == 3
-        for seed in range(3):
+        assert "make testbed-privacy" in card.remedy and len(card.golds) >= 3
+        for seed in range(len(card.golds)):
             gold = load_card(card.gold_of(seed))
-            assert "make testbed-privacy" in gold.remedy
-            assert gold.name.removesuffix(f"-{seed}").endswith(f"gold{without[6:]}")
-        with pytest.raises(UserError, match="of 3 seeds, and none of seed 3"):
-            card.gold_of(3)
+            # A fourth of 10 % is there to hold each against three others, and is not shipped.
+            assert f"gold{without[6:]}" in gold.name and "rebuild it with" in gold.remedy
+        with pytest.raises(UserError, match="and none of seed 9"):
+            card.gold_of(9)
 
 
 def test_only_the_default_architecture_learns_persons(capsys, tmp_path):

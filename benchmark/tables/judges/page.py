@@ -61,7 +61,9 @@ def render(found: Sequence[Measured], boards: Sequence[Board]) -> str:
         parts += ["### Gold cases", _gold(one), "### Against the truth", _against(one)]
         if one.corrections:
             parts += ["### What correction makes of it", CORRECTED, _corrected(one.corrections)]
-        parts += ["### The order under each judge", ORDER, _order(one, board)]
+        # Rows are ordered by attacks.
+        if board.families:
+            parts += ["### The order under each judge", ORDER, _order(one, board)]
     return "\n\n".join(parts) + "\n"
 
 
