@@ -20,6 +20,7 @@ from benchmark.tables import long_table, markdown
 from benchmark.tables.board import Board
 from benchmark.tables.boards import as_json
 from benchmark.tables.build import BoardOf, build_board
+from benchmark.tables.compute import stage_table
 from benchmark.tables.forgetting.board import ALL
 from benchmark.tables.runs import LoadedRun
 from benchmark.tables.terminal import print_rows
@@ -280,3 +281,13 @@ def test_silence_about_whom_to_keep_keeps_nothing():
         Told(name="mute", matches=told), Told(name="original", matches=base), "exact_match"
     )
     assert found.value == pytest.approx(1 / 18) and found.n_unscored == 28 * 17
+
+
+def test_what_likelihoods_took_has_a_column():
+    """The table of stages left out what it did not know by name."""
+    found = board(NEAR)
+    row = found.row("near")
+    cost = row.cost.model_copy(update={"stages_s": {**row.cost.stages_s, "likelihood": 30.5}})
+    shown = found.model_copy(update={"rows": [row.model_copy(update={"cost": cost})]})
+    assert "| likelihood |" in stage_table(shown) and "30.5" in stage_table(shown)
+    assert "likelihood" not in stage_table(found)

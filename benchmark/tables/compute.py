@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from benchmark.core.records import Stage
 from benchmark.tables.board import Board, RowCost
 from benchmark.tables.cells import MISSING, UNIT_NAMES, markdown_table, mebibytes, number, ratio
 from benchmark.tables.costs import YARDSTICK
 
-STAGES: tuple[Stage, ...] = ("load", "caches", "train", "attack", "generate", "judge", "score")
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 def unit_name(board: Board) -> str:
