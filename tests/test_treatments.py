@@ -239,7 +239,7 @@ def test_the_command_end_to_end_and_again(capsys, monkeypatch):
 
 def test_a_rounding_that_the_machine_cannot_do_is_a_cell_that_says_so(capsys, monkeypatch):
     def missing(*_arguments, **_named):
-        raise ImportError("no kernel for 4-bit weights\non this processor")
+        raise ImportError("no kernel for 4-bit weights in /opt/mine/kernel.so\non this processor")
 
     monkeypatch.setattr("benchmark.vlm.loading._rounding", missing)
     page, _ = durability(
@@ -247,7 +247,8 @@ def test_a_rounding_that_the_machine_cannot_do_is_a_cell_that_says_so(capsys, mo
     )
     line = next(line for line in page.splitlines() if line.startswith("- original, nf4"))
     assert "nf4 weights cannot be served on device 'cpu' here" in line
-    assert "no kernel for 4-bit weights" in line
+    # Records are published: a file by its name, and no folder of this machine.
+    assert "no kernel for 4-bit weights in kernel.so" in line
     assert page.count("n/a") >= 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NoReturn
@@ -45,6 +46,12 @@ class NonFiniteLoss(RunFailed):
 def to_set(setting: str) -> str:
     """How a setting is typed, for the end of an error line."""
     return f'--set {setting} (with make: SET="{setting}")'
+
+
+def without_folders(text: str) -> str:
+    """The text with files by their names alone: folders of this machine are nobody's business, and
+    records are published."""
+    return re.sub(r"(?<![\w.:/])/(?:[^\s/:'\"]+/)+", "", text)
 
 
 def first_line(error: BaseException) -> str:

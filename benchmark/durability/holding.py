@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from benchmark.core.errors import RunFailed, first_line
+from benchmark.core.errors import RunFailed, first_line, without_folders
 from benchmark.core.roles import ADAPTED_OVER
 from benchmark.core.samples import Sample
 from benchmark.core.store import digest, writing
@@ -74,11 +74,9 @@ class Holding:
             if is_out_of_memory(error):
                 raise
             where = self._run.spec.device
-            # The words of a loader may hold paths of this machine, and records are published.
-            self._reporter.note(f"{precision}: {first_line(error)}")
             raise NotPossible(
-                f"{precision} weights cannot be served on device '{where}' here "
-                f"({type(error).__name__})"
+                f"{precision} weights cannot be served on device '{where}' here: "
+                f"{without_folders(first_line(error))}"
             ) from error
         return model
 
