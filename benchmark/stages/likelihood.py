@@ -122,9 +122,8 @@ def _measure(
     check_hooks(hooks)
     log = JsonLines(stage.path / LIKELIHOODS)
     there = {one.sample_id for one in log.read(Likelihood)}
-    given = GivenAnswers(
-        unlearned_model(run, artifact, loaded), hooks=hooks, oracle=run.method.oracle
-    )
+    model = unlearned_model(artifact, loaded, hooks=hooks)
+    given = GivenAnswers(model, hooks=hooks, oracle=run.method.oracle)
     meter = Meter(
         stage.path / LEDGER, device=run.spec.device, lendings=given.lendings, budget=budget
     )

@@ -16,7 +16,7 @@ from benchmark.core.plan import Plan
 from benchmark.core.records import Response, VerdictRow
 from benchmark.core.samples import Sample
 from benchmark.scoring.forgetting.answers import match_of
-from benchmark.stages.samples import about_of, answered, split_of
+from benchmark.stages.samples import about_of, split_of
 
 
 def likelihood_rows(
@@ -31,7 +31,7 @@ def likelihood_rows(
 
 
 def match_rows(
-    samples: Sequence[Sample],
+    samples: Iterable[Sample],
     answers: Mapping[str, Response],
     verdicts: Sequence[VerdictRow],
     *,
@@ -48,8 +48,8 @@ def match_rows(
             question_of(sample, plan),
             match_of(sample, answers[sample.id], incoherent=sample.id in garbled),
         )
-        for sample in answered(samples)
-        if about_of(sample, plan) is not None
+        for sample in samples
+        if sample.purpose == "recall"
     ]
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.api import Hook
 from benchmark.core.errors import RunFailed
 from benchmark.core.records import Response, ServedProbe
 from benchmark.core.samples import Sample
@@ -118,18 +119,21 @@ def endpoint_engine(run: Run, artifact: Artifact, *, note: Note) -> EndpointEngi
 
 def local_engine(run: Run, artifact: Artifact, loaded: Loaded) -> LocalEngine:
     """What transformers answers with for an artifact."""
+    hooks = run.method.hooks(artifact.state())
     return LocalEngine(
-        unlearned_model(run, artifact, loaded),
-        hooks=run.method.hooks(artifact.state()),
+        unlearned_model(artifact, loaded, hooks=hooks),
+        hooks=hooks,
         max_new_tokens=run.spec.max_new_tokens,
         oracle=run.method.oracle,
     )
 
 
-def unlearned_model(run: Run, artifact: Artifact, loaded: Loaded) -> VisionLanguageModel:
-    """What a method left behind, below its hooks."""
+def unlearned_model(
+    artifact: Artifact, loaded: Loaded, *, hooks: Sequence[Hook]
+) -> VisionLanguageModel:
+    """What a method left behind, to be asked through these hooks."""
     model = loaded.unlearned(artifact.info.id, artifact.delta())
-    if not run.method.hooks(artifact.state()):
+    if not hooks:
         # A hook may want the base below the adapter.
         model.fold()
     return model
