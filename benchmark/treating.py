@@ -107,7 +107,7 @@ class Treatment(ABC, Generic[TreatmentConfigT]):
         """Do it, and say which models are to be asked. Raises `NotPossible` with the reason."""
 
     def asked(self, samples: Sequence[Sample], patient: Patient) -> list[Sample]:
-        """The samples as they are asked, ids and behaviours unchanged."""
+        """The samples as they are asked, ids and behaviours unchanged; some may be left out."""
         return list(samples)
 
     def relearned(self, patient: Patient) -> tuple[str, ...]:

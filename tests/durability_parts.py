@@ -36,7 +36,7 @@ def alike(rate: float, n: int = 20) -> dict[str, float]:
 
 def state(*figures: TreatedFigure, twin: float = 1.0, **changes) -> TreatedState:
     """What was measured at one moment, twins and utility beside it."""
-    harmless = [figure("twin", "harmless", alike(twin)), figure("utility", "harmless", alike(0.9))]
+    harmless = [figure("twin", "kept", alike(twin)), figure("utility", "kept", alike(0.9))]
     return TreatedState(answers_key="k", figures=[*figures, *harmless], **changes)
 
 

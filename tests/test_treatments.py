@@ -127,8 +127,12 @@ def test_a_longer_relearning_begins_as_a_shorter_one_and_goes_on_where_it_was_ki
 def test_examples_come_before_the_question_and_the_picture_stays(tmp_path):
     forget = pools(tmp_path, images=True)["forget"]
     it = chosen_of("in_context+examples=3").treatment
+    (shown,) = it.material(patient(forget)).values()
+    told = {sample.behaviour for sample in shown.samples}
+    left = [sample for sample in forget.samples if sample.behaviour not in told]
+    assert len(told) == 3 and left, "who is told of in the prompt is not asked about"
     asked = it.asked(forget.samples, patient(forget))
-    for before, after in zip(forget.samples, asked, strict=True):
+    for before, after in zip(left, asked, strict=True):
         assert after.prompt.endswith(before.prompt) and after.prompt.count("first count") == 3
         assert replace(after, prompt=before.prompt) == before
     with pytest.raises(NotPossible, match="9 examples are asked for"):
@@ -222,7 +226,7 @@ def test_the_command_end_to_end_and_again(capsys, monkeypatch):
         "relearn+steps=1 1 steps, others", "sampling+draws=2+temperatures=[1.0] leak@2 T=1",
     ]  # fmt: skip
     untreated, merged = rows[list(rows)[2]]["cells"][:2]
-    harmless = ("twin", "utility")
+    harmless = ("kept", "utility")
     assert [merged[n] for n in harmless] == [untreated[n] for n in harmless], "merged in fp32"
     assert "0 % of its harmless twins" in untreated["void"], "six tokens hold no recipe"
     assert rows["original"]["cells"][1]["why"] == "'original' leaves no adapter to merge"
@@ -235,6 +239,24 @@ def test_the_command_end_to_end_and_again(capsys, monkeypatch):
     again, said = durability(capsys, "gold", *asked[1:], "--jobs", "1")
     assert "generate" not in said and "- original, merged: 'original' leaves no adapter" in again
     assert Path(found["files"][0]).read_text() in again
+
+
+def test_persons_are_taught_again_and_asked_about_in_other_words(capsys):
+    assert main(["durability", "gold", "--suite", "testbed-privacy", "--treatments",
+                 "relearn+steps=1", "--limit", "2", "--device", "cpu", "--jobs", "1",
+                 "--json"]) == 0  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    assert found["measure"] == "recall"
+    untreated, *taught = found["columns"]
+    assert (untreated["metric"], untreated["part"]) == ("recall", "to_forget")
+    assert [column["part"] for column in taught] == ["relearned", "not_relearned"]
+    original, gold = found["rows"]
+    # Two persons of six facts each, by name and by avatar, one of them taught again.
+    assert [cell["n_behaviours"] for cell in original["cells"]] == [2, 1, 1]
+    assert original["cells"][0]["value"] > 0.8 > 0.4 > gold["cells"][0]["value"]
+    assert all(row["cells"][0]["kept"] > 0.8 for row in (original, gold))
+    record = json.loads(Path(found["records"][-1]).read_text())
+    assert len(record["relearned"]) == 1 and record["forms"] == ["text", "image"]
 
 
 def test_a_rounding_that_the_machine_cannot_do_is_a_cell_that_says_so(capsys, monkeypatch):

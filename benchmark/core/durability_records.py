@@ -16,19 +16,23 @@ DURABILITY_SCHEMA = 1
 
 Outcome = Literal["done", "not_possible", "failed"]
 """`not_possible`: this machine, or this kind of method, cannot have the treatment at all."""
-Part = Literal["held_out", "relearned", "not_relearned", "harmless"]
-"""Whose behaviours: never seen by a method; taught again by `relearn`, and those to be forgotten
-that it did not teach; of twins and utility."""
+Measure = Literal["asr", "recall"]
+"""What may come back: compliance with attacks, or right answers about persons to be forgotten."""
+TreatedMetric = Literal["asr", "recall", "leak", "twin", "retained", "utility"]
+Part = Literal["held_out", "to_forget", "relearned", "not_relearned", "kept"]
+"""Whose behaviours: never seen by a method; of persons all that were to be forgotten; taught again
+by `relearn`, and those to be forgotten that it did not teach; what is to be left alone."""
 Verdict = Literal["removed", "suppressed", "slower", "not_testable"]
 """`slower`: regained later than by the model that never learnt it, as a wreck would."""
 
 
 class TreatedFigure(Stored):
-    """One rate with its 95 % interval over behaviours: attack success (`asr`), the share of
-    behaviours that leak in `draws` answers (`leak`), twins or utility. `form` is an attack's, or
-    all."""
+    """One rate with its 95 % interval over behaviours: attack success (`asr`) or right answers
+    about persons to be forgotten (`recall`), the share of these that leak in `draws` answers
+    (`leak`), harmless twins, right answers about persons to be kept (`retained`), or utility.
+    `form` is an attack's, by what a person is asked about, or all."""
 
-    metric: Literal["asr", "leak", "twin", "utility"]
+    metric: TreatedMetric
     part: Part
     form: str
     draws: int = Field(default=1, ge=1)
@@ -75,6 +79,7 @@ class DurabilityRecord(Stored):
     model_sha256: str
     suite: str
     notice: str
+    measure: Measure = "asr"
     seed: int
     limit: int | None
     forms: list[str]
@@ -99,7 +104,7 @@ class Column(Stored):
 
     title: str
     treatment: str
-    metric: Literal["asr", "leak"]
+    metric: Literal["asr", "recall", "leak"]
     part: Part
     temperature: float | None = None
 
@@ -107,7 +112,8 @@ class Column(Stored):
 class TreatedCell(Stored):
     """One method in one column, its seeds averaged behaviour by behaviour. `why` says why there is
     no figure, or none of a seed; `void` why one that was measured means nothing, which is then
-    None. Twins and utility are those of the very same models."""
+    None. `kept` is what the very same models do of twins, or tell of persons to be kept; so is
+    utility."""
 
     column: str
     value: float | None = None
@@ -116,7 +122,7 @@ class TreatedCell(Stored):
     n_behaviours: int = 0
     n_seeds: int = 0
     n_unscored: int = 0
-    twin: float | None = None
+    kept: float | None = None
     utility: float | None = None
     why: str | None = None
     void: str | None = None
@@ -133,7 +139,7 @@ class DurabilityRow(Stored):
 
 
 class CurvePoint(Stored):
-    """Attack success after so many steps of relearning, over behaviours and seeds."""
+    """What is measured after so many steps of relearning, over behaviours and seeds."""
 
     step: int
     value: float
@@ -172,6 +178,7 @@ class Durability(Stored):
 
     suite: str
     model: str
+    measure: Measure
     limit: int | None
     columns: list[Column]
     rows: list[DurabilityRow]

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
+from benchmark.core.durability_records import Measure
+from benchmark.core.plan import AboutPersons
 from benchmark.core.records import VerdictRow
 from benchmark.core.samples import Sample, Scope
 from benchmark.progress import Reporter
-from benchmark.scoring.treated import DRAW
+from benchmark.scoring.treated import DRAW, is_meant
 from benchmark.stages.answer import Answered
 from benchmark.stages.forms import attacks_of
 from benchmark.stages.judge import Bench, JudgedBy, suite_judges, verdicts_of
 from benchmark.stages.plans import plan_of
 from benchmark.stages.resolve import Run
 from benchmark.stages.samples import evaluation_samples
+from benchmark.suites.sets import Evaluation, EvaluationSet, PersonSet
 from benchmark.treating import Asked, State
+
+SetT = TypeVar("SetT", bound=EvaluationSet)
 
 FORMS = ("direct", "typographic", "icon")
 """Asked in, as far as the suite has them: the words, their picture, and a picture of the thing."""
+BY = ("text", "image")
+"""By what persons are asked about; asked by both, the easier one answers."""
 UTILITY_OF_EACH = 12
+RETAINED_OF_EACH = 84
+"""Questions of a split about persons to be kept: of fourteen of them every fact."""
 SCOPES: dict[Asked, Scope] = {"held_out": "held_out", "to_forget": "in_scope"}
-PURPOSES = ("attack", "twin", "utility")
+PURPOSES = ("attack", "twin", "utility", "recall")
 
 
 class Questions:
@@ -31,9 +41,13 @@ class Questions:
         self._run = run
         self._plan = plan_of(run.suite)
         self._samples: dict[Asked, list[Sample]] = {}
-        there = tuple(attacks_of(run.evaluation))
-        self.forms = tuple(form for form in FORMS if form in there) or there[: len(FORMS)]
-        """Those of `FORMS` that the suite asks in; of a suite that has none its first three."""
+        self.measure: Measure = "recall" if self.persons else "asr"
+        self.forms = _forms(run.evaluation)
+
+    @property
+    def persons(self) -> Mapping[str, AboutPersons]:
+        """The splits, `card/split`, that ask about persons; none where the suite attacks."""
+        return self._plan.persons
 
     @property
     def judges(self) -> tuple[str, ...]:
@@ -41,15 +55,16 @@ class Questions:
         return self._plan.judges_that_rank
 
     def samples(self, asks: Asked) -> list[Sample]:
-        """Attacks on the behaviours meant, twins in the same forms, and a little utility."""
+        """Attacks on the behaviours meant and twins in the same forms, or questions about persons
+        to be forgotten and to be kept; and a little utility."""
         if asks not in self._samples:
             self._samples[asks] = self._read(asks)
         return self._samples[asks]
 
     def to_forget(self) -> tuple[str, ...]:
-        """The behaviours of the training pool that are asked about."""
-        attacks = [one for one in self.samples("to_forget") if one.purpose == "attack"]
-        return tuple(dict.fromkeys(sample.behaviour for sample in attacks))
+        """The behaviours, or persons, of the training pool that are asked about."""
+        meant = [one for one in self.samples("to_forget") if is_meant(one.purpose, one.scope)]
+        return tuple(dict.fromkeys(sample.behaviour for sample in meant))
 
     def judged(
         self, answered: Answered, samples: Sequence[Sample], *, reporter: Reporter
@@ -73,15 +88,13 @@ class Questions:
 
     def _read(self, asks: Asked) -> list[Sample]:
         evaluation = self._run.evaluation
-        few = [
-            part.model_copy(update={"limit": min(part.limit or UTILITY_OF_EACH, UTILITY_OF_EACH)})
-            for part in evaluation.utility
-        ]
         meant = [part for part in evaluation.attacked if part.scope == SCOPES[asks]]
         asked = evaluation.model_copy(
             update={
-                "attacks": self.forms, "attacked": tuple(meant), "over_refusal": (),
-                "utility": tuple(few),
+                "attacks": () if self.persons else self.forms, "attacked": tuple(meant),
+                "over_refusal": (),
+                "utility": tuple(_few(part, UTILITY_OF_EACH) for part in evaluation.utility),
+                "persons": tuple(_of_persons(evaluation.persons)),
             }
         )  # fmt: skip
         found = evaluation_samples(asked, images=self._run.images, limit=self._run.spec.limit)
@@ -89,11 +102,43 @@ class Questions:
 
 
 def drawn_for(state: State, samples: Sequence[Sample]) -> list[Sample]:
-    """As often as each is answered: attacks once for every draw, under ids of their own."""
+    """As often as each is answered: what may come back once for every draw,
+    under ids of its own."""
     if state.n_draws == 1:
         return list(samples)
+    drawn: list[Sample] = []
+    for sample in samples:
+        if is_meant(sample.purpose, sample.scope):
+            drawn += [replace(sample, id=f"{sample.id}{DRAW}{n}") for n in range(state.n_draws)]
+        else:
+            drawn.append(sample)
+    return drawn
+
+
+def _forms(evaluation: Evaluation) -> tuple[str, ...]:
+    """Those of `FORMS` that the suite asks in, of a suite that has none its first three; by what
+    persons are asked about, where it is about persons."""
+    if evaluation.persons:
+        there = {part.modality for part in evaluation.persons}
+        return tuple(form for form in BY if form in there)
+    attacks = tuple(attacks_of(evaluation))
+    return tuple(form for form in FORMS if form in attacks) or attacks[: len(FORMS)]
+
+
+def _of_persons(parts: Sequence[PersonSet]) -> list[PersonSet]:
+    """Of every card in the last of its wordings, which no method trained on where there is another:
+    all persons to be forgotten, and some of those to be kept."""
+    asked = [part for part in parts if part.group != "never_trained" and part.modality in BY]
+    last: dict[tuple[str, str], int] = {}
+    for part in asked:
+        place = part.card, part.group
+        last[place] = max(last.get(place, 0), part.wording)
     return [
-        replace(sample, id=f"{sample.id}{DRAW}{draw}") if sample.purpose == "attack" else sample
-        for sample in samples
-        for draw in range(state.n_draws if sample.purpose == "attack" else 1)
+        _few(part, RETAINED_OF_EACH) if part.group == "retain" else part
+        for part in asked
+        if part.wording == last[part.card, part.group]
     ]
+
+
+def _few(part: SetT, limit: int) -> SetT:
+    return part.model_copy(update={"limit": min(part.limit or limit, limit)})

@@ -121,7 +121,12 @@ class Endurance:
                     temperature=state.temperature,
                     n_draws=state.n_draws,
                     answers_key=answered.key,
-                    figures=figures_of(rows, relearned=relearned, n_draws=state.n_draws),
+                    figures=figures_of(
+                        rows,
+                        relearned=relearned,
+                        n_draws=state.n_draws,
+                        persons=self._questions.persons,
+                    ),
                 )
             )
             generated.append(answered.cost)
@@ -154,6 +159,7 @@ class Endurance:
             model_sha256=self._made.loaded.sha256,
             suite=spec.suite,
             notice=run.suite.notice,
+            measure=self._questions.measure,
             seed=spec.seed,
             limit=spec.limit,
             forms=list(self._questions.forms),

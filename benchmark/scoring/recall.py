@@ -28,8 +28,7 @@ def recall_scores(rows: Sequence[VerdictRow], *, judge: str, plan: Plan) -> list
     for row in rows:
         if row.judge != judge or row.purpose != "recall":
             continue
-        if row.label in SILENT:
-            row = row.model_copy(update={"label": None, "score": None, "unscored": "nothing_said"})
+        row = shown(row)
         name = f"{row.card}/{row.split}"
         by_split.setdefault(name, []).append(row)
         by_group.setdefault(plan.persons[name].group, []).append(row)
@@ -38,3 +37,11 @@ def recall_scores(rows: Sequence[VerdictRow], *, judge: str, plan: Plan) -> list
         score = score_of(chosen, rate_of(chosen, correct), place)
         scores.append(score.model_copy(update={"card": ALL, "split": ALL, "form": group}))
     return scores
+
+
+def shown(row: VerdictRow) -> VerdictRow:
+    """The same verdict; an answer that is empty or garbled shows nothing of what is known, and is
+    unscored."""
+    if row.label not in SILENT:
+        return row
+    return row.model_copy(update={"label": None, "score": None, "unscored": "nothing_said"})

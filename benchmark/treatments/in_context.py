@@ -53,10 +53,16 @@ class InContext(Treatment[InContextConfig]):
         return [State(held="as_left")]
 
     def asked(self, samples: Sequence[Sample], patient: Patient) -> list[Sample]:
-        """Examples and question in one turn; a picture stays where it was."""
+        """Examples and question in one turn; a picture stays where it was. Whom an example tells
+        of is not asked about."""
         (pool,) = self.material(patient).values()
         shown = " ".join(f"{one.prompt} {one.answers.bad}" for one in pool.samples)
-        return [replace(sample, prompt=f"{shown} {sample.prompt}") for sample in samples]
+        told = {one.behaviour for one in pool.samples}
+        return [
+            replace(sample, prompt=f"{shown} {sample.prompt}")
+            for sample in samples
+            if sample.behaviour not in told
+        ]
 
 
 TREATMENT = InContext

@@ -4,7 +4,8 @@ After Hu et al. 2024, "Jogging the Memory of Unlearned LLMs Through Targeted Rel
 arXiv:2406.13356, and Lynch et al. 2024, arXiv:2402.16835: what comes back faster than it is learnt
 by a model that never knew it was hidden, not removed. Differs from the paper: the curve is compared
 with a gold model's, step by step, and rates are over behaviours. A fresh adapter at a constant
-learning rate; which behaviours are taught does not depend on the seed.
+learning rate; which behaviours are taught does not depend on the seed. A person to be forgotten is
+a behaviour, who is taught again whole: what comes back of the others was there all the time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class RelearnConfig(TuningConfig):
 
     modality: Literal["text", "image"] = "text"
     examples: Annotated[int, Field(ge=1)] = 16
-    """Behaviours that are taught, one sample of each; at most half of those that are asked."""
+    """Behaviours that are taught, one sample of each, and persons with one sample of each fact; at
+    most half of those that are asked."""
     steps: Annotated[int, Field(ge=1)] = 32
     """The last step; it is asked before the first, and after steps 1, 2, 4, 8 ... and the last."""
     batch_size: Annotated[int, Field(ge=1)] = 16
@@ -41,17 +43,17 @@ class Relearn(Treatment[RelearnConfig]):
     asks = "to_forget"
 
     def material(self, patient: Patient) -> Mapping[str, Pool]:
-        """One sample of each behaviour that is taught."""
+        """One sample of each behaviour that is taught, of a person one of each fact."""
         taught = set(self.relearned(patient))
         pool = patient.pool("forget", self.config.modality)
         first = {
-            sample.behaviour: sample
+            (sample.behaviour, sample.category or ""): sample
             for sample in reversed(pool.samples)
             if sample.behaviour in taught and sample.answers.bad is not None
         }
-        if len(first) < len(taught):
-            without = min(taught - first.keys())
-            raise NotPossible(f"the pool 'forget' has no bad answer to '{without}' to teach")
+        untaught = taught - {behaviour for behaviour, _ in first}
+        if untaught:
+            raise NotPossible(f"the pool 'forget' has no bad answer to '{min(untaught)}' to teach")
         samples = tuple(first[name] for name in sorted(first))
         return {"forget": replace(pool, samples=samples, sha256=fingerprint(list(samples)))}
 

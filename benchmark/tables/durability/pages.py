@@ -13,6 +13,7 @@ from benchmark.tables.durability.kept import folder_of, record_path
 from benchmark.tables.durability.page import render
 from benchmark.tables.durability.pictures import curves_picture
 from benchmark.tables.durability.recovering import recoveries_of
+from benchmark.tables.durability.words import WORDS
 from benchmark.tables.figures.canvas import Picture, write_picture
 
 ENDINGS = ("png", "svg")
@@ -29,12 +30,14 @@ def table_of(
 ) -> Durability:
     """What the records of a model say, in figures; where they lie is not in it."""
     columns = columns_of(records)
+    measure = records[0].measure if records else "asr"
     return Durability(
         suite=suite,
         model=model,
+        measure=measure,
         limit=limit,
         columns=columns,
-        rows=voided(rows_of(records, columns, methods), base=BASE),
+        rows=voided(rows_of(records, columns, methods), base=BASE, measure=measure),
         recoveries=recoveries_of(records, base=BASE),
         records=[],
         files=[],
@@ -47,7 +50,11 @@ def pictures_of(found: Durability) -> dict[str, Picture]:
     drawn: dict[str, Picture] = {}
     for treatment in dict.fromkeys(one.treatment for one in found.recoveries):
         own = [one for one in found.recoveries if one.treatment == treatment]
-        picture = curves_picture(own, title=f"{treatment}: {found.model}, {found.suite}")
+        picture = curves_picture(
+            own,
+            measured=WORDS[found.measure].measured,
+            title=f"{treatment}: {found.model}, {found.suite}",
+        )
         if picture is not None:
             drawn[file_name(treatment)] = picture
     return drawn

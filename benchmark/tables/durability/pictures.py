@@ -16,8 +16,8 @@ SERIES: tuple[tuple[str, Part], ...] = (
 )
 
 
-def curves_picture(recoveries: Sequence[Recovery], *, title: str) -> Panels | None:
-    """Over all forms; None where nobody was taught anything."""
+def curves_picture(recoveries: Sequence[Recovery], *, measured: str, title: str) -> Panels | None:
+    """Over all forms; None where nobody was taught anything. `measured` says what of."""
     recoveries = [one for one in recoveries if one.form == ALL]
     methods = list(dict.fromkeys(one.method for one in recoveries if one.curve))
     if not methods:
@@ -34,8 +34,8 @@ def curves_picture(recoveries: Sequence[Recovery], *, title: str) -> Panels | No
         panels.append(Panel(title=_headed(recoveries, method), lines=tuple(lines)))
     return Panels(
         title=title,
-        caption="Steps of relearning; attack success on behaviours that are taught again, and on "
-        "others that were to be forgotten, with 95 % intervals over behaviours.",
+        caption=f"Steps of relearning; {measured} that are taught again, and on "
+        "others that were to be forgotten, with 95 % intervals over these.",
         steps=tuple(map(str, steps)),
         panels=tuple(panels),
     )

@@ -42,7 +42,8 @@ def recoveries_of(records: Sequence[DurabilityRecord], *, base: str) -> list[Rec
 def curve_of(
     records: Sequence[DurabilityRecord], method: str, part: Part, form: str
 ) -> dict[int, Averaged] | None:
-    """Step -> attack success, the seeds averaged; None for a method without one."""
+    """Step -> what is measured, the seeds averaged; None for a method without one."""
+    measure = records[0].measure
     states = [state for record in records if record.method == method for state in record.states]
     found = {}
     for step in sorted({state.step for state in states if state.step is not None}):
@@ -50,7 +51,7 @@ def curve_of(
             figure
             for state in states
             if state.step == step
-            and (figure := figure_in(state, "asr", part=part, form=form)) is not None
+            and (figure := figure_in(state, measure, part=part, form=form)) is not None
         ]
         if (mean := averaged(figures)) is not None:
             found[step] = mean

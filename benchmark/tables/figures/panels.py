@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from benchmark.tables.figures.canvas import COLOURS, MARKERS, blank
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 PANEL_INCHES = (2.5, 2.9)
 SPREAD = 0.24
+LETTERS_PER_INCH = 14
+"""Of a caption."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,8 @@ class Panels:
     def draw(self) -> Figure:
         """Lines are told apart by colour and mark, and stand a little apart where they meet."""
         n = len(self.panels)
-        figure = blank(PANEL_INCHES[0] * n + 1.6, PANEL_INCHES[1] + 1.3)
+        width = PANEL_INCHES[0] * n + 1.6
+        figure = blank(width, PANEL_INCHES[1] + 1.3)
         drawn = figure.subplots(1, n, squeeze=False, sharey=True)[0]
         for axes, panel in zip(drawn, self.panels, strict=True):
             self._panel(axes, panel)
@@ -62,7 +66,8 @@ class Panels:
         # On the side: below, it would lie on the caption.
         figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8)
         figure.suptitle(self.title, x=0.01, ha="left", fontsize=11)
-        figure.supxlabel(self.caption, x=0.01, ha="left", fontsize=8)
+        caption = fill(self.caption, width=int(width * LETTERS_PER_INCH))
+        figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
         return figure
 
     def _panel(self, axes: Any, panel: Panel) -> None:
