@@ -245,7 +245,7 @@ def test_a_control_takes_the_settings_chosen_for_what_it_controls(monkeypatch) -
             trials=[],
         )  # fmt: skip
 
-    monkeypatch.setattr(resolving, "chosen_settings", chosen)
+    monkeypatch.setattr("benchmark.stages.settings.chosen_settings", chosen)
     run = resolving.resolve(RunRequest(method="tga_ce_only"))
     assert asked == ["tga_ce_only", "tga_ce_only", "tga"]
     assert run.spec.config["learning_rate"] == 0.5

@@ -27,6 +27,7 @@ from benchmark.stages.leaks import leaks_of
 from benchmark.stages.panel import judge_type
 from benchmark.stages.plans import plan_of
 from benchmark.stages.samples import evaluation_samples
+from benchmark.stages.settings import settings_for
 from benchmark.suites import Suite, check_fits, load_suite
 
 SHIPPED = registry.entry("suite", "testbed-safety").path
@@ -81,6 +82,36 @@ def test_every_shipped_suite_names_only_what_there_is():
                     registry.entry("attack", split_row(attack)[0])
         train = [part for role in suite.pools["train"].values() for part in role.all_parts]
         check_licences(train, suite)
+
+
+def test_a_suite_of_another_forget_set_trains_on_the_rest_alike_under_the_same_settings():
+    whole, half = load_suite("testbed-privacy"), load_suite("testbed-privacy-forget5")
+    assert (half.settings_from, half.search) == (whole.name, whole.search)
+    assert half.selection == whole.selection
+    mine, other = half.pools["train"], whole.pools["train"]
+    assert mine["keep"] == other["keep"] and mine["captioned"] == other["captioned"]
+    assert {part.split for part in mine["forget"].all_parts} == {"forget5"}
+    assert {part.split for part in other["forget"].all_parts} == {"forget10"}
+    assert half.pools["selection"] == whole.pools["selection"]
+
+
+def test_settings_of_another_suite_are_those_of_the_same_weights(monkeypatch):
+    asked = []
+
+    def chosen(*, suite: str, model: str, method: str) -> None:
+        asked.append((suite, model, method))
+
+    monkeypatch.setattr("benchmark.stages.settings.chosen_settings", chosen)
+    for suite, model in (
+        ("testbed-privacy-forget5", "testbed-privacy-forget5"),
+        ("testbed-adversarial", "testbed-llava"), ("testbed-adversarial", "testbed-qwen"),
+        ("testbed-safety", "testbed-llava"),
+    ):  # fmt: skip
+        settings_for(["npo", None], suite=load_suite(suite), model=load_model(model))
+    assert asked == [
+        ("testbed-privacy", "testbed-privacy", "npo"), ("testbed-safety", "testbed-llava", "npo"),
+        ("testbed-safety", "testbed-qwen", "npo"), ("testbed-safety", "testbed-llava", "npo"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", registry.entries("suite"))

@@ -39,11 +39,11 @@ def read_yaml(path: Path) -> dict[str, Json]:
 def read_described(
     path: Path, model: type[ModelT], *, below: Mapping[str, Json] | None = None
 ) -> ModelT:
-    """A YAML file as a pydantic model, over what stands `below` it; all that is wrong in it is one
-    `UserError` line."""
+    """A YAML file as a pydantic model, merged over what stands `below` it; all that is wrong in it
+    is one `UserError` line."""
     from pydantic import ValidationError
 
-    text = json.dumps({**(below or {}), **read_yaml(path)})
+    text = json.dumps(merge(below or {}, read_yaml(path)))
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:

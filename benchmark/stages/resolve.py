@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from benchmark.models import load_card as load_model_card
 from benchmark.presets import Preset, load_preset
 from benchmark.stages.lacking import asked_of, lacking
 from benchmark.stages.precision import precisions
-from benchmark.stages.settings import ChosenSettings, chosen_settings, settings_words
+from benchmark.stages.settings import ChosenSettings, settings_for, settings_words
 from benchmark.stages.trusted import trusted_code
 from benchmark.suites import Evaluation, Suite, check_fits, load_suite
 from benchmark.vlm.loading import digest_checkpoint
@@ -134,7 +134,7 @@ def settle(request: RunRequest) -> Run:
     by_preset = _set_by(preset, entry.name, method_type)
     row = row_name(entry.name, overrides)
     names = (row, entry.name, method_type.settings_of)
-    chosen = _chosen(names, suite=suite, model=model_card)
+    chosen = settings_for(names, suite=suite, model=model_card)
     untuned = chosen is not None and not request.tuned and request.part == "evaluation"
     # Not the row of the chosen settings.
     row = marked(row, DEFAULTS if untuned else None, _mark(preset, by_preset))
@@ -219,20 +219,6 @@ def code_digest(folders: tuple[str, ...]) -> str:
     """Digest of our own source that a stage's outcome depends on; taken once, since what is
     imported stays what it was when somebody edits the file."""
     return digest([digest_folder(REPOSITORY / folder, pattern="*.py") for folder in folders])
-
-
-def _chosen(
-    names: Sequence[str | None], *, suite: Suite, model: ModelCard
-) -> ChosenSettings | None:
-    """Settings chosen on validation for this very row, else for its method, else for the one that
-    it is a control of."""
-    for name in filter(None, names):
-        chosen = chosen_settings(
-            suite=suite.settings_from or suite.name, model=model.name, method=name
-        )
-        if chosen is not None:
-            return chosen
-    return None
 
 
 def _selection(

@@ -5,7 +5,7 @@ They lie with the suite, one file per model and method, and hold every trial wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field, JsonValue, ValidationError
@@ -16,6 +16,8 @@ from benchmark.core.paths import file_name
 from benchmark.core.records import Selection, Stored
 from benchmark.core.rows import as_typed, flat
 from benchmark.core.store import REPOSITORY, write_atomic
+from benchmark.models import ModelCard, load_card
+from benchmark.suites import Suite, load_suite
 
 FOLDER = REPOSITORY / "benchmark" / "suites" / "chosen"
 
@@ -85,6 +87,30 @@ def chosen_settings(*, suite: str, model: str, method: str) -> ChosenSettings | 
         return ChosenSettings.model_validate_json(path.read_text())
     except ValidationError as error:
         raise UserError(f"{path}: {'; '.join(error_lines(error, ChosenSettings))}") from None
+
+
+def settings_for(
+    names: Sequence[str | None], *, suite: Suite, model: ModelCard
+) -> ChosenSettings | None:
+    """Settings chosen on validation for the first of these rows and methods that has any, in this
+    suite or the one that it takes them from; None for none.
+
+    Raises `UserError` for a file that does not hold such settings.
+    """
+    searched, name = suite.settings_from or suite.name, _same_weights(suite, model)
+    for method in filter(None, names):
+        chosen = chosen_settings(suite=searched, model=name, method=method)
+        if chosen is not None:
+            return chosen
+    return None
+
+
+def _same_weights(suite: Suite, model: ModelCard) -> str:
+    """The name under which the model's settings were chosen: where they are another suite's, that
+    of the target there that is the same checkpoint under another card."""
+    targets = load_suite(suite.settings_from).targets if suite.settings_from else ()
+    same = [name for name in targets if load_card(name).source == model.source]
+    return model.name if model.name in targets or not same else same[0]
 
 
 def save_settings(chosen: ChosenSettings, *, suite: str, model: str, method: str) -> Path:

@@ -29,6 +29,9 @@ __all__ = [
 PoolName = Literal["train", "selection", "validation"]
 TAKEN_OVER = ("pools", "selection", "search")
 """Of the suite that `settings_from` names."""
+ITS_OWN = ("pools",)
+"""Of these, what may be said again in part: parts of a pool that are named stand in for those of
+the other suite."""
 
 
 class _Described(BaseModel):
@@ -86,7 +89,7 @@ class Suite(_Described):
     who is to be forgotten must have been trained on. A judge is a name, or a name with settings;
     `ranking_judges` names the one that ranks a purpose where that is not `ranking_judge`. With
     `settings_from` it has the pools, selection and search of that suite, and its settings are those
-    that were chosen there: what is trained is the very same.
+    that were chosen there: what is trained is the very same, but for parts of pools that it names.
     """
 
     name: str
@@ -199,7 +202,7 @@ def _below(path: Path) -> _Below | None:
     other = own.get("settings_from")
     if not isinstance(other, str):
         return None
-    again = [name for name in TAKEN_OVER if name in own]
+    again = [name for name in TAKEN_OVER if name in own and name not in ITS_OWN]
     if again:
         raise UserError(f"{path}: {again[0]}: that of '{other}' is taken over; leave it out")
     found = registry.entry("suite", other)
