@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 from live_models import untrained_checkpoint
 from verdict_rows import row
 
+from benchmark.cli import main
 from benchmark.core.errors import UserError
 from benchmark.core.plan import AboutPersons, Plan
 from benchmark.core.records import RunRecord, VerdictRow
@@ -263,6 +265,21 @@ def test_rows_about_persons_lie_beside_the_record(runs):
     # Strangers are asked nothing that would have to be answered.
     assert len(found.matches) == 14 and len({row.person for row in found.likelihoods}) == 4
     assert {row.group for row in found.likelihoods} == {"forget", "retain", "never_trained"}
+
+
+def test_a_plan_reckons_with_the_answers_that_are_given(runs, capsys):
+    record, path = runs["original"]
+    here = ["--method", "original", "--model", str(untrained_checkpoint()), "--suite", str(SUITE)]
+    asked = ["plan", *here, "--device", "cpu", "--results", str(path.parents[5]), "--json"]
+    assert main(asked) == 0
+    stages = {stage["name"]: stage for stage in json.loads(capsys.readouterr().out)["stages"]}
+    planned, rows = stages["likelihood"], read_run(path, source="local").likelihoods
+    answers = [len(row.right) for row in rows]
+    answers += [one.n_tokens for row in rows for one in (*row.paraphrases, *row.wrong)]
+    assert (planned["n_samples"], planned["n_answer_tokens"]) == (len(rows), sum(answers))
+    assert planned["flops"] > 0 and planned["how"] == "measured"
+    # The other record, of one that answers in place of the model, says nothing of its speed.
+    assert planned["device_h"] * 3600 == pytest.approx(record.cost.stages["likelihood"].device_s)
 
 
 def test_one_that_answers_in_place_of_the_model_has_no_likelihoods(runs):

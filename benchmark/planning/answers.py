@@ -95,3 +95,27 @@ def reading(samples: Sequence[Sample], model: Model, *, n_answer: int) -> Work:
         done.n_answer_tokens += n_answer
         done.add(forward([sample], [n_prompt + n_answer], model, n_logits=n_answer))
     return done
+
+
+def weighing(samples: Sequence[Sample], model: Model) -> Work:
+    """Every answer that is given to a sample (the right one, its paraphrases, wrong ones), put
+    through the model once behind the prompt: how likely each is. A sample without a right answer
+    has none."""
+    done = Work(n_samples=len(samples))
+    for sample in samples:
+        n_prompt = model.prompt(sample)
+        for n_answer in map(model.sizes.answer, given(sample)):
+            done.n_tokens += n_prompt
+            done.n_image_tokens += model.image_tokens(sample)
+            done.n_answer_tokens += n_answer
+            done.add(forward([sample], [n_prompt + n_answer], model, n_logits=n_answer))
+    done.n_images, flops = model.looking_flops(samples, n_uses=sum(bool(s.images) for s in samples))
+    done.add(flops)
+    return done
+
+
+def given(sample: Sample) -> tuple[str, ...]:
+    """The answers whose likelihood is measured."""
+    answers = sample.answers
+    right = answers.references[:1]
+    return (*right, *answers.paraphrases, *answers.perturbed) if right else ()

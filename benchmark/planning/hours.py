@@ -132,6 +132,12 @@ class Hours:
         seconds = work.n_samples * rate if rate is not None else None
         return self._stage("judge", work, seconds, n_runs=n_runs, saying=True)
 
+    def likelihood(self, work: Work, *, n_runs: int) -> PlannedStage:
+        """By questions about persons whose given answers are measured."""
+        rate = self.rates.s_per_measured
+        seconds = work.n_samples * rate if rate is not None else None
+        return self._stage("likelihood", work, seconds, n_runs=n_runs, saying=True)
+
     def _stage(
         self, name: str, work: Work, seconds: float | None, *, n_runs: int, saying: bool = False
     ) -> PlannedStage:

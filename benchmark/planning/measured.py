@@ -13,18 +13,21 @@ from benchmark.scoring.rankability import RANKING_PURPOSES
 from benchmark.tables.runs import read_records
 
 ASKED = {*RANKING_PURPOSES, "comprehension"}
+ABOUT_PERSONS = ("recall", "membership")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
     """Medians over `n_records`; None where no record tells. Device-seconds a training operation and
-    token, a token that was read or said, an answer that was judged."""
+    token, a token that was read or said, an answer that was judged, a question about persons whose
+    given answers were measured."""
 
     n_records: int
     s_per_train_flop: float | None
     s_per_train_token: float | None
     s_per_token: float | None
     s_per_judged: float | None
+    s_per_measured: float | None
 
 
 def rates_of(results: Results, *, model: str, unit: str, device_name: str, method: str) -> Rates:
@@ -44,6 +47,7 @@ def rates_of(results: Results, *, model: str, unit: str, device_name: str, metho
         s_per_train_token=_median(_of_training(one, "input_tokens") for one in own or trained),
         s_per_token=_median(map(_of_answering, records)),
         s_per_judged=_median(map(_of_judging, records)),
+        s_per_measured=_median(map(_of_measuring, records)),
     )
 
 
@@ -76,6 +80,21 @@ def _of_judging(record: RunRecord) -> float | None:
     stage = record.cost.stages.get("judge")
     n = sum(use.n for use in record.data if use.role in ASKED)
     return stage.device_s / n if stage is not None and n else None
+
+
+def _of_measuring(record: RunRecord) -> float | None:
+    """None too where a hook answered in place of the model: then no likelihood was measured."""
+    assert record.cost is not None
+    stages, plan = record.cost.stages, record.suite.plan if record.suite else None
+    measured = stages.get("likelihood")
+    if measured is None or plan is None or not stages["generate"].output_tokens:
+        return None
+    n = sum(
+        use.n
+        for use in record.data
+        if use.role in ABOUT_PERSONS and plan.persons[f"{use.card}/{use.split}"].likelihoods
+    )
+    return measured.device_s / n if n else None
 
 
 def _median(values: Iterator[float | None]) -> float | None:

@@ -18,7 +18,7 @@ from benchmark.cost.parameters import parts_of
 from benchmark.cost.pictures import Pictures
 from benchmark.data.pools import Pool, load_pool
 from benchmark.models.shape import Shape
-from benchmark.planning.answers import Asking, answering, reading
+from benchmark.planning.answers import Asking, answering, reading, weighing
 from benchmark.planning.checkpoint import Described, described, shape_of_card
 from benchmark.planning.hours import Clock, Hours
 from benchmark.planning.planned import Planned, PlannedAnswering, PlannedRoom, PlannedStage
@@ -28,7 +28,8 @@ from benchmark.planning.sizes import ByProcessor, ByRule
 from benchmark.planning.storage import Storage
 from benchmark.planning.training import training
 from benchmark.planning.work import Model, Work
-from benchmark.stages.plans import COHERENCE
+from benchmark.stages.likelihood import measured_samples
+from benchmark.stages.plans import COHERENCE, plan_of
 from benchmark.stages.pools import load_pools
 from benchmark.stages.resolve import Run, RunRequest, settle
 from benchmark.stages.samples import answered, evaluation_samples
@@ -66,11 +67,15 @@ def plan(request: PlanRequest) -> Planned:
     storage = Storage(phases=phases, shape=shape, parts=parts, spec=run.spec)
     clock = request.clock.reading(run, weight_bytes=storage.weights)
     asking = _asking(run, storage, clock.device.memory_bytes)
-    samples = answered(evaluation_samples(run.evaluation, images=run.images, limit=run.spec.limit))
+    whole = evaluation_samples(run.evaluation, images=run.images, limit=run.spec.limit)
+    samples, measured = answered(whole), measured_samples(whole, plan_of(run.suite))
     asked = answering(samples, model, asking)
     judged = _judged(run, samples, model, asking)
     n_runs = 1 if run.has_one_outcome else len(request.seeds)
-    stages = _stages(trained, asked, judged, clock, n_runs=n_runs, base=run.entry.name == BASE)
+    weighed = weighing(measured, model)
+    stages = _stages(
+        trained, asked, judged, weighed, clock, n_runs=n_runs, base=run.entry.name == BASE
+    )
     known = [stage.device_h for stage in stages if stage.device_h is not None]
     training_memory, answering_memory = storage.training(trained), _answering(asked, storage)
     rooms = [
@@ -178,13 +183,19 @@ def _judged(run: Run, samples: Sequence[Sample], model: Model, asking: Asking) -
 
 
 def _stages(
-    trained: Work, asked: Work, judged: Work, clock: Hours, *, n_runs: int, base: bool
-) -> list[PlannedStage]:
+    trained: Work, asked: Work, judged: Work, weighed: Work, clock: Hours,
+    *, n_runs: int, base: bool,
+) -> list[PlannedStage]:  # fmt: skip
     """Of the runs, and of the untouched model that they are compared with."""
+
+    def answered_by(n: int) -> list[PlannedStage]:
+        found = [clock.generate(asked, n_runs=n), clock.judge(judged, n_runs=n)]
+        return found + ([clock.likelihood(weighed, n_runs=n)] if weighed.n_samples else [])
+
     stages = [clock.train(trained, n_runs=n_runs)] if trained.n_steps else []
-    stages += [clock.generate(asked, n_runs=n_runs), clock.judge(judged, n_runs=n_runs)]
+    stages += answered_by(n_runs)
     if not base:
-        of_base = [clock.generate(asked, n_runs=1), clock.judge(judged, n_runs=1)]
+        of_base = answered_by(1)
         stages += [one.model_copy(update={"name": f"{BASE}: {one.name}"}) for one in of_base]
     return stages
 
