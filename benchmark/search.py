@@ -197,11 +197,18 @@ def _trial(settings: Settings, outcome: Outcome, base: Sequence[Score], *, suite
     )
 
 
+def _unscored(suite: Suite) -> str:
+    if not plan_of(suite).persons:
+        return "a figure is missing"
+    most = f"{100 * suite.gates.unscored:.0f} %"
+    return f"more than {most} of the answers about persons say nothing, or a figure is missing"
+
+
 def _choose(trials: Sequence[Trial], resolved: Run, *, suite: Suite, path: str) -> ChosenSettings:
     """The best by the suite's objective; of equals the first, which is the smaller setting."""
     scored = [trial for trial in trials if trial.objective is not None]
     if not scored:
-        reasons = {trial.error or "a figure is missing" for trial in trials}
+        reasons = {trial.error or _unscored(suite) for trial in trials}
         raise RunFailed(f"no trial could be scored: {'; '.join(sorted(reasons))}")
     best = min(scored, key=_order)
     _, fixed = split_row(resolved.spec.method)

@@ -122,6 +122,21 @@ def test_silence_is_no_forgetting():
         assert left(scores, plan=PLAN) is None
 
 
+def test_what_is_silent_is_counted_over_all_that_is_asked_alike():
+    """Two of 20 names are a tenth of their set, and a twentieth of all that is asked by image."""
+    seen = AboutPersons(group="forget", modality="image")
+    both = replace(PLAN, persons={**PLAN.persons, "attributes/forget": seen})
+    rows = recalled(0.1)
+    for n, silent in ((2, False), (3, True)):
+        names = [one for one in rows if one.card == "names"]
+        unsaid = [one.model_copy(update={"label": "empty"}) for one in names[:n]]
+        others = [one for one in rows if one not in names[:n]]
+        scores = recall_scores([*unsaid, *others], judge="ground_truth", plan=both)
+        assert (left(scores, plan=both) is None) == silent
+        apart = recall_scores([*unsaid, *others], judge="ground_truth", plan=PLAN)
+        assert left(apart, plan=PLAN) is None, "by image there are names alone"
+
+
 def test_a_suite_that_asks_no_refusals_has_an_objective():
     rows = [row for row in harmless() if row.purpose != "over_refusal"] + recalled(1.0)
     scores = score_run(rows, base_rows=rows, plan=PLAN)
