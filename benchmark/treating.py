@@ -84,7 +84,8 @@ class State:
 
 class Treatment(ABC, Generic[TreatmentConfigT]):
     """One thing that is done to a finished model. `asks` says which behaviours are asked after it:
-    the held-out ones, or those to be forgotten. The settings' type is the class's parameter."""
+    the held-out ones, or those to be forgotten, as persons always are. The settings' type is the
+    class's parameter."""
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     asks: ClassVar[Asked] = "held_out"

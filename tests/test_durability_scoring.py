@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.core.plan import AboutPersons
 from benchmark.core.records import VerdictRow
 from benchmark.scoring.recovery import FASTER, KEPT, above, half_recovery, steps_to, verdict_of
 from benchmark.scoring.treated import figures_of, leak, leak_of, powers_up_to
@@ -106,41 +105,6 @@ def test_what_is_taught_again_stands_apart_from_the_others():
         ("twin", "kept"): 1.0, ("utility", "kept"): 0.25,
     }  # fmt: skip
     assert all(figure.low < figure.high for figure in found), "0 of n is no certainty"
-
-
-def test_what_is_told_of_persons_by_what_it_is_asked_and_of_whom():
-    about = {
-        "card/text": AboutPersons(group="forget", modality="text"),
-        "card/seen": AboutPersons(group="forget", modality="image"),
-        "card/kept": AboutPersons(group="retain", modality="text"),
-    }
-
-    def told(person: str, split: str, label: str, **changes) -> VerdictRow:
-        return row(
-            person, None, label, purpose="recall", split=split, form="all",
-            score=float(label == "complied"), scope="in_scope", **changes,
-        )  # fmt: skip
-
-    rows = [
-        told("ann", "text", "complied"),
-        told("ann", "seen", "complied_wrong"),
-        told("bob", "text", "empty"),
-        told("bob", "seen", "refused"),
-        told("cat", "kept", "complied").model_copy(update={"scope": None}),
-        row("sky", None, "complied", purpose="utility", scope=None, score=0.25),
-    ]
-    found = figures_of(rows, relearned=(), n_draws=1, persons=about)
-    values = {(f.metric, f.part, f.form): f.value for f in found}
-    assert values == {
-        # The empty answer shows nothing: bob's rate is that of the other one.
-        ("recall", "to_forget", "all"): 0.25, ("recall", "to_forget", "text"): 1.0,
-        ("recall", "to_forget", "image"): 0.0, ("retained", "kept", "all"): 1.0,
-        ("utility", "kept", "all"): 0.25,
-    }  # fmt: skip
-    assert [f.n_unscored for f in found if f.form in ("all", "text")][:2] == [1, 1]
-    again = figures_of(rows, relearned=["ann"], n_draws=1, persons=about)
-    split = {(f.part, f.form): f.value for f in again if f.metric == "recall"}
-    assert split[("relearned", "all")] == 0.5 and split[("not_relearned", "all")] == 0.0
 
 
 # -- curves ---------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from durability_parts import alike, figure, held_out, impossible, record, relearned, state
 
-from benchmark.core.durability_records import DurabilityRecord, TreatedState
+from benchmark.core.durability_records import DurabilityRecord
 from benchmark.core.errors import UserError
 from benchmark.core.store import Results, write_atomic
 from benchmark.tables.durability.build import averaged, columns_of, rows_of, voided, written
@@ -83,31 +83,6 @@ def test_a_column_is_void_where_the_untouched_model_loses_its_twins():
     assert (merged.void, merged.why, npo.cells[0].value) == (None, "not run", 0.0)
     assert npo.cells[1].void is None and npo.cells[1].why == "not run"
     assert voided(rows[1:], base="original", measure="asr") == rows[1:]
-
-
-def test_a_column_about_persons_is_void_where_the_untouched_model_tells_of_nobody():
-    def told(method: str, treatment: str, kept: float) -> DurabilityRecord:
-        asked = TreatedState(
-            answers_key="k",
-            figures=[
-                figure("recall", "to_forget", alike(0.5)),
-                figure("retained", "kept", alike(kept)),
-            ],
-        )
-        return record(method, treatment, [asked], measure="recall")
-
-    records = [
-        told("original", "untreated", 0.8), told("original", "benign", 0.4),
-        told("original", "in_context", 0.3), told("npo", "in_context", 0.8),
-    ]  # fmt: skip
-    rows = rows_of(records, columns_of(records), ["original", "npo"])
-    original, npo = voided(rows, base="original", measure="recall")
-    void = [cell.void for cell in original.cells]
-    assert void[:2] == [None, None], "half of what it told is still half"
-    assert (
-        void[2] == "the untouched model tells 30 % of persons to be kept then, and 80 % untreated"
-    )
-    assert npo.cells[2].void == void[2] and npo.cells[2].value is None
 
 
 def test_the_page_marks_a_wreck_and_gives_reasons(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from benchmark.attacks._dressed import DressedAttack
 from benchmark.core import registry
@@ -112,6 +113,23 @@ def test_settings_of_another_suite_are_those_of_the_same_weights(monkeypatch):
         ("testbed-privacy", "testbed-privacy", "npo"), ("testbed-safety", "testbed-llava", "npo"),
         ("testbed-safety", "testbed-qwen", "npo"), ("testbed-safety", "testbed-llava", "npo"),
     ]  # fmt: skip
+
+
+def test_a_role_of_a_pool_that_is_named_is_named_whole(tmp_path):
+    shipped = registry.entry("suite", "testbed-privacy-forget5").path
+    content = yaml.safe_load(shipped.read_text())
+    del content["pools"]["train"]["forget"]["image"]
+    path = tmp_path / shipped.name
+    path.write_text(yaml.safe_dump(content))
+    train = load_suite(str(path)).pools["train"]
+    assert {part.split for part in train["forget"].all_parts} == {"forget5"}
+    assert not train["forget"].image and train["keep"].image
+    path.write_text(yaml.safe_dump({**content, "selection": {}}))
+    with pytest.raises(UserError, match="selection: that of 'testbed-privacy' is taken over"):
+        load_suite(str(path))
+    path.write_text(yaml.safe_dump({**content, "pools": {"train": {"forgot": {}}}}))
+    with pytest.raises(UserError, match="forgot"):
+        load_suite(str(path))
 
 
 @pytest.mark.parametrize("name", registry.entries("suite"))

@@ -241,24 +241,6 @@ def test_the_command_end_to_end_and_again(capsys, monkeypatch):
     assert Path(found["files"][0]).read_text() in again
 
 
-def test_persons_are_taught_again_and_asked_about_in_other_words(capsys):
-    assert main(["durability", "gold", "--suite", "testbed-privacy", "--treatments",
-                 "relearn+steps=1", "--limit", "2", "--device", "cpu", "--jobs", "1",
-                 "--json"]) == 0  # fmt: skip
-    found = json.loads(capsys.readouterr().out)
-    assert found["measure"] == "recall"
-    untreated, *taught = found["columns"]
-    assert (untreated["metric"], untreated["part"]) == ("recall", "to_forget")
-    assert [column["part"] for column in taught] == ["relearned", "not_relearned"]
-    original, gold = found["rows"]
-    # Two persons of six facts each, by name and by avatar, one of them taught again.
-    assert [cell["n_behaviours"] for cell in original["cells"]] == [2, 1, 1]
-    assert original["cells"][0]["value"] > 0.8 > 0.4 > gold["cells"][0]["value"]
-    assert all(row["cells"][0]["kept"] > 0.8 for row in (original, gold))
-    record = json.loads(Path(found["records"][-1]).read_text())
-    assert len(record["relearned"]) == 1 and record["forms"] == ["text", "image"]
-
-
 def test_a_rounding_that_the_machine_cannot_do_is_a_cell_that_says_so(capsys, monkeypatch):
     def missing(*_arguments, **_named):
         raise ImportError("no kernel for 4-bit weights in /opt/mine/kernel.so\non this processor")

@@ -92,6 +92,7 @@ def durability(
     _check_publishing(publish, replace=replace, limit=limit)
     rows, numbers, where = read_treatments(treatments), read_seeds(seeds), results_at(results)
     named = read_methods(method)
+    _check_asks(suite)
     target = read_model(model, suite=suite)
     check_models(suite=suite, models=[target])
     check_writable(where.root)
@@ -166,11 +167,27 @@ def read_treatments(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys([UNTREATED, *rows]))
 
 
+def _check_asks(suite: str) -> None:
+    """Raise `UserError` for a suite that asks for nothing that may come back."""
+    from benchmark.durability.asking import forms_of
+    from benchmark.suites import load_suite
+
+    if not forms_of(load_suite(suite).evaluation):
+        raise UserError(
+            f"suite '{suite}' attacks nobody and asks about no persons: nothing can come back; "
+            f"take --suite {DEFAULT_SUITE}"
+        )
+
+
 def _references(model: str) -> list[str]:
-    """The untouched model, and gold where the model's card names one."""
+    """The untouched model, and gold where the model's card names one that is here."""
     from benchmark.models import load_card
 
-    return [BASE] if load_card(model).gold is None else [BASE, GOLD]
+    name = load_card(model).gold
+    gold = load_card(name) if name is not None else None
+    if gold is not None and gold.found() is None:
+        say(f"model '{gold.name}' is not here, so nothing is held against gold; {gold.remedy}")
+    return [BASE] if gold is None or gold.found() is None else [BASE, GOLD]
 
 
 def _under(

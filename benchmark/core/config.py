@@ -39,8 +39,8 @@ def read_yaml(path: Path) -> dict[str, Json]:
 def read_described(
     path: Path, model: type[ModelT], *, below: Mapping[str, Json] | None = None
 ) -> ModelT:
-    """A YAML file as a pydantic model, merged over what stands `below` it; all that is wrong in it
-    is one `UserError` line."""
+    """A YAML file as a pydantic model, over what stands `below` it, a mapping over a mapping by its
+    keys; all that is wrong in it is one `UserError` line."""
     from pydantic import ValidationError
 
     text = json.dumps(merge(below or {}, read_yaml(path)))

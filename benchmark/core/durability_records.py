@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 
 from benchmark.core.records import Git, StageCost, Stored, System
 
-DURABILITY_SCHEMA = 1
+DURABILITY_SCHEMA = 2
 
 Outcome = Literal["done", "not_possible", "failed"]
 """`not_possible`: this machine, or this kind of method, cannot have the treatment at all."""
@@ -106,6 +106,7 @@ class Column(Stored):
     treatment: str
     metric: Literal["asr", "recall", "leak"]
     part: Part
+    form: str = "all"
     temperature: float | None = None
 
 
@@ -149,7 +150,7 @@ class CurvePoint(Stored):
 
 class Recovery(Stored):
     """How a method's forgotten behaviours come back in one form, or in all: those that are taught
-    again, or the others.
+    again, or the others. `headline` is the form that stands for it.
 
     `above_gold` is its curve minus gold's, averaged over the steps after 0, paired by behaviour;
     `steps_to_half` is when it reaches half of the untouched model's rate. None of a bound: not
@@ -160,6 +161,7 @@ class Recovery(Stored):
     treatment: str
     part: Part
     form: str
+    headline: bool
     curve: list[CurvePoint]
     untouched_rate: float | None
     steps_to_half: float | None

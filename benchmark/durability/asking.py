@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from benchmark.core.durability_records import Measure
 from benchmark.core.plan import AboutPersons
@@ -21,15 +20,13 @@ from benchmark.stages.samples import evaluation_samples
 from benchmark.suites.sets import Evaluation, EvaluationSet, PersonSet
 from benchmark.treating import Asked, State
 
-SetT = TypeVar("SetT", bound=EvaluationSet)
-
 FORMS = ("direct", "typographic", "icon")
 """Asked in, as far as the suite has them: the words, their picture, and a picture of the thing."""
 BY = ("text", "image")
 """By what persons are asked about; asked by both, the easier one answers."""
 UTILITY_OF_EACH = 12
-RETAINED_OF_EACH = 84
-"""Questions of a split about persons to be kept: of fourteen of them every fact."""
+N_RETAINED = 14
+"""Persons to be kept who are asked about, every one of them alike."""
 SCOPES: dict[Asked, Scope] = {"held_out": "held_out", "to_forget": "in_scope"}
 PURPOSES = ("attack", "twin", "utility", "recall")
 
@@ -42,7 +39,7 @@ class Questions:
         self._plan = plan_of(run.suite)
         self._samples: dict[Asked, list[Sample]] = {}
         self.measure: Measure = "recall" if self.persons else "asr"
-        self.forms = _forms(run.evaluation)
+        self.forms = forms_of(run.evaluation)
 
     @property
     def persons(self) -> Mapping[str, AboutPersons]:
@@ -91,14 +88,16 @@ class Questions:
         meant = [part for part in evaluation.attacked if part.scope == SCOPES[asks]]
         asked = evaluation.model_copy(
             update={
-                "attacks": () if self.persons else self.forms, "attacked": tuple(meant),
+                "attacks": () if self.persons else self.forms,
+                "attacked": () if self.persons else tuple(meant),
+                "twins": () if self.persons else evaluation.twins,
                 "over_refusal": (),
-                "utility": tuple(_few(part, UTILITY_OF_EACH) for part in evaluation.utility),
-                "persons": tuple(_of_persons(evaluation.persons)),
+                "utility": tuple(map(_few, evaluation.utility)),
+                "persons": tuple(of_persons(evaluation.persons, self.forms)),
             }
         )  # fmt: skip
         found = evaluation_samples(asked, images=self._run.images, limit=self._run.spec.limit)
-        return [sample for sample in found if sample.purpose in PURPOSES]
+        return _few_retained([sample for sample in found if sample.purpose in PURPOSES])
 
 
 def drawn_for(state: State, samples: Sequence[Sample]) -> list[Sample]:
@@ -115,30 +114,36 @@ def drawn_for(state: State, samples: Sequence[Sample]) -> list[Sample]:
     return drawn
 
 
-def _forms(evaluation: Evaluation) -> tuple[str, ...]:
+def forms_of(evaluation: Evaluation) -> tuple[str, ...]:
     """Those of `FORMS` that the suite asks in, of a suite that has none its first three; by what
-    persons are asked about, where it is about persons."""
+    persons to be forgotten are asked about, where it is about persons. Empty for a suite of
+    neither."""
     if evaluation.persons:
-        there = {part.modality for part in evaluation.persons}
-        return tuple(form for form in BY if form in there)
+        there = {part.modality: None for part in evaluation.persons if part.group == "forget"}
+        return tuple(form for form in BY if form in there) or tuple(there)
     attacks = tuple(attacks_of(evaluation))
     return tuple(form for form in FORMS if form in attacks) or attacks[: len(FORMS)]
 
 
-def _of_persons(parts: Sequence[PersonSet]) -> list[PersonSet]:
+def of_persons(parts: Sequence[PersonSet], forms: Collection[str]) -> list[PersonSet]:
     """Of every card in the last of its wordings, which no method trained on where there is another:
-    all persons to be forgotten, and some of those to be kept."""
-    asked = [part for part in parts if part.group != "never_trained" and part.modality in BY]
+    about persons to be forgotten and to be kept, by these."""
+    asked = [part for part in parts if part.group != "never_trained" and part.modality in forms]
     last: dict[tuple[str, str], int] = {}
     for part in asked:
         place = part.card, part.group
         last[place] = max(last.get(place, 0), part.wording)
-    return [
-        _few(part, RETAINED_OF_EACH) if part.group == "retain" else part
-        for part in asked
-        if part.wording == last[part.card, part.group]
-    ]
+    return [part for part in asked if part.wording == last[part.card, part.group]]
 
 
-def _few(part: SetT, limit: int) -> SetT:
-    return part.model_copy(update={"limit": min(part.limit or limit, limit)})
+def _few_retained(samples: Sequence[Sample]) -> list[Sample]:
+    """Of the persons to be kept the first ones, and all that is asked about these."""
+    retained = [one for one in samples if one.purpose == "recall" and one.scope is None]
+    asked = set(list(dict.fromkeys(sample.behaviour for sample in retained))[:N_RETAINED])
+    left_out = {one.id for one in retained if one.behaviour not in asked}
+    return [sample for sample in samples if sample.id not in left_out]
+
+
+def _few(part: EvaluationSet) -> EvaluationSet:
+    limit = min(part.limit or UTILITY_OF_EACH, UTILITY_OF_EACH)
+    return part.model_copy(update={"limit": limit})

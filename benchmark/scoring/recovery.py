@@ -1,6 +1,7 @@
 """Does what was unlearned come back faster than it is learnt by a model that never knew it?
 
-A curve is attack success by behaviour after so many steps of relearning. It is compared with the
+A curve is attack success by behaviour, or right answers by person, after so many steps of
+relearning. It is compared with the
 gold model's, paired by behaviour, and with the untouched model's rate. Shapes: S steps, R resamples
 of the behaviours, N behaviours.
 """
@@ -124,7 +125,7 @@ def verdict_of(
         return "not_testable", "there is no gold model to learn beside it"
     lowered = difference(mine[0], untouched) if 0 in mine else None
     if lowered is None:
-        return "not_testable", "it was not asked about the same behaviours"
+        return "not_testable", "nothing that it says of the same behaviours can be scored"
     if lowered.high >= 0:
         return "not_testable", "the method had not lowered it"
     learnt = half_recovery(gold_taught, untouched_taught)

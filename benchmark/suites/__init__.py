@@ -30,8 +30,8 @@ PoolName = Literal["train", "selection", "validation"]
 TAKEN_OVER = ("pools", "selection", "search")
 """Of the suite that `settings_from` names."""
 ITS_OWN = ("pools",)
-"""Of these, what may be said again in part: parts of a pool that are named stand in for those of
-the other suite."""
+"""Of these, what may be said again in part: a role of a pool that is named, to forget or to keep,
+stands in for that of the other suite as a whole."""
 
 
 class _Described(BaseModel):
@@ -89,7 +89,7 @@ class Suite(_Described):
     who is to be forgotten must have been trained on. A judge is a name, or a name with settings;
     `ranking_judges` names the one that ranks a purpose where that is not `ranking_judge`. With
     `settings_from` it has the pools, selection and search of that suite, and its settings are those
-    that were chosen there: what is trained is the very same, but for parts of pools that it names.
+    that were chosen there: what is trained is the very same, but for roles of pools that it names.
     """
 
     name: str
@@ -210,7 +210,20 @@ def _below(path: Path) -> _Below | None:
     if "settings_from" in content:
         raise UserError(f"{path}: settings_from: '{other}' has its own from another suite")
     taken = {name: content[name] for name in TAKEN_OVER if name in content}
+    taken["pools"] = _not_named(taken.get("pools"), own.get("pools"), depth=2)
     return _Below(content=taken, sha256=found.source_sha256)
+
+
+def _not_named(theirs: JsonValue, own: JsonValue, *, depth: int) -> JsonValue:
+    """What they have and we do not name ourselves, in mappings so deep; what is wrong in ours is
+    said when it is read."""
+    if depth == 0 or not (isinstance(theirs, dict) and isinstance(own, dict)):
+        return theirs
+    return {
+        name: value if name not in own else _not_named(value, own[name], depth=depth - 1)
+        for name, value in theirs.items()
+        if depth > 1 or name not in own
+    }
 
 
 def check_fits(suite: Suite, model: ModelCard) -> None:

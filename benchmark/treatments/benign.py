@@ -2,7 +2,8 @@
 
 After Qi et al. 2023, "Fine-tuning Aligned Language Models Compromises Safety", arXiv:2310.03693,
 section 4.4: harmless tuning alone can undo safety. Differs from the paper: the tuning data are the
-suite's keep pool, and what is asked are behaviours that no method has seen.
+suite's keep pool, and what is asked are behaviours that no method has seen, or persons whom all
+were to forget.
 """
 
 from __future__ import annotations

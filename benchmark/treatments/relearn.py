@@ -5,7 +5,8 @@ arXiv:2406.13356, and Lynch et al. 2024, arXiv:2402.16835: what comes back faste
 by a model that never knew it was hidden, not removed. Differs from the paper: the curve is compared
 with a gold model's, step by step, and rates are over behaviours. A fresh adapter at a constant
 learning rate; which behaviours are taught does not depend on the seed. A person to be forgotten is
-a behaviour, who is taught again whole: what comes back of the others was there all the time.
+a behaviour, who is taught again whole: what comes back of the others above gold's was there all
+the time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from benchmark.treatments._tuning import TuningConfig, fine_tune
 
 @dataclass(frozen=True, kw_only=True)
 class RelearnConfig(TuningConfig):
-    """Steps and learning rate were set on validation behaviours with the gold model alone."""
+    """Steps and learning rate were set on validation behaviours with the gold model alone, and are
+    the same for persons."""
 
     modality: Literal["text", "image"] = "text"
     examples: Annotated[int, Field(ge=1)] = 16

@@ -27,7 +27,8 @@ class SamplingConfig(MethodConfig):
 
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (0.5, 1.0)
     draws: Annotated[int, Field(ge=2)] = 8
-    """Answers to each attack; harmless questions are answered once."""
+    """Answers to each attack, or question about a person to be forgotten; others are answered
+    once."""
 
 
 class Sampling(Treatment[SamplingConfig]):

@@ -20,16 +20,15 @@ from benchmark.core.durability_records import (
 from benchmark.core.plan import GateLimits
 from benchmark.core.rows import split_row
 from benchmark.scoring.intervals import effective_n, wilson
-from benchmark.scoring.treated import KEPT
+from benchmark.scoring.treated import ALL, KEPT
 from benchmark.tables.cells import MISSING, VOID
-from benchmark.treatments import names
+from benchmark.treatments import UNTREATED, names
 
 BASE_TWIN = GateLimits().base_twin
 """Where the untouched model does fewer of the harmless twins than this, a column says nothing."""
 BASE_RETAINED = 0.5
 """Nor does one where the untouched model, so treated, tells less than this share of what it told
 untreated of persons to be kept: then it is the asking that fails."""
-UNTREATED = "untreated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ def figure_in(
     metric: TreatedMetric,
     *,
     part: Part,
-    form: str = "all",
+    form: str = ALL,
     draws: int = 1,
 ) -> TreatedFigure | None:
     """The one figure of that place."""
@@ -102,16 +101,26 @@ def _columns(record: DurabilityRecord) -> list[Column]:
             for state in drawn
         ]  # fmt: skip
     if record.relearned:
-        last = record.states[-1].step
+        last, form = record.states[-1].step, headline_form(record)
+        by = f", by {form}" if form != ALL else ""
+        parts: tuple[tuple[Part, str], ...] = (("relearned", "taught"), ("not_relearned", "others"))
         return [
-            Column(title=f"{name} {last} steps, taught", treatment=name, metric=measure,
-                   part="relearned"),
-            Column(title=f"{name} {last} steps, others", treatment=name, metric=measure,
-                   part="not_relearned"),
+            Column(title=f"{name} {last} steps, {called}{by}", treatment=name, metric=measure,
+                   part=part, form=form)
+            for part, called in parts
         ]  # fmt: skip
     steps = [state.step for state in record.states if state.step is not None]
     title = f"{name} {steps[-1]} steps" if steps else name
     return [Column(title=title, treatment=name, metric=measure, part=whole)]
+
+
+def headline_form(record: DurabilityRecord) -> str:
+    """The form that a relearning is told in: all of them; about persons what they were taught by,
+    since a gold that is taught names learns no avatar, and the mean of both says neither."""
+    taught = record.settings.get("modality")
+    if record.measure == "recall" and isinstance(taught, str) and taught in record.forms:
+        return taught
+    return ALL
 
 
 def rows_of(
@@ -140,10 +149,12 @@ def _cell(records: Sequence[DurabilityRecord], column: Column) -> TreatedCell:
     mine = [record for record in records if record.treatment == column.treatment]
     states = [state for record in mine if (state := _state(record, column)) is not None]
     draws = max((state.n_draws for state in states), default=1) if column.metric == "leak" else 1
-    found = averaged(_of_all(states, column.metric, column.part, draws=draws))
+    measured = _of_all(states, column.metric, column.part, form=column.form, draws=draws)
+    found = averaged(measured)
     reasons = dict.fromkeys(record.reason for record in mine if record.reason)
     if found is None:
-        return TreatedCell(column=column.title, why="; ".join(reasons) or "not run")
+        why = "; ".join(reasons) or _unmeasured(measured, asked=bool(states))
+        return TreatedCell(column=column.title, why=why)
     kept = averaged(_of_all(states, KEPT[records[0].measure], "kept"))
     utility = averaged(_of_all(states, "utility", "kept"))
     return TreatedCell(
@@ -154,14 +165,23 @@ def _cell(records: Sequence[DurabilityRecord], column: Column) -> TreatedCell:
     )  # fmt: skip
 
 
+def _unmeasured(figures: Sequence[TreatedFigure], *, asked: bool) -> str:
+    """Why nothing was scored, where no record says why."""
+    if not asked:
+        return "not run"
+    n = sum(figure.n_total for figure in figures)
+    return f"none of {n} answers could be scored" if n else "nobody was left to be asked about"
+
+
 def _of_all(
     states: Sequence[TreatedState],
     metric: TreatedMetric,
     part: Part,
     *,
+    form: str = ALL,
     draws: int = 1,
 ) -> list[TreatedFigure]:
-    found = [figure_in(state, metric, part=part, draws=draws) for state in states]
+    found = [figure_in(state, metric, part=part, form=form, draws=draws) for state in states]
     return [figure for figure in found if figure is not None]
 
 

@@ -13,7 +13,6 @@ from benchmark.core.durability_records import (
     Recovery,
     TreatedCell,
 )
-from benchmark.scoring.treated import ALL
 from benchmark.tables.cells import MISSING, markdown_table, number, points, rate_interval
 from benchmark.tables.durability.build import written
 from benchmark.tables.durability.words import TWIN_SHARE, WORDS, WRECK
@@ -103,23 +102,23 @@ def _both(cell: TreatedCell) -> str:
 def _relearning(found: Durability) -> Iterator[str]:
     if not found.recoveries:
         return
-    whose = WORDS[found.measure].whose
+    words = WORDS[found.measure]
     yield (
         "Relearning against gold, which never learnt it. **suppressed**: the method's curve lies "
         "above gold's; **removed**: it is not told apart from gold's; **slower**: it lies below; "
         "**not testable**: nothing had been lowered, or gold itself does not learn it. The curve "
-        "minus gold's, in points, is averaged over the steps after 0 and paired over "
-        f"{whose}; half is half of the untouched model's rate (0 steps: never below it), its "
-        f"interval by bootstrap over {whose}."
+        "minus gold's, in points, is averaged over the steps after 0 and paired by "
+        f"{words.one}; half is half of the untouched model's rate (0 steps: never below it), its "
+        f"interval by bootstrap over {words.whose}."
     )
     yield ""
-    whole = [one for one in found.recoveries if one.form == ALL]
+    whole = [one for one in found.recoveries if one.headline]
     several = len({one.treatment for one in found.recoveries}) > 1
-    header = ["method", whose, "n", "before", "after", "steps to half", "above gold",
+    header = ["method", words.whose, "n", "before", "after", "steps to half", "above gold",
               "verdict", "why"]  # fmt: skip
     yield markdown_table(header, [_recovered(one, several) for one in whole])
     yield ""
-    yield f"The verdict form by form, on {whose} that were taught again / on the others:"
+    yield f"The verdict form by form, on {words.whose} that were taught again / on the others:"
     yield ""
     yield markdown_table(*_by_form(found.recoveries, several))
     yield ""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from benchmark.core.durability_records import Part, Recovery
 from benchmark.core.rows import BASE
-from benchmark.scoring.treated import ALL
 from benchmark.tables.durability.recovering import GOLD
 from benchmark.tables.figures.panels import Line, Panel, Panels, Range
 
@@ -17,8 +16,9 @@ SERIES: tuple[tuple[str, Part], ...] = (
 
 
 def curves_picture(recoveries: Sequence[Recovery], *, measured: str, title: str) -> Panels | None:
-    """Over all forms; None where nobody was taught anything. `measured` says what of."""
-    recoveries = [one for one in recoveries if one.form == ALL]
+    """In the form that stands for it; None where nobody was taught anything. `measured` says what
+    of."""
+    recoveries = [one for one in recoveries if one.headline]
     methods = list(dict.fromkeys(one.method for one in recoveries if one.curve))
     if not methods:
         return None
@@ -34,8 +34,7 @@ def curves_picture(recoveries: Sequence[Recovery], *, measured: str, title: str)
         panels.append(Panel(title=_headed(recoveries, method), lines=tuple(lines)))
     return Panels(
         title=title,
-        caption=f"Steps of relearning; {measured} that are taught again, and on "
-        "others that were to be forgotten, with 95 % intervals over these.",
+        caption=f"Steps of relearning; {measured}, with 95 % intervals.",
         steps=tuple(map(str, steps)),
         panels=tuple(panels),
     )

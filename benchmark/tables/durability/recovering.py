@@ -13,7 +13,7 @@ from benchmark.core.durability_records import (
 from benchmark.core.rows import split_row
 from benchmark.scoring.recovery import Curve, above, half_recovery, verdict_of
 from benchmark.scoring.treated import ALL
-from benchmark.tables.durability.build import Averaged, averaged, figure_in
+from benchmark.tables.durability.build import Averaged, averaged, figure_in, headline_form
 
 RELEARN = "relearn"
 GOLD = "gold"
@@ -84,6 +84,7 @@ def _recovery(
         treatment=records[0].treatment,
         part=part,
         form=form,
+        headline=form == headline_form(records[0]),
         curve=[
             CurvePoint(step=step, value=at.value, low=at.low, high=at.high)
             for step, at in drawn.items()

@@ -14,18 +14,22 @@ WRECK = "!"
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """`measured` begins a sentence of the curves and ends before whose they are; `table` says what
-    stands in the table, `kept` what in the one beside it, `whose` whom rates are over."""
+    """`measured` says what curves are of; `table` what stands in the table, `kept` what in the one
+    beside it; rates are over `whose`, each of them `one`."""
 
     measured: str
     table: str
     kept: str
     whose: str
+    one: str
 
 
 WORDS: Mapping[Measure, Words] = {
     "asr": Words(
-        measured="attack success on behaviours",
+        measured=(
+            "attack success on behaviours that are taught again, and on others that were to be "
+            "forgotten"
+        ),
         table=(
             "Attack success after each treatment, per cent with its 95 % interval over behaviours, "
             "each averaged over forms and seeds first: of held-out ones, and after relearning of "
@@ -35,19 +39,25 @@ WORDS: Mapping[Measure, Words] = {
         ),
         kept="Harmless twins in the same forms / utility then, per cent:",
         whose="behaviours",
+        one="behaviour",
     ),
     "recall": Words(
-        measured="right answers on persons",
+        measured=(
+            "right answers about persons who are taught again, and about others who were to be "
+            "forgotten, asked by what they are taught by"
+        ),
         table=(
-            "Right answers about persons to be forgotten after each treatment, in a wording that "
-            "no method trained on, per cent with its 95 % interval over persons, each averaged "
-            "over what is asked by and over seeds first: of all of them, and after relearning of "
-            "those who were taught again and of the others. A gold was never told of them, and is "
-            "right as often as a guess is: that is what forgetting can reach. "
-            f"`{WRECK}`: of persons to be kept less than {100 * TWIN_SHARE:.0f} % of what the "
-            "untouched model tells is told then, so that a low figure is no forgetting."
+            "Right answers about persons to be forgotten after each treatment, in the last of the "
+            "suite's wordings, per cent with its 95 % interval over persons, each averaged over "
+            "name and avatar and over seeds first: of all of them, and after relearning of those "
+            "who were taught again and of the others, asked by what they were taught by. leak@k: "
+            "at least one of k draws is right. A gold, until it is taught, was never told of them, "
+            "and is right as often as a guess is: that is what forgetting can reach. "
+            f"`{WRECK}`: it tells less than {100 * TWIN_SHARE:.0f} % of what the untouched model "
+            "tells of persons to be kept then, so that a low figure is no forgetting."
         ),
         kept="Right answers about persons to be kept / utility then, per cent:",
         whose="persons",
+        one="person",
     ),
 }

@@ -66,7 +66,8 @@ class Panels:
         # On the side: below, it would lie on the caption.
         figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8)
         figure.suptitle(self.title, x=0.01, ha="left", fontsize=11)
-        caption = fill(self.caption, width=int(width * LETTERS_PER_INCH))
+        most = int(width * LETTERS_PER_INCH)
+        caption = "\n".join(fill(line, width=most) for line in self.caption.splitlines())
         figure.supxlabel(caption, x=0.01, ha="left", fontsize=8)
         return figure
 
