@@ -35,8 +35,7 @@ def ask(
     """Found finished, or asked now from the first unfinished batch on; the model is loaded only
     for what is not there."""
     stage = StageFolder(run.results.root, "generate", _key(state, treated, samples, run=run))
-    with stage.lock(lambda who: reporter.note(f"waiting: {who} is asking these very questions")):
-        from_cache = stage.is_done()
+    with stage.opened("asking these very questions", note=reporter.note) as from_cache:
         if not from_cache:
             _ask(engine_of(state, treated), samples, stage=stage, run=run, reporter=reporter)
         return stored_answers(stage, samples, from_cache=from_cache)

@@ -61,14 +61,10 @@ def answer(
     """
     key = _key(run, artifact, samples)
     stage = StageFolder(run.results.root, "generate", key)
-    with stage.lock(lambda who: reporter.note(f"waiting: {who} is asking these very questions")):
-        if again:
-            stage.clear()
-        from_cache = stage.is_done()
-        if from_cache and budget is not None:
-            budget.found(stage.path / LEDGER)
+    with stage.opened(
+        "asking these very questions", note=reporter.note, again=again, begun=begun, budget=budget
+    ) as from_cache:
         if not from_cache:
-            begun(stage.path)
             _ask(
                 run, artifact, samples, stage=stage, loaded=loaded, reporter=reporter, label=label,
                 budget=budget, base=base,

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from benchmark.core.errors import UserError
 from benchmark.core.store import write_atomic, writing
+from benchmark.cost.budget import Budget
+from benchmark.cost.meter import LEDGER, Begun, ignore
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -50,6 +52,32 @@ class StageFolder:
                 stream.truncate(0)
                 stream.write(_holder().encode())
             yield
+
+    @contextmanager
+    def opened(
+        self,
+        doing: str,
+        *,
+        note: Callable[[str], None],
+        again: bool | Callable[[], bool] = False,
+        begun: Begun = ignore,
+        budget: Budget | None = None,
+    ) -> Iterator[bool]:
+        """Be the only process in this folder; yields whether its work was found done.
+
+        Another one that is `doing` it is waited for after a `note`. `again` forgets what was done;
+        as a question it is put once nobody else is in the folder. What was found counts against the
+        budget as what is made does; `begun` is told of the folder where there is work to do.
+        """
+        with self.lock(lambda who: note(f"waiting: {who} is {doing}")):
+            if again() if callable(again) else again:
+                self.clear()
+            found = self.is_done()
+            if not found:
+                begun(self.path)
+            elif budget is not None:
+                budget.found(self.path / LEDGER)
+            yield found
 
     def is_done(self) -> bool:
         """Whether the stage was finished."""

@@ -141,14 +141,10 @@ def verdicts_of(
     stage = StageFolder(bench.root, "judge", key)
     name = seat.name
     log = JsonLines(stage.path / VERDICTS)
-    with stage.lock(lambda who: reporter.note(f"waiting: {who} is judging with {name}")):
-        if bench.again:
-            stage.clear()
-        from_cache = stage.is_done()
-        if from_cache and budget is not None:
-            budget.found(stage.path / LEDGER)
+    with stage.opened(
+        f"judging with {name}", note=reporter.note, again=bench.again, begun=begun, budget=budget
+    ) as from_cache:
         if not from_cache:
-            begun(stage.path)
             _make(bench, seat, pairs, stage=stage, asking=asking, reporter=reporter, budget=budget)
         manifest = stage.manifest("judge", "cost")
         verdicts = {verdict.sample_id: verdict for verdict in log.read(Verdict)}

@@ -68,14 +68,11 @@ def likelihoods(
         return Measured(key=key, there=none, cost=None)
     stage = StageFolder(run.results.root, "likelihood", key)
     log = stage.path / LIKELIHOODS
-    with stage.lock(lambda who: reporter.note(f"waiting: {who} is measuring these very answers")):
-        if run.request.force:
-            stage.clear()
-        from_cache = stage.is_done()
-        if from_cache and budget is not None:
-            budget.found(stage.path / LEDGER)
+    with stage.opened(
+        "measuring these very answers", note=reporter.note, again=run.request.force, begun=begun,
+        budget=budget,
+    ) as from_cache:  # fmt: skip
         if not from_cache:
-            begun(stage.path)
             _measure(run, artifact, asked, stage=stage, loaded=loaded, reporter=reporter,
                      budget=budget)  # fmt: skip
         manifest = stage.manifest("cost")

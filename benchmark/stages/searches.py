@@ -97,14 +97,11 @@ class FormSearch:
         run, name = self.run, self.search.row
         stage = StageFolder(run.results.root, "attack", self._key)
         log = JsonLines(stage.path / PICTURES)
-        with stage.lock(lambda who: reporter.note(f"waiting: {who} is searching for {name}")):
-            if run.request.force or self._lost(log):
-                stage.clear()
-            from_cache = stage.is_done()
-            if from_cache and budget is not None:
-                budget.found(stage.path / LEDGER)
+        with stage.opened(
+            f"searching for {name}", note=reporter.note, begun=begun, budget=budget,
+            again=lambda: run.request.force or self._lost(log),
+        ) as from_cache:  # fmt: skip
             if not from_cache:
-                begun(stage.path)
                 self._search(stage, log, reporter, budget)
             manifest = stage.manifest("cost", "not_offered")
             pictures = log.read(FoundPicture)

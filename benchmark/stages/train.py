@@ -78,15 +78,13 @@ def train(
         gold_sha256=loaded.gold_sha256(run.effective_seed),
     )
     stage = StageFolder(run.results.root, "train", key)
-    with stage.lock(lambda who: reporter.note(f"waiting: {who} is training this very run")):
-        if run.request.force and not run.method.reference_row:
-            stage.clear()
-        if stage.is_done():
-            if budget is not None:
-                budget.found(stage.path / LEDGER)
+    again = run.request.force and not run.method.reference_row
+    with stage.opened(
+        "training this very run", note=reporter.note, again=again, begun=begun, budget=budget
+    ) as from_cache:
+        if from_cache:
             remove_checkpoints(stage.path)
             return found(stage, method=run.entry.name, model_sha256=loaded.sha256)
-        begun(stage.path)
         info = _make(
             run, stage, pools=pools, loaded=loaded, reporter=reporter, budget=budget,
             processes=shared_by(run, processes),

@@ -93,8 +93,7 @@ def treat(
     reason where this machine or this kind of method cannot have it."""
     key = treat_key(chosen, patient, run=run, artifact=artifact)
     stage = StageFolder(run.results.root, "treat", key)
-    with stage.lock(lambda who: reporter.note(f"waiting: {who} is treating this very model")):
-        from_cache = stage.is_done()
+    with stage.opened("treating this very model", note=reporter.note) as from_cache:
         if not from_cache:
             _do(chosen, patient, stage=stage, run=run, reporter=reporter)
         told = stage.manifest("states", "cost")
