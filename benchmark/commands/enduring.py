@@ -184,10 +184,13 @@ def _references(model: str) -> list[str]:
     from benchmark.models import load_card
 
     name = load_card(model).gold
-    gold = load_card(name) if name is not None else None
-    if gold is not None and gold.found() is None:
-        say(f"model '{gold.name}' is not here, so nothing is held against gold; {gold.remedy}")
-    return [BASE] if gold is None or gold.found() is None else [BASE, GOLD]
+    if name is None:
+        return [BASE]
+    gold = load_card(name)
+    if gold.found() is not None:
+        return [BASE, GOLD]
+    say(f"model '{gold.name}' is not here, so nothing is held against gold; {gold.remedy}")
+    return [BASE]
 
 
 def _under(

@@ -87,13 +87,9 @@ def answering(samples: Sequence[Sample], model: Model, asking: Asking) -> Work:
 def reading(samples: Sequence[Sample], model: Model, *, n_answer: int) -> Work:
     """Every sample with an answer of so many tokens, or as many as it may have itself, put through
     the model once, one after another: how likely the answer is."""
-    done, longest = Work(n_samples=len(samples)), n_answer
+    done = Work(n_samples=len(samples))
     for sample in samples:
-        n_prompt, n_answer = model.prompt(sample), sample.max_new_tokens or longest
-        done.n_tokens += n_prompt
-        done.n_image_tokens += model.image_tokens(sample)
-        done.n_answer_tokens += n_answer
-        done.add(forward([sample], [n_prompt + n_answer], model, n_logits=n_answer))
+        _put_through(done, sample, model, n_answer=sample.max_new_tokens or n_answer)
     return done
 
 
@@ -103,15 +99,20 @@ def weighing(samples: Sequence[Sample], model: Model) -> Work:
     has none."""
     done = Work(n_samples=len(samples))
     for sample in samples:
-        n_prompt = model.prompt(sample)
         for n_answer in map(model.sizes.answer, given(sample)):
-            done.n_tokens += n_prompt
-            done.n_image_tokens += model.image_tokens(sample)
-            done.n_answer_tokens += n_answer
-            done.add(forward([sample], [n_prompt + n_answer], model, n_logits=n_answer))
+            _put_through(done, sample, model, n_answer=n_answer)
     done.n_images, flops = model.looking_flops(samples, n_uses=sum(bool(s.images) for s in samples))
     done.add(flops)
     return done
+
+
+def _put_through(done: Work, sample: Sample, model: Model, *, n_answer: int) -> None:
+    """One pass over a prompt and an answer of so many tokens, each of which is predicted."""
+    n_prompt = model.prompt(sample)
+    done.n_tokens += n_prompt
+    done.n_image_tokens += model.image_tokens(sample)
+    done.n_answer_tokens += n_answer
+    done.add(forward([sample], [n_prompt + n_answer], model, n_logits=n_answer))
 
 
 def given(sample: Sample) -> tuple[str, ...]:

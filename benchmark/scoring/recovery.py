@@ -1,9 +1,8 @@
 """Does what was unlearned come back faster than it is learnt by a model that never knew it?
 
 A curve is attack success by behaviour, or right answers by person, after so many steps of
-relearning. It is compared with the
-gold model's, paired by behaviour, and with the untouched model's rate. Shapes: S steps, R resamples
-of the behaviours, N behaviours.
+relearning. It is compared with the gold model's, paired by behaviour, and with the untouched
+model's rate. Shapes: S steps, R resamples of the behaviours, N behaviours.
 """
 
 from __future__ import annotations
