@@ -118,6 +118,8 @@ def test_verdicts_follow_from_records_alone(tmp_path):
     assert found["npo", "not_relearned"].verdict == "suppressed"
     assert found["rmu", "not_relearned"].verdict == "removed"
     assert found["original", "relearned"].verdict == "not_testable"
+    gold = found["gold", "relearned"]
+    assert (gold.verdict, gold.above_gold) == ("not_testable", None), "it is no rival of its own"
     # Half of 0.8 is reached half-way to step 1, and by gold at step 2.
     assert npo.steps_to_half == pytest.approx(0.5) and rmu.steps_to_half == pytest.approx(2.0)
     assert npo.above_gold == pytest.approx((0.8 + 0.5 + 0.0) / 3)

@@ -9,6 +9,7 @@ from benchmark.core.durability_records import (
     DurabilityRecord,
     Part,
     Recovery,
+    Verdict,
 )
 from benchmark.core.rows import split_row
 from benchmark.scoring.recovery import Curve, above, half_recovery, verdict_of
@@ -18,11 +19,12 @@ from benchmark.tables.durability.build import Averaged, averaged, figure_in, hea
 RELEARN = "relearn"
 GOLD = "gold"
 PARTS: tuple[Part, ...] = ("relearned", "not_relearned")
+YARDSTICK: tuple[Verdict, str] = ("not_testable", "it is what the others are held against")
 
 
 def recoveries_of(records: Sequence[DurabilityRecord], *, base: str) -> list[Recovery]:
     """Of every method, both parts and every form, for each row of `relearn` by itself; reference
-    rows too, whose verdict is that of any other."""
+    rows too. Gold's own is never held against itself."""
     done = [
         record
         for record in records
@@ -74,8 +76,8 @@ def _recovery(
     before = _rates(curve_of(records, base, part, form))
     untouched = before[0] if before and 0 in before else None
     half = half_recovery(mine, untouched) if mine and untouched else None
-    gap = above(mine, gold) if gold else None
-    verdict, why = verdict_of(
+    gap = above(mine, gold) if gold and method != GOLD else None
+    verdict, why = YARDSTICK if method == GOLD else verdict_of(
         mine, gold=gold, gold_taught=taught, untouched=untouched,
         untouched_taught=base_taught[0] if base_taught and 0 in base_taught else None,
     )  # fmt: skip
