@@ -94,6 +94,31 @@ def test_a_resumed_pass_is_an_undisturbed_one():
     ]
 
 
+def test_where_memory_runs_out_fewer_answers_go_through_together(monkeypatch):
+    samples = [question(name) for name in NAMES]
+    roomy = GivenAnswers(model()).measure(samples)
+    logits, together = VisionLanguageModel.answer_logits, []
+
+    def cramped(self, view):
+        together.append(len(view.samples))
+        if len(view.samples) > 4:
+            raise torch.OutOfMemoryError("no room")
+        return logits(self, view)
+
+    monkeypatch.setattr(VisionLanguageModel, "answer_logits", cramped)
+    found = GivenAnswers(model()).measure(samples)
+    assert together[0] == 30 and sum(n for n in together if n <= 4) == 30
+    for one, other in zip(found, roomy, strict=True):
+        assert one.sample_id == other.sample_id and one.unscored is None
+        assert one.right == pytest.approx(other.right, abs=1e-4)
+    monkeypatch.setattr(
+        VisionLanguageModel, "answer_logits",
+        lambda self, view: (_ for _ in ()).throw(torch.OutOfMemoryError("no room")),
+    )  # fmt: skip
+    with pytest.raises(torch.OutOfMemoryError):
+        GivenAnswers(model()).measure(samples)
+
+
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [

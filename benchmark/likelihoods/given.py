@@ -21,6 +21,7 @@ from benchmark.engines.local import LocalEngine
 from benchmark.engines.workers import map_batches
 from benchmark.training.losses import token_logprob
 from benchmark.vlm.encoding import MAX_UNKNOWN_SHARE, View
+from benchmark.vlm.memory import give_back_memory, is_out_of_memory
 from benchmark.vlm.model import VisionLanguageModel
 
 N_DECIMALS = 6
@@ -113,9 +114,20 @@ class GivenAnswers:
         words = self.model.encoder.answer(text)[:-1]
         return unknown_id is not None and words.count(unknown_id) > MAX_UNKNOWN_SHARE * len(words)
 
-    @torch.inference_mode()
     def _token_nats(self, rows: Sequence[_Given]) -> list[list[float]]:
-        """The log-probability of each answer's tokens."""
+        """The log-probability of each answer's tokens; where memory runs out, of half the rows at a
+        time. A single one that is too large raises."""
+        try:
+            return self._nats_together(rows)
+        except Exception as error:
+            if not is_out_of_memory(error) or len(rows) < 2:
+                raise
+        give_back_memory()
+        half = len(rows) // 2
+        return self._token_nats(rows[:half]) + self._token_nats(rows[half:])
+
+    @torch.inference_mode()
+    def _nats_together(self, rows: Sequence[_Given]) -> list[list[float]]:
         asked = self._hooked.rewritten([row.sample for row in rows])
         view = self._seen(self.model.view(asked, [row.text for row in rows]))
         nats_A = token_logprob(self.model.answer_logits(view), view.targets_A)
