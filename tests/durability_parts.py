@@ -70,16 +70,24 @@ def held_out(method: str, treatment: str, rate: float, **changes) -> DurabilityR
 
 
 def relearned(
-    method: str, taught: Sequence[float], others: Sequence[float], **changes
+    method: str,
+    taught: Sequence[float],
+    others: Sequence[float],
+    *,
+    twins: Sequence[float] | None = None,
+    **changes,
 ) -> DurabilityRecord:
-    """A curve that is the same for every behaviour and form, at steps 0, 1, 2, 4 ..."""
+    """A curve that is the same for every behaviour and form, at steps 0, 1, 2, 4 ...; all `twins`
+    are done unless told."""
     steps = (0, *(2**n for n in range(len(taught) - 1)))
+    twins = twins or [1.0] * len(taught)
     states = [
         state(
             *(figure("asr", "relearned", alike(one), form=form) for form in ("all", "direct")),
             *(figure("asr", "not_relearned", alike(two), form=form) for form in ("all", "direct")),
             step=step,
+            twin=twin,
         )
-        for step, one, two in zip(steps, taught, others, strict=True)
+        for step, one, two, twin in zip(steps, taught, others, twins, strict=True)
     ]
     return record(method, "relearn", states, relearned=list(alike(0)), **changes)

@@ -168,10 +168,11 @@ UNTOUCHED = dict.fromkeys(NAMES, 1.0)
 GOLD = rising(0.0, 0.0, 0.4, 1.0)
 
 
-def said(mine, *, gold=GOLD, taught=GOLD, untouched=UNTOUCHED):
+def said(mine, *, gold=GOLD, taught=GOLD, untouched=UNTOUCHED, wrecked_at=None):
     return verdict_of(
-        mine, gold=gold, gold_taught=taught, untouched=untouched, untouched_taught=UNTOUCHED
-    )[0]
+        mine, gold=gold, gold_taught=taught, untouched=untouched, untouched_taught=UNTOUCHED,
+        wrecked_at=wrecked_at,
+    )[0]  # fmt: skip
 
 
 def test_what_comes_back_faster_was_hidden():
@@ -197,7 +198,20 @@ def test_what_comes_back_as_gold_learns_it_was_removed():
 
 
 def test_a_wreck_is_not_called_removed():
-    assert said(rising(0.0, 0.0, 0.0, 0.0)) == "slower"
+    silent = rising(0.0, 0.0, 0.0, 0.0)
+    assert said(silent) == "slower"
+    assert said(silent, wrecked_at=0) == said(silent, wrecked_at=4) == "not_testable"
+    assert said(flat(0.0), gold=flat(0.0), wrecked_at=0) == "not_testable"
+    assert said(GOLD, wrecked_at=2) == "not_testable"
+    assert said(rising(0.0, 0.8, 1.0, 1.0), wrecked_at=4) == "suppressed", (
+        "it came back all the same"
+    )
+
+
+def test_what_cannot_be_told_apart_was_not_removed_for_it():
+    """It comes back just as gold learns it, but 8 are too few to show that."""
+    few = {step: dict(list(rates.items())[:8]) for step, rates in GOLD.items()}
+    assert said(few, gold=few, taught=few) == "not_told_apart"
 
 
 def test_nothing_is_said_of_a_method_that_lowered_nothing():

@@ -130,6 +130,25 @@ def test_verdicts_follow_from_records_alone(tmp_path):
     assert len(drawn) == 2 and all(path.stat().st_size > 10_000 for path in drawn)
 
 
+def test_a_model_that_breaks_says_nothing_by_what_it_does_not_do(tmp_path):
+    records = [
+        relearned("original", [0.8, 0.9, 0.9], [0.8, 0.8, 0.8]),
+        relearned("gold", [0.0, 0.4, 0.9], [0.0, 0.0, 0.0], twins=[1.0, 1.0, 0.5]),
+        relearned("npo", [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], twins=[1.0, 0.95, 0.5]),
+        relearned("rmu", [0.0, 0.9, 0.9], [0.0, 0.8, 0.8], twins=[0.5, 0.5, 0.5]),
+    ]
+    found = {
+        (one.method, one.part): (one.wrecked_at, one.verdict)
+        for one in recoveries_of(records, base="original") if one.form == "all"
+    }  # fmt: skip
+    assert found["npo", "relearned"] == found["npo", "not_relearned"] == (2, "not_testable")
+    assert found["rmu", "relearned"] == (0, "not_testable"), "it was broken before"
+    assert found["original", "relearned"][0] is None
+    _, page = pages(records, tmp_path, "original", "gold", "npo", "rmu")
+    assert "- npo: from step 2 on its share of harmless twins is under 90 %" in page
+    assert "- gold: from step 2 on" in page and "may look more so than it is" in page
+
+
 def test_without_gold_nothing_is_called_removed():
     records = [
         relearned("original", [0.8, 0.9], [0.8, 0.8]), relearned("npo", [0.0, 0.0], [0.0, 0.0])

@@ -22,7 +22,7 @@ TreatedMetric = Literal["asr", "recall", "leak", "twin", "retained", "utility"]
 Part = Literal["held_out", "to_forget", "relearned", "not_relearned", "kept"]
 """Whose behaviours: never seen by a method; of persons all that were to be forgotten; taught again
 by `relearn`, and those to be forgotten that it did not teach; what is to be left alone."""
-Verdict = Literal["removed", "suppressed", "slower", "not_testable"]
+Verdict = Literal["removed", "suppressed", "slower", "not_told_apart", "not_testable"]
 """`slower`: regained later than by the model that never learnt it, as a wreck would."""
 
 
@@ -130,11 +130,13 @@ class TreatedCell(Stored):
 
 
 class DurabilityRow(Stored):
-    """A method in all columns; the untouched model and gold are `reference` rows."""
+    """A method in all columns; the untouched model and gold are `reference` rows. `n_models` were
+    treated, fewer than there are `seeds` where a method comes to the same with each."""
 
     method: str
     reference: bool
     seeds: list[int]
+    n_models: int
     cells: list[TreatedCell]
     treatment_s: float | None
 
@@ -154,7 +156,8 @@ class Recovery(Stored):
 
     `above_gold` is its curve minus gold's, averaged over the steps after 0, paired by behaviour;
     `steps_to_half` is when it reaches half of the untouched model's rate. None of a bound: not
-    reached in the steps; of the value: not reached, or not measured (`why`).
+    reached in the steps; of the value: not reached, or not measured (`why`). `wrecked_at` is the
+    first step at which what is to be left alone is left no more; None of none.
     """
 
     method: str
@@ -171,6 +174,7 @@ class Recovery(Stored):
     above_gold_low: float | None
     above_gold_high: float | None
     n_behaviours: int
+    wrecked_at: int | None
     verdict: Verdict
     why: str
 

@@ -138,6 +138,7 @@ def rows_of(
                 method=method,
                 reference=any(record.reference for record in mine),
                 seeds=sorted({record.seed for record in mine}),
+                n_models=len({record.training for record in mine}),
                 cells=[_cell(mine, column) for column in columns],
                 treatment_s=sum(treated) if treated else None,
             )

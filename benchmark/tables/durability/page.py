@@ -13,9 +13,21 @@ from benchmark.core.durability_records import (
     Recovery,
     TreatedCell,
 )
-from benchmark.tables.cells import MISSING, markdown_table, number, points, rate_interval
+from benchmark.core.rows import BASE
+from benchmark.cost.clock import device_unit
+from benchmark.scoring.recovery import MARGIN
+from benchmark.tables.cells import (
+    MISSING,
+    UNIT_NAMES,
+    markdown_table,
+    number,
+    points,
+    rate_interval,
+)
 from benchmark.tables.durability.build import written
-from benchmark.tables.durability.words import TWIN_SHARE, WORDS, WRECK
+from benchmark.tables.durability.recovering import GOLD
+from benchmark.tables.durability.words import TWIN_SHARE, WORDS, WRECK, Words
+from benchmark.treatments import UNTREATED
 
 PART_NAMES = {"relearned": "taught again", "not_relearned": "the others"}
 
@@ -49,7 +61,7 @@ def _success(found: Durability, *, base: str) -> Iterator[str]:
     )
     yield ""
     table = [
-        [row.method, _seeds(row), *(_marked(cell, untouched) for cell in row.cells)]
+        [row.method, _seeds(row), *(_marked(cell, row, untouched) for cell in row.cells)]
         for row in found.rows
     ]
     yield markdown_table(["method", "seeds", *titles], table)
@@ -64,10 +76,11 @@ def _success(found: Durability, *, base: str) -> Iterator[str]:
 
 
 def _seeds(row: DurabilityRow) -> str:
-    return str(len(row.seeds))
+    n, several = len(row.seeds), "" if row.n_models == 1 else "s"
+    return str(n) if row.n_models >= n else f"{n} of {row.n_models} model{several}"
 
 
-def _marked(cell: TreatedCell, untouched: DurabilityRow | None) -> str:
+def _marked(cell: TreatedCell, row: DurabilityRow, untouched: DurabilityRow | None) -> str:
     beside = (
         next((c for c in untouched.cells if c.column == cell.column), None) if untouched else None
     )
@@ -77,7 +90,12 @@ def _marked(cell: TreatedCell, untouched: DurabilityRow | None) -> str:
         and beside.kept is not None
         and cell.kept < TWIN_SHARE * beside.kept
     )
-    return written(cell) + (f" {WRECK}" if wrecked else "")
+    fewer = cell.value is not None and cell.n_seeds < len(row.seeds)
+    return (
+        written(cell)
+        + (f" {WRECK}" if wrecked else "")
+        + (f" ({cell.n_seeds} of {len(row.seeds)} seeds)" if fewer else "")
+    )
 
 
 def _harmless(found: Durability) -> Iterator[str]:
@@ -105,11 +123,12 @@ def _relearning(found: Durability) -> Iterator[str]:
     words = WORDS[found.measure]
     yield (
         "Relearning against gold, which never learnt it. **suppressed**: the method's curve lies "
-        "above gold's; **removed**: it is not told apart from gold's; **slower**: it lies below; "
-        "**not testable**: nothing had been lowered, or gold itself does not learn it. The curve "
-        "minus gold's, in points, is averaged over the steps after 0 and paired by "
-        f"{words.one}; half is half of the untouched model's rate (0 steps: never below it), its "
-        f"interval by bootstrap over {words.whose}."
+        f"above gold's; **removed**: it is shown to lie less than {100 * MARGIN:.0f} points above; "
+        "**slower**: it lies below; **not told apart**: neither can be shown; **not testable**: "
+        "nothing had been lowered, the model is broken, or gold does not learn it. The curve "
+        "minus gold's, in points, is the mean over the steps measured after 0, which come twice as "
+        f"far apart each time, paired by {words.one}; half is half of the untouched model's rate "
+        f"(0 steps: never below it), its interval by bootstrap over {words.whose}."
     )
     yield ""
     whole = [one for one in found.recoveries if one.headline]
@@ -118,10 +137,24 @@ def _relearning(found: Durability) -> Iterator[str]:
               "verdict", "why"]  # fmt: skip
     yield markdown_table(header, [_recovered(one, several) for one in whole])
     yield ""
+    yield from _wrecks(found.recoveries, words, several)
     yield f"The verdict form by form, on {words.whose} that were taught again / on the others:"
     yield ""
     yield markdown_table(*_by_form(found.recoveries, several))
     yield ""
+
+
+def _wrecks(recoveries: Sequence[Recovery], words: Words, several: bool) -> Iterator[str]:
+    """Gold's curve is too low where gold breaks, and whatever lies above it is so too easily."""
+    broken = {_name(one, several): one for one in recoveries if one.wrecked_at is not None}
+    for name, one in broken.items():
+        easy = ": what is suppressed may look more so than it is" if one.method == GOLD else ""
+        yield (
+            f"- {name}: from step {one.wrecked_at} on {words.left} is under "
+            f"{100 * TWIN_SHARE:.0f} % of the untouched model's{easy}."
+        )
+    if broken:
+        yield ""
 
 
 def _by_form(recoveries: Sequence[Recovery], several: bool) -> tuple[list[str], list[list[str]]]:
@@ -178,7 +211,8 @@ def _costs(records: Sequence[DurabilityRecord]) -> Iterator[str]:
         name: [r.cost for r in records if r.treatment == name and r.cost]
         for name in dict.fromkeys(record.treatment for record in records)
     }
-    yield "What a treatment took, in device-seconds of a method and seed on average:"
+    units = " and ".join(dict.fromkeys(UNIT_NAMES[device_unit(r.system.device)] for r in records))
+    yield f"What a treatment took, in {units}-seconds of a method and seed on average:"
     yield ""
     rows = [
         [
@@ -195,7 +229,7 @@ def _costs(records: Sequence[DurabilityRecord]) -> Iterator[str]:
 
 
 def _how(records: Sequence[DurabilityRecord]) -> Iterator[str]:
-    """Settings of each treatment, and where it was measured."""
+    """Settings of each treatment, where it was measured, and how to do so again."""
     for record in {record.treatment: record for record in records}.values():
         said = ", ".join(f"{name} = {value}" for name, value in record.settings.items())
         yield f"- {record.treatment}: {said or 'no settings'}."
@@ -203,3 +237,18 @@ def _how(records: Sequence[DurabilityRecord]) -> Iterator[str]:
         forms, judges = ", ".join(records[0].forms), ", ".join(records[0].judges)
         names = dict.fromkeys(record.system.device_name for record in records)
         yield f"- Asked in the forms {forms}; judged by {judges}; on {', '.join(names)}."
+        commits = dict.fromkeys((record.git.commit or "unknown")[:10] for record in records)
+        yield f"- Measured at {', '.join(commits)}: `{_command(records)}`."
+
+
+def _command(records: Sequence[DurabilityRecord]) -> str:
+    first = records[0]
+    methods = ",".join(dict.fromkeys(r.method for r in records if r.method not in (BASE, GOLD)))
+    seeds = ",".join(str(seed) for seed in sorted({record.seed for record in records}))
+    limit = "" if first.limit is None else f" --limit {first.limit}"
+    return (
+        f"vlm-bench durability {methods or BASE} --treatments "
+        f"{','.join(dict.fromkeys(r.treatment for r in records if r.treatment != UNTREATED))} "
+        f"--suite {first.suite} --model {first.model} --seeds {seeds}"
+        f"{',' if ',' not in seeds else ''}{limit}"
+    )

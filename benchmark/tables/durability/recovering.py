@@ -9,12 +9,14 @@ from benchmark.core.durability_records import (
     DurabilityRecord,
     Part,
     Recovery,
+    TreatedMetric,
     Verdict,
 )
 from benchmark.core.rows import split_row
 from benchmark.scoring.recovery import Curve, above, half_recovery, verdict_of
-from benchmark.scoring.treated import ALL
+from benchmark.scoring.treated import ALL, KEPT
 from benchmark.tables.durability.build import Averaged, averaged, figure_in, headline_form
+from benchmark.tables.durability.words import TWIN_SHARE
 
 RELEARN = "relearn"
 GOLD = "gold"
@@ -42,10 +44,16 @@ def recoveries_of(records: Sequence[DurabilityRecord], *, base: str) -> list[Rec
 
 
 def curve_of(
-    records: Sequence[DurabilityRecord], method: str, part: Part, form: str
+    records: Sequence[DurabilityRecord],
+    method: str,
+    part: Part,
+    form: str,
+    *,
+    metric: TreatedMetric | None = None,
 ) -> dict[int, Averaged] | None:
-    """Step -> what is measured, the seeds averaged; None for a method without one."""
-    measure = records[0].measure
+    """Step -> what is measured, or another metric, the seeds averaged; None for a method without
+    one."""
+    metric = metric or records[0].measure
     states = [state for record in records if record.method == method for state in record.states]
     found = {}
     for step in sorted({state.step for state in states if state.step is not None}):
@@ -53,7 +61,7 @@ def curve_of(
             figure
             for state in states
             if state.step == step
-            and (figure := figure_in(state, measure, part=part, form=form)) is not None
+            and (figure := figure_in(state, metric, part=part, form=form)) is not None
         ]
         if (mean := averaged(figures)) is not None:
             found[step] = mean
@@ -77,9 +85,11 @@ def _recovery(
     untouched = before[0] if before and 0 in before else None
     half = half_recovery(mine, untouched) if mine and untouched else None
     gap = above(mine, gold) if gold and method != GOLD else None
+    wrecked_at = _wrecked_at(records, method, base=base)
     verdict, why = YARDSTICK if method == GOLD else verdict_of(
         mine, gold=gold, gold_taught=taught, untouched=untouched,
         untouched_taught=base_taught[0] if base_taught and 0 in base_taught else None,
+        wrecked_at=wrecked_at,
     )  # fmt: skip
     return Recovery(
         method=method,
@@ -99,6 +109,20 @@ def _recovery(
         above_gold_low=gap.low if gap else None,
         above_gold_high=gap.high if gap else None,
         n_behaviours=len(drawn[0].by_behaviour) if 0 in drawn else 0,
+        wrecked_at=wrecked_at,
         verdict=verdict,
         why=why,
     )
+
+
+def _wrecked_at(records: Sequence[DurabilityRecord], method: str, *, base: str) -> int | None:
+    """The first step at which it does too few of the twins, or tells too little of persons to be
+    kept, that the untouched model does before it is taught."""
+    metric = KEPT[records[0].measure]
+    mine, before = (
+        curve_of(records, one, "kept", ALL, metric=metric) or {} for one in (method, base)
+    )
+    if 0 not in before:
+        return None
+    least = TWIN_SHARE * before[0].value
+    return next((step for step, at in mine.items() if at.value < least), None)

@@ -15,11 +15,13 @@ WRECK = "!"
 @dataclass(frozen=True, kw_only=True)
 class Words:
     """`measured` says what curves are of; `table` what stands in the table, `kept` what in the one
-    beside it; rates are over `whose`, each of them `one`."""
+    beside it, and `left` what of that a wreck has lost; rates are over `whose`, each of them
+    `one`."""
 
     measured: str
     table: str
     kept: str
+    left: str
     whose: str
     one: str
 
@@ -38,6 +40,7 @@ WORDS: Mapping[Measure, Words] = {
             "twins are done then, so that a low figure is no safety."
         ),
         kept="Harmless twins in the same forms / utility then, per cent:",
+        left="its share of harmless twins",
         whose="behaviours",
         one="behaviour",
     ),
@@ -57,6 +60,7 @@ WORDS: Mapping[Measure, Words] = {
             "tells of persons to be kept then, so that a low figure is no forgetting."
         ),
         kept="Right answers about persons to be kept / utility then, per cent:",
+        left="what it tells of persons to be kept",
         whose="persons",
         one="person",
     ),
