@@ -116,10 +116,19 @@ def test_the_verdict_follows_from_what_was_measured() -> None:
     holds = Condition(model="m", n_visual=576, answer_share=0.5, once=118, every_step=120)
     said = claim(figures(cell(ratio=2.0), cell(ratio=7.5), found=[holds]))
     assert "not confirmed here as a bound" in said and "7.5 [7.4, 7.6] at 2.0 visual" in said
-    assert "at most 118 to 120 tokens of text: image tokens / text tokens >= 4.8." in said
+    assert (
+        "kept and a sample has at most 118 tokens of text (image tokens / text tokens >= 4.9)"
+        in said
+    )
+    assert (
+        "step and a sample has at most 120 tokens of text (image tokens / text tokens >= 4.8)"
+        in said
+    )
     assert "confirmed here as a bound: no cell" in claim(figures(cell(ratio=2.0), found=[holds]))
     never = holds.model_copy(update={"once": None, "every_step": None})
     assert "no text is short enough" in claim(figures(cell(ratio=2.0), found=[never]))
+    some = claim(figures(cell(ratio=2.0), found=[holds, never]))
+    assert "no text is short enough" in some, "for one share of answers there is none"
 
 
 def test_conditions_are_of_the_models_own_pictures() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from benchmark.core.records import DataUse
 from benchmark.scoring.forgetting.kept import kept
 from benchmark.scoring.forgetting.measures import Told
 from benchmark.scoring.plan import Plan
+from benchmark.scoring.run import score_run
 from benchmark.tables import long_table, markdown
 from benchmark.tables.board import Board
 from benchmark.tables.boards import as_json
@@ -112,6 +114,51 @@ def test_near_is_as_gold_and_the_untouched_model_far_from_it(full):
     original = full.persons.row("original")
     assert original.distances[ALL].value == 1.0
     assert any("exact_match knows more than gold" in reason for reason in original.reasons)
+
+
+def test_what_is_too_little_scored_is_no_side_of_gold():
+    """Of 12 answers 6 are silent and the others all wrong: it is not known what it knows."""
+    likelihoods, _ = rows(ratio=2.0, right=1, shift=0.02, kept=40)
+    matches = with_matches({p: [None if n < 6 else 0.0] for n, p in enumerate(PERSONS)})
+    many = [
+        run("gold", s, rows(ratio=2.0, right=8 + s % 2, shift=0.05 * s), reference=True)
+        for s in range(3)
+    ]
+    found = build_board([ORIGINAL, *many, *seeds("hushed", (likelihoods, matches))], OF)
+    row = found.persons.row("hushed")
+    assert row.against("exact_match").as_gold is False and row.off == []
+    assert row.word == "not known"
+    line = next(one for one in markdown.render(found).splitlines() if "| hushed " in one)
+    assert "knows less" not in line and "knows more" not in line
+
+
+def test_golds_are_held_to_all_that_methods_are():
+    """Three tell 4 or 5 of 12 rightly, and the fourth none: by that it would not be as gold."""
+    many = [
+        run("gold", s, rows(ratio=2.0, right=right, shift=0.05 * s), reference=True)
+        for s, right in enumerate((4, 5, 4, 0))
+    ]
+    row = build_board([ORIGINAL, *many], OF).persons.row("gold")
+    whole, odd = row.reasons[-2:]
+    assert whole == "3 of 4 golds lie in the others' range by every measure"
+    assert odd.startswith("seed 3: ") and "exact_match knows less than gold" in odd
+    assert board(n_golds=3).persons.row("gold").reasons == [
+        "it takes 4 golds to hold one against 3 others"
+    ]
+
+
+def test_the_lowest_golds_coherence_is_on_the_page():
+    def scored(made: LoadedRun, coherence: str) -> LoadedRun:
+        said = [r.model_copy(update={"label": coherence}) if r.judge == "coherence" else r
+                for r in VERDICTS]  # fmt: skip
+        scores = score_run(said, base_rows=VERDICTS, plan=OF.plan)
+        return replace(made, record=made.record.model_copy(update={"scores": scores}))
+
+    first, *others = golds()
+    many = [scored(first, "incoherent"), *(scored(one, "complied") for one in others)]
+    found = build_board([ORIGINAL, *many], OF)
+    assert found.persons.gold_coherence == 0.0
+    assert "the lowest gold has 0.0" in markdown.render(found)
 
 
 def test_to_know_less_than_gold_is_not_as_gold():
@@ -214,6 +261,11 @@ def test_leaks_are_said_of_methods_trained_in_one_modality():
     (only,) = found.persons.row("pictured").leaks
     assert (only.trained, only.asked, only.value) == ("image", "text", 1.0)
     assert found.persons.row("both").leaks == []
+    page = markdown.render(found)
+    assert "| pictured | by picture | +100.0 [" in page
+    idle = build_board([base, of("idle", {"modality": "text"}, asked(1.0, 1.0))], OF)
+    leaking = [line for line in markdown.render(idle).splitlines() if line.startswith("| idle ")]
+    assert sum("nothing lowered" in line for line in leaking) == 2
 
 
 def test_metrics_are_asked_whether_they_tell_the_models_apart(full):

@@ -9,6 +9,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -21,6 +22,7 @@ from benchmark.tables import cells, long_table, markdown
 from benchmark.tables.board import Board
 from benchmark.tables.boards import as_json
 from benchmark.tables.build import BoardOf, build_board
+from benchmark.tables.compute import cost_summary
 from benchmark.tables.costs import row_cost
 from benchmark.tables.runs import LoadedRun
 from benchmark.tables.terminal import print_rows
@@ -201,6 +203,18 @@ def test_comparisons_are_paired_and_adjusted_together(full: Board) -> None:
     ]
     assert (image.difference, image.p_holm, image.n_behaviours) == (0.0, 1.0, 60)
     assert all(comparison.p_holm >= comparison.p for comparison in full.comparisons)
+
+
+def test_what_trains_nothing_has_no_cost_of_training() -> None:
+    """What loading it took is noise, and a share of that says nothing of a defence."""
+    untrained = [
+        replace(run, record=run.record.model_copy(update={"training": None}))
+        for run in runs("prompted", SAFE)
+    ]
+    table = cost_summary(board(runs("textual_unlearning", TEXT_SAFE), untrained))
+    cells = {line.split("|")[1].strip(): line.split("|") for line in table.splitlines()[2:]}
+    assert cells["prompted"][2].strip() == "none" and cells["prompted"][5].strip() == "n/a"
+    assert cells["textual_unlearning"][5].strip() == "1x"
 
 
 def test_cost_ratio_only_on_the_same_device(full: Board) -> None:

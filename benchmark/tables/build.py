@@ -178,7 +178,9 @@ def _reasons(
     if persons is not None:
         row = persons.row(row_title(group.method, group.limit))
         kept = row.recall_kept if row else None
-        gates = gate_reasons_of_persons(scores, group.base_scores, kept, plan=plan)
+        gates = gate_reasons_of_persons(
+            scores, group.base_scores, kept, plan=plan, gold_coherence=persons.gold_coherence
+        )
         return [*reasons, *gates]
     return [*reasons, *gate_reasons(scores, group.base_scores, plan=plan)]
 

@@ -29,15 +29,20 @@ def cost_summary(board: Board) -> str:
         if cost is None:
             rows.append([row.name, *[MISSING] * (len(header) - 1)])
             continue
-        cells = [row.name, number(cost.training_s / 3600), number(_hours(cost.search_s))]
+        # Without a loss log nothing was trained; what loading took is no cost of a method.
+        trained = cost.n_tokens is not None
+        ratios = [ratio(cost.ratio), ratio(cost.flops_ratio)] if trained else [MISSING, MISSING]
+        cells = [row.name, number(cost.training_s / 3600) if trained else "none"]
+        cells += [number(_hours(cost.search_s))]
         cells += [str(cost.n_trials) if cost.n_trials is not None else MISSING]
-        cells += [ratio(cost.ratio), ratio(cost.flops_ratio), f"{cost.trainable_params:,}"]
+        cells += [*ratios, f"{cost.trainable_params:,}"]
         rows.append([*cells, cost.device_name])
     caption = (
         f"{unit}-hours of one run's training, caches included and charged as if cold; the mean "
         f"over seeds. The ratio is blank (`{MISSING}`) where `{YARDSTICK}` has not run on the same "
-        "device: devices are never compared. Search is what choosing the settings took, over all "
-        "its trials."
+        "device: devices are never compared. `none`: nothing is trained here (what making the "
+        "untouched model and gold took is in the records that lie with them). Search is what "
+        "choosing the settings took, over all its trials."
     )
     return f"{caption}\n\n{markdown_table(header, rows)}"
 

@@ -26,7 +26,9 @@ RATES = tuple(
 class Leak:
     """How much more of a figure is left where persons are `asked` about than where a method was
     `trained`, beyond what the untouched model shows, -2 to 2, with its 95 % interval. None where no
-    person was scored four times. `n_unscored` persons were not, though all four were asked."""
+    person was scored four times. `n_unscored` persons were not, though all four were asked.
+    `lowered` is how much less than in the untouched model is left where it was trained: where that
+    is nothing, there is nothing that could leak."""
 
     metric: str
     trained: Asked
@@ -34,6 +36,9 @@ class Leak:
     value: float | None
     low: float | None
     high: float | None
+    lowered: float | None
+    lowered_low: float | None
+    lowered_high: float | None
     n_persons: int
     n_unscored: int
 
@@ -55,9 +60,20 @@ def leak(told: Told, base: Told, name: str, *, trained: Asked, asked: Asked) -> 
     scored = [{p: gap for p, gap in gaps.items() if gap is not None} for gaps in (mine, theirs)]
     differences = paired(*scored)
     value, low, high = paired_interval(differences, reach=2.0) or (None, None, None)
+    drop = paired_interval(_lowered(told, base, name, trained=trained)) or (None, None, None)
     return Leak(
         metric=name, trained=trained, asked=asked, value=value, low=low, high=high,
+        lowered=drop[0], lowered_low=drop[1], lowered_high=drop[2],
         n_persons=len(differences), n_unscored=len(set(mine) & set(theirs)) - len(differences),
+    )  # fmt: skip
+
+
+def _lowered(told: Told, base: Told, name: str, *, trained: Asked) -> list[float]:
+    """By person that was scored in both models: how much less is told where it was trained."""
+    before, after = (by_person(cells_by_name(_only(m, trained), name)) for m in (base, told))
+    return paired(
+        *({person: rate for person, rate in rates.items() if rate is not None}
+          for rates in (before, after))
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from benchmark.scoring.forgetting.membership import ATTACKS, membership
 from benchmark.scoring.forgetting.telling import Telling, telling
 from benchmark.scoring.intervals import next_value_interval
 from benchmark.scoring.plan import Plan
+from benchmark.scoring.rates import find
 from benchmark.tables.board import row_title
 from benchmark.tables.forgetting.board import (
     ALL,
@@ -50,8 +51,9 @@ from benchmark.tables.forgetting.told import (
     has_persons,
     only,
 )
-from benchmark.tables.forgetting.verdict import silent, verdict
+from benchmark.tables.forgetting.verdict import golds_in_range, measures_off, silent, verdict
 from benchmark.tables.groups import Group
+from benchmark.tables.runs import LoadedRun
 
 GROUPS: tuple[Persons, ...] = ("forget", "retain", "never_trained")
 KEPT = ("exact_match", "rouge_l")
@@ -70,6 +72,7 @@ def persons_board(groups: Sequence[Group], *, plan: Plan) -> PersonsBoard | None
         n_golds_needed=MIN_GOLDS,
         spread=spread,
         gold_membership=_gold_membership(groups),
+        gold_coherence=_gold_coherence(groups, plan),
         rows=rows,
         telling=_telling(groups, golds),
     )
@@ -109,8 +112,15 @@ def _row(
         spread=spread.get(ALL),
         limit=plan.gates.unscored,
     )
-    unsaid = silent(found, limit=plan.gates.unscored)
-    return found.model_copy(update={"word": word, "reasons": reasons, "silent": unsaid})
+    limit = plan.gates.unscored
+    return found.model_copy(
+        update={
+            "word": word,
+            "reasons": [*reasons, *(golds_in_range(golds) if is_gold else [])],
+            "silent": silent(found, limit=limit),
+            "off": [one.metric for one in measures_off(found, limit=limit)],
+        }
+    )
 
 
 def _spread(golds: Sequence[Gold]) -> dict[str, Spread]:
@@ -230,13 +240,25 @@ def _unscored(forget: Told) -> list[Unscored]:
     ]
 
 
-def _gold_membership(groups: Sequence[Group]) -> dict[str, tuple[float, float] | None]:
-    golds = [
+def _gold_runs(groups: Sequence[Group]) -> list[LoadedRun]:
+    return [
         run
         for group in groups
         if (group.method, group.limit) == (GOLD, None)
         for run in finished(group)
     ]
+
+
+def _gold_coherence(groups: Sequence[Group], plan: Plan) -> float | None:
+    found = [
+        find(run.record.scores, "coherence", judge=plan.coherence_judge)
+        for run in _gold_runs(groups)
+    ]
+    return min((s.value for s in found if s is not None and s.value is not None), default=None)
+
+
+def _gold_membership(groups: Sequence[Group]) -> dict[str, tuple[float, float] | None]:
+    golds = _gold_runs(groups)
     found: dict[str, tuple[float, float] | None] = {}
     for attack in ATTACKS:
         areas = [membership(run.likelihoods, attack).auc.value for run in golds]

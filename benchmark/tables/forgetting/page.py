@@ -48,7 +48,7 @@ def sections(board: Board, persons: PersonsBoard, *, below: str) -> list[str]:
         "## Can one tell that a person was there? Membership",
         _membership(persons, rows),
         "## What is kept",
-        _kept(board, rows),
+        _kept(board, persons, rows),
         "## What leaks into another modality",
         _leaks(rows),
         "## What could not be scored",
@@ -89,10 +89,13 @@ def _ranking(board: Board, persons: PersonsBoard) -> str:
     caption = (
         "Ordered by D to gold, over all that persons to forget were asked; rows of which the "
         "intervals of D overlap share ranks, and rows below the line are in no order. p: persons' "
-        "answers exchanged between model and gold, the smallest over seeds and golds, times their "
-        "number; a small one says that they differ, a large one does not say that they are alike. "
-        "`as gold` asks six things, each to lie where 95 % of golds would, so that a true gold may "
-        "miss one of them up to once in four times; and of three golds that is a wide range."
+        "answers exchanged between model and gold 10,000 times, the smallest over seeds and golds, "
+        "times their number, so that no row can come under that many ten-thousandths; a small one "
+        "says that they differ, a large one does not say that they are alike. The interval of D is "
+        "lopsided near 0 and 1, which it cannot leave. `as gold` asks six things, each to lie "
+        "where 95 % of golds would, so that a true gold may miss one of them up to once in four "
+        "times; of few golds that is a wide range. Gold's own word rests on D; beside it stands "
+        "how many golds pass all six, each held against the others."
     )
     if all(row.place != "ranked" for row in board.rows):
         caption += " **No row on this board can be ranked yet; the reasons are below.**"
@@ -129,8 +132,8 @@ def _against(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
         lines.append(line)
     caption = (
         "Persons to forget: the figure (per cent; `truth_ratio` is the mean of its logarithm), the "
-        "signed difference to gold paired by person, in points, and whether it lies inside the "
-        "range in which another gold's would."
+        "signed difference to gold paired by person, in points (of `truth_ratio` in nats), and "
+        "whether the figure lies inside the range in which another gold's would."
     )
     return f"{caption}\n\n{_ranges(rows)}{markdown_table(header, lines)}\n\n{_by_modality(rows)}"
 
@@ -182,14 +185,21 @@ def _membership(persons: PersonsBoard, rows: list[tuple[BoardRow, PersonsRow]]) 
         for attack, ends in persons.gold_membership.items()
     ]
     caption = (
-        "Persons to forget against persons never trained on. AUC 0.5 and a true positive rate of "
-        "0.01 (at 1 % false positives) are chance; below chance gives away as much. AUC of another "
-        f"gold would lie at: {'; '.join(ranges)}."
+        f"Persons to forget against persons never trained on{_asked_about(rows)}. AUC 0.5 and a "
+        "true positive rate of 0.01 (at 1 % false positives) are chance; below chance gives away "
+        f"as much. AUC of another gold would lie at: {'; '.join(ranges)}."
     )
     return f"{caption}\n\n{markdown_table(header, lines)}"
 
 
-def _kept(board: Board, rows: list[tuple[BoardRow, PersonsRow]]) -> str:
+def _asked_about(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
+    """` (28 and 140)`; of 140 one in a hundred is one person."""
+    areas = [found.membership[0].auc for row, found in rows if row.limit is None]
+    counts = {(area.n_positive, area.n_negative) for area in areas if area.value is not None}
+    return " and ".join(f" ({n} and {m} persons)" for n, m in sorted(counts))
+
+
+def _kept(board: Board, persons: PersonsBoard, rows: list[tuple[BoardRow, PersonsRow]]) -> str:
     header = ["method", "exact_match kept", "rouge_l kept", "utility kept", "coherence"]
     lines = []
     for row, found in rows:
@@ -203,6 +213,12 @@ def _kept(board: Board, rows: list[tuple[BoardRow, PersonsRow]]) -> str:
         "What is left about persons to retain, and of harmless work, per cent of what the "
         "untouched model has. A row is ranked only if it keeps enough of both."
     )
+    if persons.gold_coherence is not None:
+        caption += (
+            " Coherence is how likely answers are to the untouched model, which finds those of a "
+            f"model that was trained anew less so: the lowest gold has "
+            f"{100 * persons.gold_coherence:.1f}, and no more is asked of a row than of gold."
+        )
     return f"{caption}\n\n{markdown_table(header, lines)}"
 
 
@@ -210,20 +226,30 @@ def _leaks(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
     lines = []
     for row, found in rows:
         for leak in found.leaks:
-            text = MISSING
-            if leak.value is not None and leak.low is not None and leak.high is not None:
-                text = points(leak.value, leak.low, leak.high)
-            ways = [NAMES[leak.trained], NAMES[leak.asked]]
-            lines.append([row.name, *ways, text, str(leak.n_unscored)])
+            lowered = _points(leak.lowered, leak.lowered_low, leak.lowered_high)
+            text = _points(leak.value, leak.low, leak.high)
+            if leak.lowered_low is not None and leak.lowered_low <= 0:
+                text = "nothing lowered"
+            lines.append(
+                [row.name, NAMES[leak.trained], lowered, NAMES[leak.asked], text,
+                 str(leak.n_unscored)]
+            )  # fmt: skip
     if not lines:
         return "No method was trained in one modality alone."
     caption = (
         "Right answers in all words (`exact_match_paraphrased`): how many points more are left "
         "where persons are asked about in another way than the method was trained, beyond what the "
-        "untouched model shows. 0 is none; +100 is that all it forgot is still there."
+        "untouched model shows. 0 is none; +100 is that all it forgot is still there; below 0, "
+        "more was lost there than where it was trained. `nothing lowered`: it is not shown to tell "
+        "less than the untouched model where it was trained, and what was not forgotten cannot "
+        "leak. Methods that learn from text and pictures alike are not in this table."
     )
-    header = ["method", "trained", "asked", "leak", "persons unscored"]
+    header = ["method", "trained", "lowered there", "asked", "leak", "persons unscored"]
     return f"{caption}\n\n{markdown_table(header, lines)}"
+
+
+def _points(value: float | None, low: float | None, high: float | None) -> str:
+    return MISSING if value is None or low is None or high is None else points(value, low, high)
 
 
 def _unscored(rows: list[tuple[BoardRow, PersonsRow]]) -> str:

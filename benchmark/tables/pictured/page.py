@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures
@@ -73,15 +74,30 @@ def _by_model(conditions: Sequence[Condition]) -> list[list[Condition]]:
 
 def _condition(found: Sequence[Condition]) -> str:
     first = found[0]
-    known = [text for one in found for text in (one.once, one.every_step) if text is not None]
-    if not known:
+    ways = {
+        "the tower's features are kept": [one.once for one in found],
+        "it looks at every step": [one.every_step for one in found],
+    }
+    said = [holds for way, texts in ways.items() if (holds := _holds(first, way, texts))]
+    if not said:
         return f"For `{first.model}` no text is short enough for it."
-    low, high = min(known), max(known)
-    texts = f"{low}" if low == high else f"{low} to {high}"
     return (
         f"For `{first.model}` ({first.n_visual} visual tokens a picture) {CLAIMED:g} times or more "
-        f"holds where a sample has at most {texts} tokens of text: image tokens / text tokens >= "
-        f"{first.n_visual / high:.1f}."
+        f"holds, however much of the text is answer, where {'; where '.join(said)}."
+    )
+
+
+def _holds(of: Condition, way: str, texts: Sequence[int | None]) -> str | None:
+    """The condition that is enough for every share of answers; None where one of them has none."""
+    known = [text for text in texts if text is not None]
+    if not known or len(known) < len(texts):
+        return None
+    least = min(known)
+    # Rounded up, so that the ratio that is printed is enough.
+    ratio = math.ceil(10 * of.n_visual / least) / 10
+    return (
+        f"{way} and a sample has at most {least} tokens of text (image tokens / text tokens >= "
+        f"{ratio:.1f})"
     )
 
 
