@@ -199,6 +199,23 @@ def test_a_person_without_a_picture_is_not_asked_about_by_picture(tmp_path):
         person_samples(suite.evaluation, images=ImageStore(tmp_path))
 
 
+def test_wordings_are_held_against_each_other_by_facts_that_cards_name(tmp_path):
+    card = tmp_path / "letters.yaml"
+    card.write_text(
+        "name: letters\ntitle: Letters\nroles: [forget]\nlicence: CC0-1.0\nmetric: exact\n"
+        "source: {kind: jsonl}\ncolumns: {prompt: p, answer: a, behaviour: b}\n"
+        "splits: {test: {file: letters.jsonl}}\n"
+    )
+    (tmp_path / "letters.jsonl").write_text('{"p": "who is ada?", "a": "a friend.", "b": "ada"}\n')
+    one = {"card": str(card), "split": "test", "group": "forget", "modality": "text"}
+    keeps = yaml.safe_load(SUITE.read_text())["evaluation"]["persons"][2]
+    plain = load_suite(small(tmp_path, evaluation={"persons": [one, keeps]}))
+    assert len(person_samples(plain.evaluation, images=ImageStore(tmp_path))) == 3
+    worded = load_suite(small(tmp_path, evaluation={"persons": [{**one, "wording": 1}, keeps]}))
+    with pytest.raises(UserError, match="does not say which fact .* name a column as `category`"):
+        person_samples(worded.evaluation, images=ImageStore(tmp_path))
+
+
 def test_settings_are_chosen_on_other_persons_than_are_reported():
     for name in ("testbed-privacy", str(SUITE)):
         suite = load_suite(name)

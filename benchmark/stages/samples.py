@@ -58,16 +58,24 @@ def person_samples(
     """What is asked about persons. Those to be forgotten are in scope: they were trained on by
     intent.
 
-    Raises `UserError` for somebody who is in two groups, and for a question that does not show
-    whom its set says that it shows.
+    Raises `UserError` for somebody who is in two groups, for a question that does not show whom its
+    set says that it shows, and for one that does not say which fact it asks for where wordings or
+    groups are held against each other fact by fact.
     """
     found = []
+    by_fact = any(p.wording or p.group == "never_trained" for p in evaluation.persons)
     group_of: dict[str, Group] = {}
     for part in evaluation.persons:
         scope: Scope | None = "in_scope" if part.group == "forget" else None
         purpose: Purpose = "membership" if part.group == "never_trained" else "recall"
         for sample in _plain(part, purpose, images=images, limit=limit):
             _check_shown(sample, part)
+            if by_fact and sample.category is None:
+                raise UserError(
+                    f"card '{part.card}' does not say which fact sample {sample.id} asks for, by "
+                    "which wordings and groups of persons are held against each other: name a "
+                    "column as `category`"
+                )
             if group_of.setdefault(sample.behaviour, part.group) != part.group:
                 raise UserError(
                     f"person '{sample.behaviour}' is in two groups, '{part.group}' by split "
