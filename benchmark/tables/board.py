@@ -50,6 +50,11 @@ class RowCost(Stored):
     ratio: float | None = None
     flops_ratio: float | None = None
 
+    @property
+    def trains(self) -> bool:
+        """Did anything go through it to be learnt?"""
+        return self.n_tokens is not None
+
 
 class BoardRow(Stored):
     """One method. `reasons` say why it stands below the line, or why it has no figures."""

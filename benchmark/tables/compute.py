@@ -18,6 +18,14 @@ def unit_name(board: Board) -> str:
     return " / ".join(sorted(units)) or "device"
 
 
+def training_words(cost: RowCost | None, *, seconds: float = 1) -> str:
+    """What training took, in units of so many seconds; `none` where nothing was trained, since what
+    loading took is noise and no cost of a method."""
+    if cost is None:
+        return MISSING
+    return number(cost.training_s / seconds) if cost.trains else "none"
+
+
 def cost_summary(board: Board) -> str:
     """Training time, and its ratio to the yardstick on the same device."""
     unit = unit_name(board)
@@ -29,13 +37,10 @@ def cost_summary(board: Board) -> str:
         if cost is None:
             rows.append([row.name, *[MISSING] * (len(header) - 1)])
             continue
-        # Without a loss log nothing was trained; what loading took is no cost of a method.
-        trained = cost.n_tokens is not None
-        ratios = [ratio(cost.ratio), ratio(cost.flops_ratio)] if trained else [MISSING, MISSING]
-        cells = [row.name, number(cost.training_s / 3600) if trained else "none"]
-        cells += [number(_hours(cost.search_s))]
+        ratios = [cost.ratio, cost.flops_ratio] if cost.trains else [None, None]
+        cells = [row.name, training_words(cost, seconds=3600), number(_hours(cost.search_s))]
         cells += [str(cost.n_trials) if cost.n_trials is not None else MISSING]
-        cells += [*ratios, f"{cost.trainable_params:,}"]
+        cells += [*map(ratio, ratios), f"{cost.trainable_params:,}"]
         rows.append([*cells, cost.device_name])
     caption = (
         f"{unit}-hours of one run's training, caches included and charged as if cold; the mean "

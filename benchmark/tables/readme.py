@@ -9,14 +9,12 @@ from benchmark.scoring.attacked import WORST, family_name
 from benchmark.scoring.plan import HELD_OUT
 from benchmark.tables.board import Board
 from benchmark.tables.cells import (
-    MISSING,
     borne,
     markdown_table,
-    number,
     percent,
     percent_interval,
 )
-from benchmark.tables.compute import unit_name
+from benchmark.tables.compute import training_words, unit_name
 from benchmark.tables.forgetting.page import short_table
 from benchmark.tables.reading import short_reading
 from benchmark.tables.standing import stands
@@ -74,7 +72,7 @@ def _table(board: Board) -> str:
                 for metric in ("over_refusal", "utility_retained")
             ),
             percent(row.score("coherence", judge=board.coherence_judge)),
-            number(row.cost.training_s) if row.cost else MISSING,
+            training_words(row.cost),
         ]
         rows.append(cells)
     return markdown_table(header, rows)

@@ -14,8 +14,8 @@ from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import WORST, family_name
 from benchmark.scoring.plan import HELD_OUT
 from benchmark.tables.board import Board, BoardRow
-from benchmark.tables.cells import MISSING, NOT_SEARCHED, number, percent
-from benchmark.tables.compute import unit_name
+from benchmark.tables.cells import NOT_SEARCHED, percent
+from benchmark.tables.compute import training_words, unit_name
 from benchmark.tables.details import SCOPE_NAMES
 from benchmark.tables.forgetting.terminal import print_persons
 from benchmark.tables.standing import stands
@@ -162,4 +162,4 @@ def _figures(board: Board, row: BoardRow) -> list[str]:
         for metric in ("over_refusal", "utility_retained")
     ]
     cells.append(percent(row.score("coherence", judge=board.coherence_judge)))
-    return [*cells, number(row.cost.training_s) if row.cost else MISSING]
+    return [*cells, training_words(row.cost)]

@@ -11,7 +11,7 @@ from benchmark.tables.cells import (
     number,
     percent_interval,
 )
-from benchmark.tables.compute import unit_name
+from benchmark.tables.compute import training_words, unit_name
 from benchmark.tables.studies.build import StudyBoard
 from benchmark.tables.studies.row_figures import attack_score, marked, names_of, out_of_scope
 
@@ -33,7 +33,7 @@ def costs_section(found: StudyBoard) -> str:
         score = row.score("utility_retained", judge=kept, card="all") if row else None
         cost = row.cost if row else None
         cells += [percent_interval(score)]
-        cells += [number(cost.training_s) if cost else MISSING]
+        cells += [training_words(cost)]
         cells += [number(cost.stages_s.get("generate")) if cost else MISSING]
         cells += [mebibytes(cost.peak_memory_bytes) if cost else MISSING]
         cells += [cost.device_name if cost else MISSING]
