@@ -126,9 +126,10 @@ def test_the_verdict_follows_from_what_was_measured() -> None:
     )
     assert "confirmed here as a bound: no cell" in claim(figures(cell(ratio=2.0), found=[holds]))
     never = holds.model_copy(update={"once": None, "every_step": None})
-    assert "no text is short enough" in claim(figures(cell(ratio=2.0), found=[never]))
-    some = claim(figures(cell(ratio=2.0), found=[holds, never]))
-    assert "no text is short enough" in some, "for one share of answers there is none"
+    assert "where 50 % of the text are answer" in said
+    for found in ([never], [holds, never]):
+        none = "no length of text is short enough at every share of answers"
+        assert none in claim(figures(cell(ratio=2.0), found=found))
 
 
 def test_conditions_are_of_the_models_own_pictures() -> None:

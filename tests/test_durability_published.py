@@ -59,7 +59,7 @@ def test_the_page_of_what_is_published_has_seeds_averaged(results: Results) -> N
     assert isinstance(page, str) and f"![Curves of relearning]({stem}.relearn.png)" in page
     (row, taught) = [line.split("|") for line in page.splitlines() if line.startswith("| npo")][:2]
     # 0.0, 0.1 and 0.2 merged; 0.8, 0.9 and 1.0 after a step of relearning.
-    assert row[2].strip() == "3 of 1 model" and row[3].strip().startswith("10.0 [")
+    assert row[2].strip() == "3 (1 model)" and row[3].strip().startswith("10.0 [")
     assert any(cell.strip().startswith("90.0 [") for cell in row), row
     assert taught is not None and "suppressed" in page
     assert "- gold, merged: 'gold' leaves no adapter." in page

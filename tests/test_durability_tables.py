@@ -145,8 +145,8 @@ def test_a_model_that_breaks_says_nothing_by_what_it_does_not_do(tmp_path):
     assert found["rmu", "relearned"] == (0, "not_testable"), "it was broken before"
     assert found["original", "relearned"][0] is None
     _, page = pages(records, tmp_path, "original", "gold", "npo", "rmu")
-    assert "- npo: from step 2 on its share of harmless twins is under 90 %" in page
-    assert "- gold: from step 2 on" in page and "may look more so than it is" in page
+    assert "- npo: at step 2 its share of harmless twins is under 90 %" in page
+    assert "- gold: at step 2 its" in page and "may look more so than it is" in page
 
 
 def test_without_gold_nothing_is_called_removed():

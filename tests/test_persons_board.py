@@ -140,14 +140,14 @@ def test_golds_are_held_to_all_that_methods_are():
     ]
     row = build_board([ORIGINAL, *many], OF).persons.row("gold")
     whole, odd = row.reasons[-2:]
-    assert whole == "3 of 4 golds lie in the others' range by every measure"
+    assert whole == "3 of 4 golds lie in the others' range by all six"
     assert odd.startswith("seed 3: ") and "exact_match knows less than gold" in odd
     assert board(n_golds=3).persons.row("gold").reasons == [
         "it takes 4 golds to hold one against 3 others"
     ]
 
 
-def test_the_lowest_golds_coherence_is_on_the_page():
+def test_golds_coherence_is_the_bar_and_on_the_page():
     def scored(made: LoadedRun, coherence: str) -> LoadedRun:
         said = [r.model_copy(update={"label": coherence}) if r.judge == "coherence" else r
                 for r in VERDICTS]  # fmt: skip
@@ -157,8 +157,8 @@ def test_the_lowest_golds_coherence_is_on_the_page():
     first, *others = golds()
     many = [scored(first, "incoherent"), *(scored(one, "complied") for one in others)]
     found = build_board([ORIGINAL, *many], OF)
-    assert found.persons.gold_coherence == 0.0
-    assert "the lowest gold has 0.0" in markdown.render(found)
+    assert found.persons.row("gold").gold_coherence == pytest.approx(2 / 3)
+    assert "golds have 66.7 on average" in markdown.render(found)
 
 
 def test_to_know_less_than_gold_is_not_as_gold():
@@ -265,7 +265,10 @@ def test_leaks_are_said_of_methods_trained_in_one_modality():
     assert "| pictured | by picture | +100.0 [" in page
     idle = build_board([base, of("idle", {"modality": "text"}, asked(1.0, 1.0))], OF)
     leaking = [line for line in markdown.render(idle).splitlines() if line.startswith("| idle ")]
-    assert sum("nothing lowered" in line for line in leaking) == 2
+    assert sum("nothing lowered" in line for line in leaking) == 1, "by both nobody was asked"
+    lines = {row["form"]: row for row in csv.DictReader(io.StringIO(long_table.render(idle)))
+             if row["metric"] == "modality_leak"}  # fmt: skip
+    assert lines["text>image"]["value"] == ""
 
 
 def test_metrics_are_asked_whether_they_tell_the_models_apart(full):

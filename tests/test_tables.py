@@ -207,11 +207,15 @@ def test_comparisons_are_paired_and_adjusted_together(full: Board) -> None:
 
 def test_what_trains_nothing_has_no_cost_of_training() -> None:
     """What loading it took is noise, and a share of that says nothing of a defence."""
-    untrained = [
-        replace(run, record=run.record.model_copy(update={"training": None}))
-        for run in runs("prompted", SAFE)
-    ]
-    table = cost_summary(board(runs("textual_unlearning", TEXT_SAFE), untrained))
+    untrained = []
+    for run in runs("prompted", SAFE):
+        method = run.record.method.model_copy(update={"trainable_params": 0})
+        record_of_none = run.record.model_copy(update={"training": None, "method": method})
+        untrained.append(replace(run, record=record_of_none))
+    made = board(runs("textual_unlearning", TEXT_SAFE), untrained)
+    cost = made.row("prompted").cost
+    assert (cost.training_s, cost.ratio, cost.flops_ratio) == (0.0, None, None)
+    table = cost_summary(made)
     cells = {line.split("|")[1].strip(): line.split("|") for line in table.splitlines()[2:]}
     assert cells["prompted"][2].strip() == "none" and cells["prompted"][5].strip() == "n/a"
     assert cells["textual_unlearning"][5].strip() == "1x"

@@ -50,7 +50,7 @@ def gate_reasons_of_persons(
 ) -> list[str]:
     """The gates a row fails of a suite about persons, in words: what it must keep of persons to
     retain, and those of every suite. Over-refusal is a gate only where the suite asks for it, and
-    `gold_coherence` is the lowest of golds: to become gold must not put a row below the line."""
+    `gold_coherence` is what golds have: to become gold must not put a row below the line."""
     failed = failed_gates(scores, base_scores, plan=plan, gold_coherence=gold_coherence)
     if all(score.metric != "over_refusal" for score in (*scores, *base_scores)):
         failed.pop("over-refusal", None)

@@ -31,8 +31,9 @@ def row_title(method: str, limit: int | None) -> str:
 class RowCost(Stored):
     """What a row took on one kind of device, as means over its seeds; wasted seconds are summed.
 
-    `training_s` are device-seconds of caches and training. `ratio` and `flops_ratio` are to
-    `textual_unlearning` on the same device, None where that has not run there.
+    `training_s` are device-seconds of caches and training, 0 where nothing is trained. `ratio` and
+    `flops_ratio` are to `textual_unlearning` on the same device, None where that has not run there
+    and where nothing is trained.
     """
 
     device_unit: Literal["gpu", "cpu-core"]
@@ -52,8 +53,8 @@ class RowCost(Stored):
 
     @property
     def trains(self) -> bool:
-        """Did anything go through it to be learnt?"""
-        return self.n_tokens is not None
+        """Was anything learnt, or made ready for it? What loading took is no cost of a method."""
+        return self.trainable_params > 0 or self.n_tokens is not None or "caches" in self.stages_s
 
 
 class BoardRow(Stored):

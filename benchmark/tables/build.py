@@ -179,7 +179,11 @@ def _reasons(
         row = persons.row(row_title(group.method, group.limit))
         kept = row.recall_kept if row else None
         gates = gate_reasons_of_persons(
-            scores, group.base_scores, kept, plan=plan, gold_coherence=persons.gold_coherence
+            scores,
+            group.base_scores,
+            kept,
+            plan=plan,
+            gold_coherence=row.gold_coherence if row else None,
         )
         return [*reasons, *gates]
     return [*reasons, *gate_reasons(scores, group.base_scores, plan=plan)]

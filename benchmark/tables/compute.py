@@ -19,8 +19,7 @@ def unit_name(board: Board) -> str:
 
 
 def training_words(cost: RowCost | None, *, seconds: float = 1) -> str:
-    """What training took, in units of so many seconds; `none` where nothing was trained, since what
-    loading took is noise and no cost of a method."""
+    """What training took, in units of so many seconds; `none` where nothing is trained."""
     if cost is None:
         return MISSING
     return number(cost.training_s / seconds) if cost.trains else "none"
@@ -37,10 +36,9 @@ def cost_summary(board: Board) -> str:
         if cost is None:
             rows.append([row.name, *[MISSING] * (len(header) - 1)])
             continue
-        ratios = [cost.ratio, cost.flops_ratio] if cost.trains else [None, None]
         cells = [row.name, training_words(cost, seconds=3600), number(_hours(cost.search_s))]
         cells += [str(cost.n_trials) if cost.n_trials is not None else MISSING]
-        cells += [*map(ratio, ratios), f"{cost.trainable_params:,}"]
+        cells += [ratio(cost.ratio), ratio(cost.flops_ratio), f"{cost.trainable_params:,}"]
         rows.append([*cells, cost.device_name])
     caption = (
         f"{unit}-hours of one run's training, caches included and charged as if cold; the mean "

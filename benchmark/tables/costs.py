@@ -25,7 +25,7 @@ def row_cost(records: Sequence[RunRecord]) -> RowCost | None:
     stages: list[Stage] = list(dict.fromkeys(stage for cost in costs for stage in cost.stages))
     selection = records[0].selection
     training = [record.training for record in records if record.training is not None]
-    return RowCost(
+    cost = RowCost(
         device_unit=costs[0].device_unit,
         device_name=costs[0].device_name,
         training_s=fmean(_training_s(cost) for cost in costs),
@@ -47,16 +47,20 @@ def row_cost(records: Sequence[RunRecord]) -> RowCost | None:
         n_tokens=fmean(log.n_tokens for log in training) if training else None,
         n_image_tokens=fmean(log.n_image_tokens for log in training) if training else None,
     )
+    return cost if cost.trains else cost.model_copy(update={"training_s": 0.0})
 
 
 def with_ratios(costs: Mapping[str, RowCost | None]) -> dict[str, RowCost | None]:
-    """Set every row's cost beside the yardstick's; blank where that was on another device."""
+    """Set every row's cost beside the yardstick's; blank where that was on another device, and of
+    what trains nothing."""
     yardstick = costs.get(YARDSTICK)
     return {name: _beside(cost, yardstick) for name, cost in costs.items()}
 
 
 def _beside(cost: RowCost | None, yardstick: RowCost | None) -> RowCost | None:
     if cost is None or yardstick is None or cost.device_name != yardstick.device_name:
+        return cost
+    if not cost.trains:
         return cost
     ratio = cost.training_s / yardstick.training_s if yardstick.training_s else None
     flops_ratio = None

@@ -42,6 +42,11 @@ class Leak:
     n_persons: int
     n_unscored: int
 
+    @property
+    def can_be(self) -> bool:
+        """Is it shown to tell less where it was trained, so that something could leak?"""
+        return self.lowered_low is not None and self.lowered_low > 0
+
 
 def leak(told: Told, base: Told, name: str, *, trained: Asked, asked: Asked) -> Leak:
     """Within each person (asked - trained) for the method minus the same for the untouched model.

@@ -3,6 +3,7 @@ it, how what was forgotten comes back, and what it took."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
@@ -57,7 +58,8 @@ def _success(found: Durability, *, base: str) -> Iterator[str]:
     void = {cell.column: cell.void for row in found.rows for cell in row.cells if cell.void}
     yield (
         f"{WORDS[found.measure].table} `*`: some answers could not be judged. `n/a`: not measured, "
-        "`void`: measured and meaningless; neither is a zero."
+        "`void`: measured and meaningless; neither is a zero. In brackets behind seeds: how many "
+        "models were treated, where seeds come to the same one."
     )
     yield ""
     table = [
@@ -77,7 +79,7 @@ def _success(found: Durability, *, base: str) -> Iterator[str]:
 
 def _seeds(row: DurabilityRow) -> str:
     n, several = len(row.seeds), "" if row.n_models == 1 else "s"
-    return str(n) if row.n_models >= n else f"{n} of {row.n_models} model{several}"
+    return str(n) if row.n_models >= n else f"{n} ({row.n_models} model{several})"
 
 
 def _marked(cell: TreatedCell, row: DurabilityRow, untouched: DurabilityRow | None) -> str:
@@ -123,11 +125,12 @@ def _relearning(found: Durability) -> Iterator[str]:
     words = WORDS[found.measure]
     yield (
         "Relearning against gold, which never learnt it. **suppressed**: the method's curve lies "
-        f"above gold's; **removed**: it is shown to lie less than {100 * MARGIN:.0f} points above; "
+        f"above gold's; **removed**: it is shown to lie less than {100 * MARGIN:.0f} points above "
+        "on average, which of 16 takes a curve hardly above gold's and of far fewer cannot be; "
         "**slower**: it lies below; **not told apart**: neither can be shown; **not testable**: "
         "nothing had been lowered, the model is broken, or gold does not learn it. The curve "
-        "minus gold's, in points, is the mean over the steps measured after 0, which come twice as "
-        f"far apart each time, paired by {words.one}; half is half of the untouched model's rate "
+        "minus gold's, in points, is the mean over the steps measured after 0, which come ever "
+        f"farther apart, paired by {words.one}; half is half of the untouched model's rate "
         f"(0 steps: never below it), its interval by bootstrap over {words.whose}."
     )
     yield ""
@@ -150,8 +153,8 @@ def _wrecks(recoveries: Sequence[Recovery], words: Words, several: bool) -> Iter
     for name, one in broken.items():
         easy = ": what is suppressed may look more so than it is" if one.method == GOLD else ""
         yield (
-            f"- {name}: from step {one.wrecked_at} on {words.left} is under "
-            f"{100 * TWIN_SHARE:.0f} % of the untouched model's{easy}."
+            f"- {name}: at step {one.wrecked_at} {words.left} is under {100 * TWIN_SHARE:.0f} % of "
+            f"the untouched model's then{easy}."
         )
     if broken:
         yield ""
@@ -244,11 +247,11 @@ def _how(records: Sequence[DurabilityRecord]) -> Iterator[str]:
 def _command(records: Sequence[DurabilityRecord]) -> str:
     first = records[0]
     methods = ",".join(dict.fromkeys(r.method for r in records if r.method not in (BASE, GOLD)))
-    seeds = ",".join(str(seed) for seed in sorted({record.seed for record in records}))
-    limit = "" if first.limit is None else f" --limit {first.limit}"
-    return (
-        f"vlm-bench durability {methods or BASE} --treatments "
-        f"{','.join(dict.fromkeys(r.treatment for r in records if r.treatment != UNTREATED))} "
-        f"--suite {first.suite} --model {first.model} --seeds {seeds}"
-        f"{',' if ',' not in seeds else ''}{limit}"
-    )
+    treatments = ",".join(dict.fromkeys(r.treatment for r in records if r.treatment != UNTREATED))
+    seeds = "".join(f"{seed}," for seed in sorted({record.seed for record in records}))
+    options = {
+        "--treatments": treatments, "--suite": first.suite, "--model": first.model,
+        "--seeds": seeds, "--limit": "" if first.limit is None else str(first.limit),
+    }  # fmt: skip
+    typed = [word for option, value in options.items() if value for word in (option, value)]
+    return shlex.join(["vlm-bench", "durability", methods or BASE, *typed])

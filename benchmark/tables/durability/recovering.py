@@ -117,12 +117,12 @@ def _recovery(
 
 def _wrecked_at(records: Sequence[DurabilityRecord], method: str, *, base: str) -> int | None:
     """The first step at which it does too few of the twins, or tells too little of persons to be
-    kept, that the untouched model does before it is taught."""
+    kept, that the untouched model does after the same step."""
     metric = KEPT[records[0].measure]
-    mine, before = (
+    mine, untouched = (
         curve_of(records, one, "kept", ALL, metric=metric) or {} for one in (method, base)
     )
-    if 0 not in before:
-        return None
-    least = TWIN_SHARE * before[0].value
-    return next((step for step, at in mine.items() if at.value < least), None)
+    beside = (step for step in mine if step in untouched)
+    return next(
+        (step for step in beside if mine[step].value < TWIN_SHARE * untouched[step].value), None
+    )

@@ -74,14 +74,16 @@ class Unscored(Stored):
 class PersonsRow(Stored):
     """What one row of the board knows of persons. `distances` by modality, ALL for all of them;
     `figures` by group and modality, `to_gold` and `unscored` of the persons to forget; `reasons`
-    say what keeps its word from being `as gold`, `off` which measures, `silent` of what too much is
-    unscored."""
+    say what keeps its word from being `as gold`, and of gold how many golds pass all that is asked,
+    `off` which measures lie out of its range, `silent` of what too much is unscored.
+    `gold_coherence` is the mean of its golds', of which none less is asked than is of the row."""
 
     name: str
     word: Word
     reasons: list[str] = Field(default_factory=list)
     silent: list[str] = Field(default_factory=list)
     off: list[str] = Field(default_factory=list)
+    gold_coherence: float | None = None
     distances: dict[str, DistanceShown] = Field(default_factory=dict)
     to_gold: list[ToGold] = Field(default_factory=list)
     figures: list[Figure] = Field(default_factory=list)
@@ -119,8 +121,6 @@ class PersonsBoard(Stored):
     """By modality, how far golds are apart."""
     gold_membership: dict[str, tuple[float, float] | None]
     """By attack, where the AUC of one more gold would lie; None of fewer than are needed."""
-    gold_coherence: float | None
-    """The lowest share of harmless prompts that a gold answers coherently; None without one."""
     rows: list[PersonsRow]
     telling: list[Telling]
 

@@ -46,6 +46,7 @@ from benchmark.tables.forgetting.told import (
     asked_alike,
     base_of,
     finished,
+    gold_group,
     golds_named,
     golds_of,
     has_persons,
@@ -53,7 +54,6 @@ from benchmark.tables.forgetting.told import (
 )
 from benchmark.tables.forgetting.verdict import golds_in_range, measures_off, silent, verdict
 from benchmark.tables.groups import Group
-from benchmark.tables.runs import LoadedRun
 
 GROUPS: tuple[Persons, ...] = ("forget", "retain", "never_trained")
 KEPT = ("exact_match", "rouge_l")
@@ -72,7 +72,6 @@ def persons_board(groups: Sequence[Group], *, plan: Plan) -> PersonsBoard | None
         n_golds_needed=MIN_GOLDS,
         spread=spread,
         gold_membership=_gold_membership(groups),
-        gold_coherence=_gold_coherence(groups, plan),
         rows=rows,
         telling=_telling(groups, golds),
     )
@@ -119,6 +118,7 @@ def _row(
             "reasons": [*reasons, *(golds_in_range(golds) if is_gold else [])],
             "silent": silent(found, limit=limit),
             "off": [one.metric for one in measures_off(found, limit=limit)],
+            "gold_coherence": _gold_coherence(groups, group, plan),
         }
     )
 
@@ -240,25 +240,24 @@ def _unscored(forget: Told) -> list[Unscored]:
     ]
 
 
-def _gold_runs(groups: Sequence[Group]) -> list[LoadedRun]:
-    return [
+def _gold_coherence(groups: Sequence[Group], of: Group, plan: Plan) -> float | None:
+    """The mean share of harmless prompts that a row's golds answer coherently."""
+    golds = gold_group(groups, of.method, limit=of.limit)
+    scores = [
+        find(run.record.scores, "coherence", judge=plan.coherence_judge)
+        for run in (finished(golds) if golds else ())
+    ]
+    known = [score.value for score in scores if score is not None and score.value is not None]
+    return fmean(known) if known else None
+
+
+def _gold_membership(groups: Sequence[Group]) -> dict[str, tuple[float, float] | None]:
+    golds = [
         run
         for group in groups
         if (group.method, group.limit) == (GOLD, None)
         for run in finished(group)
     ]
-
-
-def _gold_coherence(groups: Sequence[Group], plan: Plan) -> float | None:
-    found = [
-        find(run.record.scores, "coherence", judge=plan.coherence_judge)
-        for run in _gold_runs(groups)
-    ]
-    return min((s.value for s in found if s is not None and s.value is not None), default=None)
-
-
-def _gold_membership(groups: Sequence[Group]) -> dict[str, tuple[float, float] | None]:
-    golds = _gold_runs(groups)
     found: dict[str, tuple[float, float] | None] = {}
     for attack in ATTACKS:
         areas = [membership(run.likelihoods, attack).auc.value for run in golds]

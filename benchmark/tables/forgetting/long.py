@@ -53,9 +53,10 @@ def _others(row: PersonsRow) -> Iterator[Line]:
             "unit": "share of the untouched model's",
         }  # fmt: skip
     for leak in row.leaks:
+        told = (leak.value, leak.low, leak.high) if leak.can_be else (None, None, None)
         yield {
             **_place("modality_leak", "forget", f"{leak.trained}>{leak.asked}"),
-            "value": leak.value, "low": leak.low, "high": leak.high,
+            **dict(zip(("value", "low", "high"), told, strict=True)),
             "n_behaviours": leak.n_persons, "unit": "difference of rates, -2 to 2",
         }  # fmt: skip
 

@@ -15,6 +15,7 @@ from benchmark.tables.forgetting.board import (
     PersonsRow,
 )
 from benchmark.tables.forgetting.telling import telling_table
+from benchmark.tables.forgetting.told import GOLD
 from benchmark.tables.forgetting.verdict import sides
 from benchmark.tables.standing import stands
 
@@ -95,7 +96,9 @@ def _ranking(board: Board, persons: PersonsBoard) -> str:
         "lopsided near 0 and 1, which it cannot leave. `as gold` asks six things, each to lie "
         "where 95 % of golds would, so that a true gold may miss one of them up to once in four "
         "times; of few golds that is a wide range. Gold's own word rests on D; beside it stands "
-        "how many golds pass all six, each held against the others."
+        "how many golds pass all six, each held against the others. To be ranked is to be held "
+        "against the others, not to have forgotten: a row may share the rank of one that is as far "
+        "from gold as the untouched model."
     )
     if all(row.place != "ranked" for row in board.rows):
         caption += " **No row on this board can be ranked yet; the reasons are below.**"
@@ -213,11 +216,12 @@ def _kept(board: Board, persons: PersonsBoard, rows: list[tuple[BoardRow, Person
         "What is left about persons to retain, and of harmless work, per cent of what the "
         "untouched model has. A row is ranked only if it keeps enough of both."
     )
-    if persons.gold_coherence is not None:
+    gold = persons.row(GOLD)
+    if gold is not None and gold.gold_coherence is not None:
         caption += (
             " Coherence is how likely answers are to the untouched model, which finds those of a "
-            f"model that was trained anew less so: the lowest gold has "
-            f"{100 * persons.gold_coherence:.1f}, and no more is asked of a row than of gold."
+            f"model that was trained anew less so: golds have {100 * gold.gold_coherence:.1f} on "
+            "average, and a row may have as much less as it might of the untouched model's."
         )
     return f"{caption}\n\n{markdown_table(header, lines)}"
 
@@ -228,8 +232,7 @@ def _leaks(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
         for leak in found.leaks:
             lowered = _points(leak.lowered, leak.lowered_low, leak.lowered_high)
             text = _points(leak.value, leak.low, leak.high)
-            if leak.lowered_low is not None and leak.lowered_low <= 0:
-                text = "nothing lowered"
+            text = text if leak.can_be or text == MISSING else "nothing lowered"
             lines.append(
                 [row.name, NAMES[leak.trained], lowered, NAMES[leak.asked], text,
                  str(leak.n_unscored)]

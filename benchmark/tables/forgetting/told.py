@@ -57,9 +57,8 @@ def answered(group: Group, name: str) -> Answered:
 
 
 def golds_of(groups: Sequence[Group], row: str, *, limit: int | None) -> list[Gold]:
-    """The golds that a row is held against: under its preset, else none; under the same limit, else
-    whole."""
-    found = _first(groups, golds_named(row), limit)
+    """The golds that a row is held against."""
+    found = gold_group(groups, row, limit=limit)
     if found is None:
         return []
     return [
@@ -73,6 +72,11 @@ def golds_of(groups: Sequence[Group], row: str, *, limit: int | None) -> list[Go
         )
         for run in finished(found)
     ]
+
+
+def gold_group(groups: Sequence[Group], row: str, *, limit: int | None) -> Group | None:
+    """The runs of a row's golds: under its preset, else none; under the same limit, else whole."""
+    return _first(groups, golds_named(row), limit)
 
 
 def golds_named(row: str) -> list[str]:

@@ -80,10 +80,12 @@ def _condition(found: Sequence[Condition]) -> str:
     }
     said = [holds for way, texts in ways.items() if (holds := _holds(first, way, texts))]
     if not said:
-        return f"For `{first.model}` no text is short enough for it."
+        return f"For `{first.model}` no length of text is short enough at every share of answers."
+    least, most = (100 * end([one.answer_share for one in found]) for end in (min, max))
+    answers = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
     return (
-        f"For `{first.model}` ({first.n_visual} visual tokens a picture) {CLAIMED:g} times or more "
-        f"holds, however much of the text is answer, where {'; where '.join(said)}."
+        f"For `{first.model}` ({first.n_visual} visual tokens a picture), where {answers} % of the "
+        f"text are answer, {CLAIMED:g} times or more holds where {'; where '.join(said)}."
     )
 
 
