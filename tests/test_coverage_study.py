@@ -187,7 +187,7 @@ def test_the_page_has_the_curves_and_the_table(results: Results) -> None:
 
 def test_a_precision_that_cannot_be_is_a_row_with_its_reason(results: Results) -> None:
     put(results, "original", model_rows(n=6), reference=True)
-    put(results, "textual_sft", model_rows(n=6, text="refused"))
+    put(results, "textual_sft@fp32", model_rows(n=6, text="refused"))
     why = "nf4 weights cannot be loaded: no kernel is there"
     failed = record("textual_sft@nf4").model_copy(
         update={"status": "failed", "error": f"{why}\nmore"}

@@ -221,7 +221,7 @@ def _kept(board: Board, persons: PersonsBoard, rows: list[tuple[BoardRow, Person
         caption += (
             " Coherence is how likely answers are to the untouched model, which finds those of a "
             f"model that was trained anew less so: golds have {100 * gold.gold_coherence:.1f} on "
-            "average, and a row may have as much less as it might of the untouched model's."
+            "average, and a row that has a few points less than they may still be ranked."
         )
     return f"{caption}\n\n{markdown_table(header, lines)}"
 
