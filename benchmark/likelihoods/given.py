@@ -119,7 +119,8 @@ class GivenAnswers:
         time. A single one that is too large raises."""
         try:
             return self._nats_together(rows)
-        except Exception as error:
+        except (MemoryError, RuntimeError) as error:
+            # torch's own is a RuntimeError, on a CPU a plain one; any other goes on up.
             if not is_out_of_memory(error) or len(rows) < 2:
                 raise
         give_back_memory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmark.core.errors import UserError
@@ -62,8 +63,7 @@ def leak(told: Told, base: Told, name: str, *, trained: Asked, asked: Asked) -> 
     if trained == asked:
         raise UserError(f"no leak from '{trained}' into itself: name two modalities")
     mine, theirs = (_gaps(each, name, trained=trained, asked=asked) for each in (told, base))
-    scored = [{p: gap for p, gap in gaps.items() if gap is not None} for gaps in (mine, theirs)]
-    differences = paired(*scored)
+    differences = paired(_scored(mine), _scored(theirs))
     value, low, high = paired_interval(differences, reach=2.0) or (None, None, None)
     drop = paired_interval(_lowered(told, base, name, trained=trained)) or (None, None, None)
     return Leak(
@@ -76,10 +76,11 @@ def leak(told: Told, base: Told, name: str, *, trained: Asked, asked: Asked) -> 
 def _lowered(told: Told, base: Told, name: str, *, trained: Asked) -> list[float]:
     """By person that was scored in both models: how much less is told where it was trained."""
     before, after = (by_person(cells_by_name(_only(m, trained), name)) for m in (base, told))
-    return paired(
-        *({person: rate for person, rate in rates.items() if rate is not None}
-          for rates in (before, after))
-    )  # fmt: skip
+    return paired(_scored(before), _scored(after))
+
+
+def _scored(by_person: Mapping[str, float | None]) -> dict[str, float]:
+    return {person: value for person, value in by_person.items() if value is not None}
 
 
 def _gaps(told: Told, name: str, *, trained: Asked, asked: Asked) -> dict[str, float | None]:

@@ -252,15 +252,11 @@ def _gold_coherence(groups: Sequence[Group], of: Group, plan: Plan) -> float | N
 
 
 def _gold_membership(groups: Sequence[Group]) -> dict[str, tuple[float, float] | None]:
-    golds = [
-        run
-        for group in groups
-        if (group.method, group.limit) == (GOLD, None)
-        for run in finished(group)
-    ]
+    golds = gold_group(groups, BASE, limit=None)
+    runs = finished(golds) if golds else []
     found: dict[str, tuple[float, float] | None] = {}
     for attack in ATTACKS:
-        areas = [membership(run.likelihoods, attack).auc.value for run in golds]
+        areas = [membership(run.likelihoods, attack).auc.value for run in runs]
         known = [value for value in areas if value is not None]
         ends = next_value_interval(known) if len(known) >= MIN_GOLDS else None
         found[attack] = (max(ends[1], 0.0), min(ends[2], 1.0)) if ends else None

@@ -32,7 +32,7 @@ def verdict(
     """
     if n_golds < MIN_GOLDS:
         return "not known", [f"{n_golds} of {MIN_GOLDS} golds, which say how far golds are apart"]
-    missing = {one.kind: one for one in row.unscored if one.is_more_than(limit)}
+    missing = _missing(row, limit=limit)
     unknown = silent(row, limit=limit)
     if is_gold and n_golds == MIN_GOLDS and not unknown:
         why = f"it takes {MIN_GOLDS + 1} golds to hold one against {MIN_GOLDS} others"
@@ -54,7 +54,7 @@ def verdict(
 
 def measures_off(row: PersonsRow, *, limit: float) -> list[ToGold]:
     """Those that lie out of gold's range, but for what rests on too few scored rows."""
-    missing = {one.kind for one in row.unscored if one.is_more_than(limit)}
+    missing = _missing(row, limit=limit)
     return [
         found
         for found in row.to_gold
@@ -82,6 +82,11 @@ def golds_in_range(golds: Sequence[Gold]) -> list[str]:
 def silent(row: PersonsRow, *, limit: float) -> list[str]:
     """Of which kind of rows more than a share of `limit` is unscored, in words."""
     return [_too_few(one) for one in row.unscored if one.is_more_than(limit)]
+
+
+def _missing(row: PersonsRow, *, limit: float) -> set[str]:
+    """The kinds of rows of which too few are scored."""
+    return {one.kind for one in row.unscored if one.is_more_than(limit)}
 
 
 def side(found: ToGold) -> str:
