@@ -228,9 +228,40 @@ def test_an_empty_answer_is_no_nearer_to_gold():
     """b's second answer is empty: it may be anything, and only the first one counts."""
     found = to_gold(model({"a": [0, 1], "b": [0, None]}), KNOWN, "rouge_l")
     assert (found.value, found.bound_low, found.bound_high) == (0.0, 0.0, 0.25)
+    assert found.as_gold is None
     gone = to_gold(model({"a": [None, None], "b": [None, None]}), KNOWN, "rouge_l")
     assert gone.value is gone.low is gone.as_gold is None
     assert (gone.bound_low, gone.bound_high, gone.n_persons) == (0.0, 0.75, 0)
+
+
+def test_silence_moves_nobody_into_golds_range():
+    """Golds tell 1, 2 and 1 of 12, and another would tell at most 4.2: 3 of 10 are as gold, and
+    would not be were the other two told."""
+    twelve = [f"p{n}" for n in range(12)]
+
+    def telling(right: int, silent: int = 0):
+        said = [*[1.0] * right, *[0.0] * (12 - right - silent), *[None] * silent]
+        return {person: [value] for person, value in zip(twelve, said, strict=True)}
+
+    golds = [gold(n, matches=telling(right)) for n, right in enumerate((1, 2, 1))]
+    words = {
+        (right, silent): to_gold(model(telling(right, silent)), golds, "rouge_l").as_gold
+        for right, silent in ((3, 0), (3, 1), (3, 2), (5, 0), (5, 2), (0, 12))
+    }
+    assert words == {
+        (3, 0): True, (3, 1): True, (3, 2): None, (5, 0): False, (5, 2): False, (0, 12): None,
+    }  # fmt: skip
+
+
+def test_unscored_likelihoods_move_nobody_to_gold():
+    """As gold where all is known; of logarithms nothing bounds what one question might say."""
+    own = ratios(1.02, 2.05, 3.05, 4.2)
+    one = next(iter(own))
+    holed = {**own, one: [*own[one], *[None] * 8]}
+    told, silent = (Told(name="m", likelihoods=with_ratios(found)) for found in (own, holed))
+    assert ks_to_gold(told, GOLDS).as_gold is True
+    assert ks_to_gold(silent, GOLDS).as_gold is None
+    assert to_gold(silent, GOLDS, "truth_ratio").as_gold is None
 
 
 def test_persons_that_one_side_lacks_are_counted_and_left_out():

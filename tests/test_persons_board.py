@@ -126,10 +126,48 @@ def test_what_is_too_little_scored_is_no_side_of_gold():
     ]
     found = build_board([ORIGINAL, *many, *seeds("hushed", (likelihoods, matches))], OF)
     row = found.persons.row("hushed")
-    assert row.against("exact_match").as_gold is False and row.off == []
+    assert row.against("exact_match").as_gold is None and row.off == []
     assert row.word == "not known"
     line = next(one for one in markdown.render(found).splitlines() if "| hushed " in one)
     assert "knows less" not in line and "knows more" not in line
+    against = markdown.render(found).split("## Every measure against gold")[1]
+    line = next(one for one in against.splitlines() if "| hushed " in one)
+    assert line.count("not known") == 3 and "outside" not in line
+
+
+def test_seeds_to_either_side_of_gold_do_not_make_up_for_each_other():
+    """Golds tell 1 or 2 of 12, so that up to 4 is as gold: 0, 0 and 6 are 2 on average."""
+    said = [rows(ratio=2.0, right=right, shift=0.02, kept=40) for right in (0, 0, 6)]
+    row = board([run("torn", n, one) for n, one in enumerate(said)]).persons.row("torn")
+    found = row.against("exact_match")
+    assert found.figure == pytest.approx(2 / 12)
+    assert found.gold_low <= found.figure <= found.gold_high
+    assert found.as_gold is False and found.off == {2: "more"}
+    assert row.word == "not as gold"
+    assert "exact_match knows more than gold (seed 2)" in row.reasons
+
+
+def test_golds_that_were_not_asked_as_the_untouched_model_was_are_left_out_and_said():
+    many = golds(4)
+    spec = many[3].record.spec.model_copy(update={"precision": "bfloat16"})
+    odd = replace(many[3], record=many[3].record.model_copy(update={"spec": spec}))
+    found = build_board([ORIGINAL, *many[:3], odd, *NEAR], OF)
+    assert found.persons.gold_seeds == [0, 1, 2]
+    why = "gold, seed 3: precision bfloat16, the run of 'original' float32"
+    assert found.persons.left_out == [why]
+    assert f"Nothing is held against others: {why}." in markdown.render(found)
+    every = [
+        replace(
+            one,
+            record=one.record.model_copy(
+                update={"spec": one.record.spec.model_copy(update={"precision": "bfloat16"})}
+            ),
+        )
+        for one in many
+    ]
+    none = build_board([ORIGINAL, *every, *NEAR], OF)
+    assert none.persons.gold_seeds == [] and word(none, "near") == "not known"
+    assert "0 golds (seeds none). Nothing is held" in markdown.render(none)
 
 
 def test_golds_are_held_to_all_that_methods_are():
@@ -140,7 +178,7 @@ def test_golds_are_held_to_all_that_methods_are():
     ]
     row = build_board([ORIGINAL, *many], OF).persons.row("gold")
     whole, odd = row.reasons[-2:]
-    assert whole == "3 of 4 golds lie in the others' range by all six"
+    assert whole == "3 of 4 golds lie in the others' range by all 6"
     assert odd.startswith("seed 3: ") and "exact_match knows less than gold" in odd
     assert board(n_golds=3).persons.row("gold").reasons == [
         "it takes 4 golds to hold one against 3 others"

@@ -126,6 +126,9 @@ def test_a_gold_is_of_the_same_recipe_or_one_line_says_what_differs(built, tmp_p
     with pytest.raises(UserError, match=r"nobody whom only that was never told of") as caught:
         check_gold(target, target)
     assert "\n" not in str(caught.value)
+    check_gold(target, gold, persons="forget5")
+    with pytest.raises(UserError, match="no gold where forget10 is to be forgotten: .* forget5"):
+        check_gold(target, gold, persons="forget10")
     record = json.loads((gold / RECORD).read_text())
     record["plan"]["plan"]["n_avatars"] = 3
     (tmp_path / RECORD).write_text(json.dumps(record))

@@ -71,15 +71,18 @@ def what_happened(record: RunRecord) -> str:
     return ends[record.status] + (f": {record.error.splitlines()[0]}" if record.error else "")
 
 
-def comparable_reasons(record: RunRecord, base: RunRecord | None, *, plan: Plan) -> list[str]:
+def comparable_reasons(
+    record: RunRecord, base: RunRecord | None, *, plan: Plan, same_weights: bool = True
+) -> list[str]:
     """Why a run cannot stand beside the base model's: other weights, another judge, other data.
 
-    A limited run's data are not compared: they are other data by intent.
+    A limited run's data are not compared: they are other data by intent. Nor are, without
+    `same_weights`, those of a gold, which is another model by intent.
     """
     if base is None:
         return ["no run of 'original' to compare with"]
     reasons = []
-    if record.model_sha256 != base.model_sha256:
+    if same_weights and record.model_sha256 != base.model_sha256:
         reasons.append("started from other weights than the run of 'original'")
     if _numbers(record) != _numbers(base):
         reasons.append(f"precision {_numbers(record)}, the run of 'original' {_numbers(base)}")

@@ -101,7 +101,8 @@ class Loaded:
         name = self.card.gold_of(seed)
         if name is None:
             raise NotOffered(f"model '{self.card.name}' has no gold model")
-        check_gold(folder_of(self.card), folder_of(load_model_card(name)))
+        gold = folder_of(load_model_card(name))
+        check_gold(folder_of(self.card), gold, persons=self.card.persons)
         return WeightsDelta(
             base_sha256=self.sha256,
             precision=self.precision,

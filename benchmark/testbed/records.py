@@ -118,9 +118,10 @@ class BaseRecord(Stored):
         return self.after(self.stages[-1], name)
 
 
-def check_gold(target: Path, gold: Path) -> None:
+def check_gold(target: Path, gold: Path, *, persons: str | None = None) -> None:
     """Whether one checkpoint is a gold of the other, where that was told of persons: made by the
-    same recipe from the same model, but for those that it was never told of.
+    same recipe from the same model, but for those that it was never told of; where these are to be
+    `persons`, for these.
 
     Raises `UserError` in one line that names both and what differs. Seeds may differ.
     """
@@ -132,6 +133,11 @@ def check_gold(target: Path, gold: Path) -> None:
         raise UserError(
             f"{gold}: '{theirs.name}' is no gold of '{ours.name}': there is nobody whom only that "
             "was never told of; make one with `make testbed-privacy`"
+        )
+    if persons is not None and theirs.plan[WITHOUT] != persons:
+        raise UserError(
+            f"{gold}: '{theirs.name}' is no gold where {persons} is to be forgotten: it was never "
+            f"told of {theirs.plan[WITHOUT]}; make one with `make testbed-privacy`"
         )
     names = (ours.plan.keys() | theirs.plan.keys()) - {WITHOUT}
     differing = sorted(name for name in names if ours.plan.get(name) != theirs.plan.get(name))

@@ -25,7 +25,13 @@ from benchmark.scoring.forgetting.measures import (
     cells_by_name,
 )
 from benchmark.scoring.forgetting.values import Mean
-from benchmark.scoring.intervals import Interval, next_value_interval, paired_interval, t_interval
+from benchmark.scoring.intervals import (
+    Estimate,
+    Interval,
+    next_value_interval,
+    paired_interval,
+    t_interval,
+)
 from benchmark.scoring.rates import Cells, bound
 
 MIN_GOLDS = 3
@@ -56,7 +62,8 @@ class Spread:
 @dataclass(frozen=True, kw_only=True)
 class KsToGold:
     """D of a model to each gold, in their order, and their mean. `as_gold`: is it within what golds
-    are apart? None where that is unknown. D has no sides: nothing is nearer than gold."""
+    are apart? None where that is unknown, or holds only without the questions that are unscored. D
+    has no sides: nothing is nearer than gold."""
 
     distances: tuple[Distance, ...]
     value: float | None
@@ -70,7 +77,8 @@ class ToGold:
     with an interval of its own, and below gold is as far off as above it.
 
     `gold_low` to `gold_high` is where another gold's figure would lie (None of fewer than 3),
-    `as_gold` whether the model's `figure` does. The bounds are what the distance would be were
+    `as_gold` whether the model's `figure` does, and would whatever its unscored answers are worth:
+    None where it does only without them. The bounds are what the distance would be were
     unscored answers 0, or 1, whichever moves it most; None where all were scored, and of
     logarithms. `n_missing` persons only one side was asked about."""
 
@@ -132,7 +140,9 @@ def ks_to_gold(
     value = fmean(values) if found and len(values) == len(found) else None
     as_gold = None
     if value is not None and spread.high is not None:
-        as_gold = value <= spread.high
+        at_most = [one.bound_high for one in found if one.bound_high is not None]
+        near = max([value, *at_most]) <= spread.high
+        as_gold = value <= spread.high and (near or None)
     return KsToGold(distances=tuple(found), value=value, spread=spread, as_gold=as_gold)
 
 
@@ -156,11 +166,12 @@ def to_gold(told: Told, golds: Sequence[Gold], name: str) -> ToGold:
     figures = [fmean(scored) for cells in others if (scored := _scored(cells))]
     of_golds = next_value_interval(figures) if len(figures) >= MIN_GOLDS else None
     scored = _scored(own)
+    figure = fmean(scored) if scored else None
     asked = set(mine).union(*theirs)
     distance = _absolute(found[1:]) if found is not None else None
     return ToGold(
         metric=name,
-        figure=fmean(scored) if scored else None,
+        figure=figure,
         value=None if found is None else abs(found[0]),
         low=distance[0] if distance else None,
         high=distance[1] if distance else None,
@@ -171,10 +182,25 @@ def to_gold(told: Told, golds: Sequence[Gold], name: str) -> ToGold:
         bound_high=bounds[1] if bounds else None,
         gold_low=of_golds[1] if of_golds else None,
         gold_high=of_golds[2] if of_golds else None,
-        as_gold=of_golds[1] <= fmean(scored) <= of_golds[2] if of_golds and scored else None,
+        as_gold=_lies_in(of_golds, figure, own, is_rate=is_rate),
         n_persons=len(differences),
         n_missing=len(asked - persons),
     )
+
+
+def _lies_in(
+    of_golds: Estimate | None, figure: float | None, own: Cells, *, is_rate: bool
+) -> bool | None:
+    """Is a figure in golds' range? None where that rests on unscored answers: silence moves nobody
+    into it. Of logarithms nothing bounds what is unscored."""
+    if of_golds is None or figure is None:
+        return None
+    _, low, high = of_golds
+    if not low <= figure <= high:
+        return False
+    if all(entry is not None for entry in _entries(own)):
+        return True
+    return (is_rate and low <= bound(own, 0.0) and bound(own, 1.0) <= high) or None
 
 
 def _others(told: Told, golds: Sequence[Gold]) -> list[Gold]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -16,6 +17,10 @@ from benchmark.scoring.forgetting.telling import Telling
 
 Word = Literal["as gold", "not as gold", "not known", "yardstick"]
 """`yardstick`: gold itself, where there are too few to hold one against the others."""
+Knows = Literal["more", "less"]
+"""Than gold."""
+Kind = Literal["likelihoods", "answers"]
+"""Of rows about persons."""
 ALL = "all"
 """All modalities together."""
 MODALITIES = ("text", "image", "image_text")
@@ -54,10 +59,19 @@ class DistanceShown(Stored):
     n_unscored: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Held(ToGold):
+    """A measure of all seeds together against gold's; but `as_gold` only if each seed is, and None
+    where too little was scored. `off` are the seeds that are out of gold's range, and what they
+    know."""
+
+    off: dict[int, Knows]
+
+
 class Unscored(Stored):
     """How many rows of a kind about persons to forget have no figure, by reason."""
 
-    kind: Literal["likelihoods", "answers"]
+    kind: Kind
     n_total: int
     reasons: dict[str, int]
 
@@ -79,13 +93,14 @@ class PersonsRow(Stored):
     `gold_coherence` is the mean of its golds', of which none less is asked than is of the row."""
 
     name: str
+    seeds: list[int]
     word: Word
     reasons: list[str] = Field(default_factory=list)
     silent: list[str] = Field(default_factory=list)
     off: list[str] = Field(default_factory=list)
     gold_coherence: float | None = None
     distances: dict[str, DistanceShown] = Field(default_factory=dict)
-    to_gold: list[ToGold] = Field(default_factory=list)
+    to_gold: list[Held] = Field(default_factory=list)
     figures: list[Figure] = Field(default_factory=list)
     membership: list[Membership] = Field(default_factory=list)
     kept: list[Kept] = Field(default_factory=list)
@@ -102,7 +117,7 @@ class PersonsRow(Stored):
                 return found
         return None
 
-    def against(self, metric: str) -> ToGold | None:
+    def against(self, metric: str) -> Held | None:
         """A measure held against gold's; None where that was not done."""
         return next((found for found in self.to_gold if found.metric == metric), None)
 
@@ -116,6 +131,8 @@ class PersonsBoard(Stored):
     """All rows, the golds that they are held against, and which metrics measure forgetting."""
 
     gold_seeds: list[int]
+    left_out: list[str] = Field(default_factory=list)
+    """Golds that nothing is held against, with the reason."""
     n_golds_needed: int
     spread: dict[str, Spread]
     """By modality, how far golds are apart."""

@@ -19,7 +19,6 @@ from benchmark.scoring.forgetting.gold import (
     Spread,
     gold_against_gold,
     ks_to_gold,
-    to_gold,
 )
 from benchmark.scoring.forgetting.kept import Kept, kept
 from benchmark.scoring.forgetting.leak import Leak, leak
@@ -39,6 +38,7 @@ from benchmark.tables.forgetting.board import (
     PersonsRow,
     Unscored,
 )
+from benchmark.tables.forgetting.held import held, of_each
 from benchmark.tables.forgetting.told import (
     GOLD,
     Answered,
@@ -51,8 +51,9 @@ from benchmark.tables.forgetting.told import (
     golds_of,
     has_persons,
     only,
+    with_golds_alike,
 )
-from benchmark.tables.forgetting.verdict import golds_in_range, measures_off, silent, verdict
+from benchmark.tables.forgetting.verdict import golds_in_range, silent, too_little, verdict
 from benchmark.tables.groups import Group
 
 GROUPS: tuple[Persons, ...] = ("forget", "retain", "never_trained")
@@ -64,11 +65,13 @@ def persons_board(groups: Sequence[Group], *, plan: Plan) -> PersonsBoard | None
     """What these runs know of persons; None where none was asked about any."""
     if not has_persons(groups):
         return None
+    groups, left_out = with_golds_alike(groups, plan=plan)
     golds = golds_of(groups, BASE, limit=None)
     spread = _spread(golds)
     rows = [_row(group, groups, spread=spread, plan=plan) for group in groups if finished(group)]
     return PersonsBoard(
         gold_seeds=[gold.seed for gold in golds],
+        left_out=left_out,
         n_golds_needed=MIN_GOLDS,
         spread=spread,
         gold_membership=_gold_membership(groups),
@@ -93,31 +96,32 @@ def _row(
         spread = _spread(golds)
     forget = only(said.whole, group="forget")
     is_gold = group.method == GOLD
+    unscored, limit = _unscored(forget), plan.gates.unscored
     found = PersonsRow(
         name=said.name,
+        seeds=list(said.by_seed),
         word="not known",
         distances=_distances(said, golds, spread, is_gold=is_gold),
-        to_gold=[] if is_gold or not golds else [to_gold(forget, golds, name) for name in SHOWN],
+        to_gold=[] if is_gold else held(said, golds, missing=too_little(unscored, limit=limit)),
         figures=_figures(said.whole),
         membership=[membership(said.whole.likelihoods, attack) for attack in ATTACKS],
         kept=_kept(said.whole, base_told),
         leaks=_leaks(group, forget, base_told),
-        unscored=_unscored(forget),
+        unscored=unscored,
     )
     word, reasons = verdict(
         found,
         n_golds=len(golds),
         is_gold=is_gold,
         spread=spread.get(ALL),
-        limit=plan.gates.unscored,
+        limit=limit,
     )
-    limit = plan.gates.unscored
     return found.model_copy(
         update={
             "word": word,
             "reasons": [*reasons, *(golds_in_range(golds) if is_gold else [])],
-            "silent": silent(found, limit=limit),
-            "off": [one.metric for one in measures_off(found, limit=limit)],
+            "silent": silent(unscored, limit=limit),
+            "off": [one.metric for one in found.to_gold if one.as_gold is False],
             "gold_coherence": _gold_coherence(groups, group, plan),
         }
     )
@@ -179,7 +183,7 @@ def _shown(by_seed: Mapping[int, KsToGold], *, n_unscored: int) -> DistanceShown
         bound_low=_mean([_bound(one, one.bound_low) for one in every]) if bounded else None,
         bound_high=_mean([_bound(one, one.bound_high) for one in every]) if bounded else None,
         by_seed=values,
-        as_gold=None if None in words or not words else all(words),
+        as_gold=of_each(words),
         n_persons=min((one.n_persons for one in every), default=0),
         n_unscored=n_unscored,
     )

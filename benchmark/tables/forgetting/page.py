@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmark.scoring.compare import N_EXACT, N_FLIPS
 from benchmark.scoring.forgetting.measures import BY_LIKELIHOOD, BY_MATCH
 from benchmark.scoring.forgetting.membership import ATTACKS
 from benchmark.tables.board import Board, BoardRow
@@ -64,6 +65,8 @@ def _golds(persons: PersonsBoard) -> str:
     n = len(persons.gold_seeds)
     seeds = ", ".join(map(str, persons.gold_seeds)) or "none"
     said = f"{n} golds (seeds {seeds})." if n != 1 else f"1 gold (seed {seeds})."
+    if persons.left_out:
+        said += f" Nothing is held against others: {'; '.join(persons.left_out)}."
     if not persons.calibrated:
         return (
             f"**{said} Fewer than {persons.n_golds_needed} do not say how far golds are apart: no "
@@ -90,15 +93,16 @@ def _ranking(board: Board, persons: PersonsBoard) -> str:
     caption = (
         "Ordered by D to gold, over all that persons to forget were asked; rows of which the "
         "intervals of D overlap share ranks, and rows below the line are in no order. p: persons' "
-        "answers exchanged between model and gold 10,000 times, the smallest over seeds and golds, "
-        "times their number, so that no row can come under that many ten-thousandths; a small one "
-        "says that they differ, a large one does not say that they are alike. The interval of D is "
-        "lopsided near 0 and 1, which it cannot leave. `as gold` asks six things, each to lie "
-        "where 95 % of golds would, so that a true gold may miss one of them up to once in four "
-        "times; of few golds that is a wide range. Gold's own word rests on D; beside it stands "
-        "how many golds pass all six, each held against the others. To be ranked is to be held "
-        "against the others, not to have forgotten: a row may share the rank of one that is as far "
-        "from gold as the untouched model."
+        f"answers exchanged between model and gold {N_FLIPS:,} times (in all ways of up to "
+        f"{N_EXACT} persons), the smallest over seeds and golds, times their number, below which "
+        "no row can come; a small one says that they differ, a large one does not say that they "
+        "are alike. The interval of D is lopsided near 0 and 1, which it cannot leave. `as gold` "
+        f"asks {1 + len(SHOWN)} things of every seed, each to lie where 95 % of golds would, "
+        "whatever unscored rows are worth: a true gold may well miss one of so many by chance, and "
+        "of few golds that is a wide range. Gold's own word rests on D; beside it stands how many "
+        "golds pass all of them, each held against the others. To be ranked is to be held against "
+        "the others, not to have forgotten: a row may share the rank of one that is as far from "
+        "gold as the untouched model."
     )
     if all(row.place != "ranked" for row in board.rows):
         caption += " **No row on this board can be ranked yet; the reasons are below.**"
@@ -136,7 +140,8 @@ def _against(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
     caption = (
         "Persons to forget: the figure (per cent; `truth_ratio` is the mean of its logarithm), the "
         "signed difference to gold paired by person, in points (of `truth_ratio` in nats), and "
-        "whether the figure lies inside the range in which another gold's would."
+        "whether the figure of every seed lies inside the range in which another gold's would, "
+        "whatever unscored answers are worth; `not known` where that rests on them."
     )
     return f"{caption}\n\n{_ranges(rows)}{markdown_table(header, lines)}\n\n{_by_modality(rows)}"
 

@@ -14,6 +14,9 @@ of which that is known. AUC is the chance that it puts a known person above an u
 it always does, 0.5 where it says nothing; in brackets the 95 % interval over persons. What each
 metric takes for knowledge was declared beforehand. `to gold` is the distance to models that never
 learnt the persons, to either side."""
+ONE = """\
+All of it or none: that a metric tells these apart does not say how it does with a model that still
+knows a part, and one model that knows does not say how far another seed of it would differ."""
 HEADER = ("metric", "AUC", "known persons", "unknown persons", "unscored", "does it measure it?")
 
 
@@ -22,6 +25,8 @@ def telling_table(found: Sequence[Telling]) -> str:
     if not found:
         return ""
     n = f"{found[0].n_knowing} with the knowledge, {found[0].n_ignorant} without it."
+    if found[0].n_knowing == 1:
+        n += f" {ONE}"
     rows = [
         [
             one.metric,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.core.forgetting import Group as Persons
 from benchmark.core.rows import BASE, bases_of
 from benchmark.scoring.forgetting.gold import Gold
 from benchmark.scoring.forgetting.measures import RowT, Told
+from benchmark.scoring.plan import Plan
+from benchmark.scoring.rankability import comparable_reasons
 from benchmark.tables.groups import Group
 from benchmark.tables.runs import LoadedRun
 
@@ -72,6 +74,27 @@ def golds_of(groups: Sequence[Group], row: str, *, limit: int | None) -> list[Go
         )
         for run in finished(found)
     ]
+
+
+def with_golds_alike(groups: Sequence[Group], *, plan: Plan) -> tuple[list[Group], list[str]]:
+    """All groups, the golds among them without those that were not asked and judged as the
+    untouched model was: nothing can be held against these; and why each was left out."""
+    named = {name for group in groups for name in golds_named(group.method)}
+    kept, left_out = [], []
+    for group in groups:
+        if group.method not in named or group.base is None:
+            kept.append(group)
+            continue
+        reasons = {
+            run.record.spec.seed: comparable_reasons(
+                run.record, group.base, plan=plan, same_weights=False
+            )
+            for run in finished(group)
+        }
+        left_out += [f"{group.method}, seed {n}: {'; '.join(w)}" for n, w in reasons.items() if w]
+        runs = [run for run in group.runs if not reasons.get(run.record.spec.seed)]
+        kept += [replace(group, runs=runs)] if runs else []
+    return kept, left_out
 
 
 def gold_group(groups: Sequence[Group], row: str, *, limit: int | None) -> Group | None:

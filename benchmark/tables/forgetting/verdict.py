@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.scoring.forgetting.gold import (
-    MIN_GOLDS,
-    Gold,
-    Spread,
-    ToGold,
-    ks_to_gold,
-    to_gold,
-)
-from benchmark.scoring.forgetting.measures import BY_LIKELIHOOD, BY_MATCH
+from benchmark.scoring.forgetting.gold import MIN_GOLDS, Gold, Spread, ToGold, ks_to_gold, to_gold
 from benchmark.tables.cells import number
-from benchmark.tables.forgetting.board import ALL, SHOWN, PersonsRow, Unscored, Word
+from benchmark.tables.forgetting.board import (
+    ALL,
+    SHOWN,
+    DistanceShown,
+    Held,
+    Kind,
+    PersonsRow,
+    Unscored,
+    Word,
+)
+from benchmark.tables.forgetting.held import kind_of, side
 
 
 def verdict(
@@ -26,40 +28,31 @@ def verdict(
 ) -> tuple[Word, list[str]]:
     """Its word, and the reasons why it is no other.
 
-    `as gold` only where D is, every measure lies in gold's range, and of neither likelihoods nor
-    answers more than a share of `limit` is unscored. One that is off makes it `not as gold`; what
-    rests on too few scored rows makes nothing off.
+    `as gold` only where D is, every measure of every seed lies in gold's range whatever unscored
+    rows are worth, and of neither likelihoods nor answers more than a share of `limit` is unscored.
+    One that is off makes it `not as gold`; what rests on too few scored rows makes nothing off.
     """
     if n_golds < MIN_GOLDS:
         return "not known", [f"{n_golds} of {MIN_GOLDS} golds, which say how far golds are apart"]
-    missing = _missing(row, limit=limit)
-    unknown = silent(row, limit=limit)
+    missing = too_little(row.unscored, limit=limit)
+    unknown = silent(row.unscored, limit=limit)
     if is_gold and n_golds == MIN_GOLDS and not unknown:
         why = f"it takes {MIN_GOLDS + 1} golds to hold one against {MIN_GOLDS} others"
         return "yardstick", [why]
     off: list[str] = []
     distance = row.distances.get(ALL)
-    if distance is None or distance.as_gold is None:
-        unknown += [] if "likelihoods" in missing else ["D to gold could not be had"]
-    elif not distance.as_gold and "likelihoods" not in missing:
-        off.append(_far(row, spread))
+    if "likelihoods" not in missing:
+        if distance is None or distance.as_gold is None:
+            unknown.append(_undecided(distance))
+        elif not distance.as_gold:
+            off.append(_far(row, spread))
     for found in row.to_gold:
-        if found.as_gold is None and _kind(found.metric) not in missing:
-            unknown.append(f"{found.metric} could not be held against gold's")
-    off += [f"{found.metric} {side(found)}" for found in measures_off(row, limit=limit)]
+        if found.as_gold is None and kind_of(found.metric) not in missing:
+            unknown.append(f"whether {found.metric} is as gold's rests on what is unscored")
+        off += [f"{found.metric} {side}" for side in _off(found, seeds=row.seeds)]
     if off:
         return "not as gold", [*off, *unknown]
     return ("not known", unknown) if unknown else ("as gold", [])
-
-
-def measures_off(row: PersonsRow, *, limit: float) -> list[ToGold]:
-    """Those that lie out of gold's range, but for what rests on too few scored rows."""
-    missing = _missing(row, limit=limit)
-    return [
-        found
-        for found in row.to_gold
-        if found.as_gold is False and _kind(found.metric) not in missing
-    ]
 
 
 def golds_in_range(golds: Sequence[Gold]) -> list[str]:
@@ -69,42 +62,53 @@ def golds_in_range(golds: Sequence[Gold]) -> list[str]:
     off: dict[int, list[str]] = {}
     for gold in golds:
         held = [to_gold(gold.told, golds, name) for name in SHOWN]
-        near = ks_to_gold(gold.told, golds).as_gold
-        if near is None or any(found.as_gold is None for found in held):
+        near = ks_to_gold(gold.told, golds)
+        if near.spread.high is None or any(found.gold_high is None for found in held):
             return []
-        off[gold.seed] = [] if near else ["D"]
-        off[gold.seed] += [f"{one.metric} {side(one)}" for one in held if not one.as_gold]
+        off[gold.seed] = [] if near.as_gold else ["D"]
+        off[gold.seed] += [_misses(one) for one in held if not one.as_gold]
     n = sum(not reasons for reasons in off.values())
-    whole = f"{n} of {len(golds)} golds lie in the others' range by all six"
+    whole = f"{n} of {len(golds)} golds lie in the others' range by all {1 + len(SHOWN)}"
     return [whole, *(f"seed {seed}: {'; '.join(why)}" for seed, why in off.items() if why)]
 
 
-def silent(row: PersonsRow, *, limit: float) -> list[str]:
+def silent(unscored: Sequence[Unscored], *, limit: float) -> list[str]:
     """Of which kind of rows more than a share of `limit` is unscored, in words."""
-    return [_too_few(one) for one in row.unscored if one.is_more_than(limit)]
+    return [_too_few(one) for one in unscored if one.is_more_than(limit)]
 
 
-def _missing(row: PersonsRow, *, limit: float) -> set[str]:
-    """The kinds of rows of which too few are scored."""
-    return {one.kind for one in row.unscored if one.is_more_than(limit)}
-
-
-def side(found: ToGold) -> str:
-    """To which side of gold a measure lies, in words: `knows more than gold`. Outside gold's range
-    it is that of the range's ends: a difference paired by person may point the other way."""
-    if found.difference is None:
-        return "not known"
-    above = found.difference > 0
-    if found.figure is not None and found.gold_low is not None and found.gold_high is not None:
-        middle = (found.gold_low + found.gold_high) / 2
-        above = found.figure > middle
-    higher = _measure_knows(found.metric) == "higher"
-    return f"knows {'more' if above == higher else 'less'} than gold"
+def too_little(unscored: Sequence[Unscored], *, limit: float) -> set[Kind]:
+    """The kinds of rows of which more than a share of `limit` is unscored."""
+    return {one.kind for one in unscored if one.is_more_than(limit)}
 
 
 def sides(row: PersonsRow) -> str:
     """The sides of all measures that are off, each once; empty where none is."""
-    return ", ".join(dict.fromkeys(side(one) for one in row.to_gold if one.metric in row.off))
+    found = [f"knows {knows} than gold" for one in row.to_gold for knows in one.off.values()]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _off(found: Held, *, seeds: Sequence[int]) -> list[str]:
+    """`knows more than gold`, with the seeds where it is not so of all."""
+    by_side: dict[str, list[str]] = {}
+    for seed, knows in found.off.items():
+        by_side.setdefault(f"knows {knows} than gold", []).append(str(seed))
+    return [
+        said if len(off) == len(seeds) else f"{said} (seed {', '.join(off)})"
+        for said, off in by_side.items()
+    ]
+
+
+def _misses(found: ToGold) -> str:
+    if found.as_gold is None:
+        return f"{found.metric} rests on what is unscored"
+    return f"{found.metric} knows {side(found)} than gold"
+
+
+def _undecided(distance: DistanceShown | None) -> str:
+    if distance is None or distance.value is None:
+        return "D to gold could not be had"
+    return "whether D is as gold's rests on what is unscored"
 
 
 def _far(row: PersonsRow, spread: Spread | None) -> str:
@@ -118,11 +122,3 @@ def _too_few(one: Unscored) -> str:
         return f"no {one.kind} about persons to forget"
     reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(one.reasons.items()))
     return f"{one.n_unscored} of {one.n_total} {one.kind} unscored ({reasons})"
-
-
-def _kind(metric: str) -> str:
-    return "likelihoods" if metric in BY_LIKELIHOOD else "answers"
-
-
-def _measure_knows(metric: str) -> str:
-    return (BY_LIKELIHOOD.get(metric) or BY_MATCH[metric]).knows
