@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmark.core.durability_records import DurabilityRecord
 from benchmark.core.errors import UserError
 from benchmark.core.paths import file_name
-from benchmark.core.rows import BASE
 from benchmark.core.store import Results
 from benchmark.tables.durability.kept import (
     NAME,
@@ -127,7 +126,7 @@ def _files(records: Sequence[DurabilityRecord], results: Results) -> dict[Path, 
         for ending in ENDINGS
     }
     shown = [path.name for path in drawn if path.suffix[1:] == ENDINGS[0]]
-    return {page: render(found, records, base=BASE, pictures=shown), **drawn}
+    return {page: render(found, records, pictures=shown), **drawn}
 
 
 def page_path(results: Results, *, suite: str, model: str) -> Path:
