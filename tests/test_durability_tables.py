@@ -24,6 +24,7 @@ from benchmark.tables.durability.build import averaged, columns_of, rows_of, wri
 from benchmark.tables.durability.kept import read, record_path
 from benchmark.tables.durability.pages import written as write_pages
 from benchmark.tables.durability.recovering import recoveries_of
+from benchmark.tables.durability.relearning import steps_words
 
 SAMPLED = [
     state(figure("leak", "held_out", alike(rate), draws=4), temperature=t, n_draws=4)
@@ -188,19 +189,41 @@ def test_verdicts_follow_from_records_alone(tmp_path):
     assert npo.above_gold == pytest.approx((0.8 + 0.5 + 0.0) / 3)
     made, page = pages(records[:3], tmp_path, "original", "gold", "npo")
     assert "| suppressed / suppressed" in page
-    assert "0.5 [0.5, 0.5]" in page
+    assert "< 1 [< 1, < 1]" in page, "between 0 and 1 nobody has looked"
     assert "> 4 [> 4, > 4]" in page, "gold never learns what it is not taught"
     drawn = [Path(name) for name in made.files if name.endswith(("png", "svg"))]
     assert len(drawn) == 2 and all(path.stat().st_size > 10_000 for path in drawn)
 
 
-def test_the_page_stars_what_is_partly_unscored(tmp_path):
+def test_where_in_the_steps_half_is_reached():
+    def words(*rates: float, untouched: float = 0.8, unscored: list[int] | None = None) -> str:
+        records = [
+            relearned("original", [untouched] * len(rates), [0.0] * len(rates)),
+            relearned("npo", list(rates), [0.0] * len(rates), unscored=unscored),
+        ]
+        found = recoveries_of(records, base="original")
+        return steps_words(next(one for one in found if one.method == "npo"))
+
+    # Half of 0.8 is 0.4. All behaviours are alike, so that intervals have no width.
+    assert words(0.5, 0.5, 0.5) == "0 [0, 0]", "it never was below"
+    assert words(0.0, 0.8, 0.8) == "< 1 [< 1, < 1]"
+    assert words(0.0, 0.4, 0.8) == "1 [1, 1]"
+    assert words(0.0, 0.2, 0.6) == "1.5 [1.5, 1.5]"
+    assert words(0.0, 0.0, 0.2) == "> 2 [> 2, > 2]"
+    # Of step 1 nothing is known: the first that was measured is step 2.
+    assert words(0.0, 0.0, 0.8, unscored=[0, 20, 0]) == "< 2 [< 2, < 2]"
+    assert words(0.0, 0.8, untouched=0.0) == "n/a"
+
+
+def test_the_page_stars_what_is_partly_unscored_and_says_how_many_verdicts_it_gives(tmp_path):
     records = [
         relearned("original", [0.8, 0.9], [0.8, 0.8]),
         relearned("gold", [0.0, 0.9], [0.0, 0.0]),
         relearned("npo", [0.0, 0.9], [0.0, 0.0], unscored=[0, 2]),
     ]
     found, page = pages(records, tmp_path, "original", "gold", "npo")
+    # Two parts of one method, in all forms and in the only one.
+    assert "they are not adjusted for their number, which is 4 on this page" in page
     line = next(one for one in page.splitlines() if one.startswith("| npo") and "taught" in one)
     before, after, _, gap, verdict, why = [c.strip() for c in line.strip("| ").split("|")][3:]
     assert before.startswith("0.0 [") and after.startswith("90.0* [") and gap.startswith("+0.0* [")

@@ -8,7 +8,7 @@ from durability_parts import flat, relearned, rising
 from benchmark.core.durability_records import Recovery
 from benchmark.core.plan import GateLimits
 from benchmark.scoring.recovery import Curve
-from benchmark.scoring.removal import FASTER, KEPT, Followed, verdict_of
+from benchmark.scoring.removal import FASTER, KEPT, Followed, fewest_to_show, verdict_of
 from benchmark.scoring.wrecks import first_unknown, first_wreck, is_wreck, kept_share
 from benchmark.tables.durability.recovering import recoveries_of
 
@@ -71,6 +71,18 @@ def test_others_come_back_or_not_beside_a_gold_that_learnt_its_lesson():
     """Gold is never taught these, so that its curve on them stays at nothing."""
     assert said(rising(0.0, 0.5, 0.8, 0.9), gold=of(flat(0.0))) == "suppressed"
     assert said(flat(0.0), gold=of(flat(0.0))) == "removed"
+
+
+def test_fourteen_are_the_fewest_by_whom_anything_can_be_shown_removed():
+    """n differences of 0 with one of +1 and one of -1: t(n + 1) sqrt(2 / (n + 1)) / sqrt(n + 2) is
+    2.145 x 0.378 / 3.873 = 0.209 of 13, and 2.131 x 0.365 / 4 = 0.195 of 14."""
+    assert fewest_to_show() == 14
+
+    def of_some(n: int) -> str:
+        some = {step: dict(list(rates.items())[:n]) for step, rates in GOLD.items()}
+        return said(some, **beside_gold(some))
+
+    assert (of_some(13), of_some(14)) == ("not_told_apart", "removed")
 
 
 # -- when nothing may be said ---------------------------------------------------------------------

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 
 from benchmark.core.durability_records import Verdict
 from benchmark.core.plan import GateLimits
 from benchmark.scoring.compare import Difference, difference
+from benchmark.scoring.intervals import paired_interval
 from benchmark.scoring.recovery import Curve, above, half_recovery, rise_of
 from benchmark.scoring.wrecks import KeptShares, first_unknown, first_wreck, is_wreck
 
 LIMITS = GateLimits()
 MARGIN = 0.2
-"""Ours: a curve whose interval ends less than this above gold's is as good as gold's. Of 14 persons
-or behaviours no less can be shown, even by a curve that is gold's own."""
+"""Ours: a curve whose interval ends less than this above gold's is as good as gold's. Of as few as
+are asked about no less can be shown, even by a curve that is gold's own: `fewest_to_show`."""
 FASTER = "it comes back faster than gold learns it"
 KEPT = (
     "it had kept a part that gold never had, and its rise from there is not told apart from gold's"
@@ -75,6 +78,17 @@ def verdict_of(
     if why is not None or gap is None:
         return "not_testable", why or "gold was not asked at the same steps"
     return said_of(mine.curve, gold.curve, gap=gap, kept=kept)
+
+
+@cache
+def fewest_to_show() -> int:
+    """The least number of behaviours by which a curve that is gold's own is shown to lie less than
+    `MARGIN` above gold's."""
+    return next(
+        n
+        for n in count(1)
+        if (shown := paired_interval([0.0] * n)) is not None and shown[2] < MARGIN
+    )
 
 
 # -- may anything be said? ------------------------------------------------------------------------

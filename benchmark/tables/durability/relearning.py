@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from benchmark.core.durability_records import CurvePoint, Durability, Recovery
-from benchmark.scoring.removal import MARGIN
+from benchmark.core.rows import BASE
+from benchmark.scoring.removal import MARGIN, fewest_to_show
 from benchmark.tables.cells import MISSING, markdown_table, number, points, rate_interval
 from benchmark.tables.durability.recovering import GOLD
 from benchmark.tables.durability.words import TWIN_SHARE, WORDS, Words
@@ -34,16 +35,18 @@ def relearning(found: Durability) -> Iterator[str]:
 
 
 def _legend(found: Durability, words: Words) -> str:
+    n_verdicts = sum(one.method not in (BASE, GOLD) for one in found.recoveries)
     return (
         "Relearning against gold, which never learnt it. **suppressed**: the method's curve lies "
         f"above gold's; **removed**: it is shown to lie less than {100 * MARGIN:.0f} points above "
-        "on average, which of 16 takes a curve hardly above gold's and of far fewer cannot be; "
+        f"on average, which of fewer than {fewest_to_show()} not even gold's own curve is; "
         "**slower**: it lies below; **not told apart**: neither can be shown; **not testable**: "
         "nothing had been lowered, the model is broken or may be, too few answers could be "
-        "scored, or gold does not learn it. The curve minus gold's, "
+        "scored, or gold does not learn it. Each verdict stands at 95 % by itself; they are not "
+        f"adjusted for their number, which is {n_verdicts} on this page. The curve minus gold's, "
         "in points, is the mean over the steps measured after 0, which come ever farther apart, "
         f"paired by {words.one}; half is half of the untouched model's rate (0 steps: never below "
-        "it), its interval "
+        "it; `<` and `>`: before the first step measured after 0, after the last), its interval "
         f"by bootstrap over {words.whose}."
     )
 
@@ -105,12 +108,17 @@ def _rate(point: CurvePoint | None) -> str:
 
 
 def steps_words(one: Recovery) -> str:
-    """`6.5 [3.0, > 32]`: where it is not reached within the steps, more than the last of them."""
+    """`6.5 [< 1, > 32]`: before the first step measured after 0 nothing is known but that, and
+    where it is not reached within the steps it takes more than the last of them."""
     if one.untouched_rate is None or not one.untouched_rate or not one.curve:
         return MISSING
-    last = one.curve[-1].step
-    value, low, high = (
-        number(at) if at is not None else f"> {last}"
-        for at in (one.steps_to_half, one.half_low, one.half_high)
-    )
+    steps = [point.step for point in one.curve]
+    value, low, high = (_step(at, steps) for at in (one.steps_to_half, one.half_low, one.half_high))
     return f"{value} [{low}, {high}]"
+
+
+def _step(at: float | None, steps: Sequence[int]) -> str:
+    if at is None:
+        return f"> {steps[-1]}"
+    first = next((step for step in steps if step), None)
+    return f"< {first}" if first is not None and 0 < at < first else number(at)
