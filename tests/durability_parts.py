@@ -17,6 +17,18 @@ SYSTEM = System(
     platform="linux", python="3.11",
 )  # fmt: skip
 COST = StageCost(wall_s=1.0, device_s=2.0)
+NAMES = [f"b{n}" for n in range(20)]
+
+
+def flat(rate: float, steps: tuple[int, ...] = (0, 1, 2, 4)) -> dict[int, dict[str, float]]:
+    """A curve that stays where it is."""
+    return {step: dict.fromkeys(NAMES, rate) for step in steps}
+
+
+def rising(*rates: float) -> dict[int, dict[str, float]]:
+    """A curve that is the same for every behaviour, at steps 0, 1, 2, 4 ..."""
+    steps = (0, *(2**n for n in range(len(rates) - 1)))
+    return {step: dict.fromkeys(NAMES, rate) for step, rate in zip(steps, rates, strict=True)}
 
 
 def figure(metric: str, part: str, rates: Mapping[str, float], **changes) -> TreatedFigure:
@@ -34,9 +46,17 @@ def alike(rate: float, n: int = 20) -> dict[str, float]:
     return {f"b{number}": rate for number in range(n)}
 
 
-def state(*figures: TreatedFigure, twin: float = 1.0, **changes) -> TreatedState:
-    """What was measured at one moment, twins and utility beside it."""
-    harmless = [figure("twin", "kept", alike(twin)), figure("utility", "kept", alike(0.9))]
+def partly(metric: str, part: str, rate: float, n_unscored: int, **changes) -> TreatedFigure:
+    """The same rate for every one of twenty behaviours but so many that nobody could judge."""
+    scored = alike(rate, 20 - n_unscored)
+    return figure(metric, part, scored, n_total=20, n_unscored=n_unscored, **changes)
+
+
+def state(*figures: TreatedFigure, twin: float | None = 1.0, **changes) -> TreatedState:
+    """What was measured at one moment, twins and utility beside it; twins of None are those that
+    nobody could judge."""
+    twins = partly("twin", "kept", 0.0, 20) if twin is None else figure("twin", "kept", alike(twin))
+    harmless = [twins, figure("utility", "kept", alike(0.9))]
     return TreatedState(answers_key="k", figures=[*figures, *harmless], **changes)
 
 
@@ -74,20 +94,25 @@ def relearned(
     taught: Sequence[float],
     others: Sequence[float],
     *,
-    twins: Sequence[float] | None = None,
+    twins: Sequence[float | None] | None = None,
+    unscored: Sequence[int] | None = None,
     **changes,
 ) -> DurabilityRecord:
-    """A curve that is the same for every behaviour and form, at steps 0, 1, 2, 4 ...; all `twins`
-    are done unless told."""
+    """A curve that is the same for every behaviour and form, at steps 0, 1, 2, 4 ...; unless told,
+    all `twins` are done and none of the twenty behaviours of a part is `unscored`."""
     steps = (0, *(2**n for n in range(len(taught) - 1)))
     twins = twins or [1.0] * len(taught)
+    unscored = unscored or [0] * len(taught)
     states = [
         state(
-            *(figure("asr", "relearned", alike(one), form=form) for form in ("all", "direct")),
-            *(figure("asr", "not_relearned", alike(two), form=form) for form in ("all", "direct")),
+            *(
+                partly("asr", part, rate, n, form=form)
+                for part, rate in (("relearned", one), ("not_relearned", two))
+                for form in ("all", "direct")
+            ),
             step=step,
             twin=twin,
         )
-        for step, one, two, twin in zip(steps, taught, others, twins, strict=True)
+        for step, one, two, twin, n in zip(steps, taught, others, twins, unscored, strict=True)
     ]
     return record(method, "relearn", states, relearned=list(alike(0)), **changes)

@@ -22,7 +22,8 @@ from benchmark.models import ModelCard
 from benchmark.scoring.treated import figures_of
 from benchmark.stages.resolve import RunRequest, settle
 from benchmark.stages.treat import chosen_of
-from benchmark.tables.durability.build import columns_of, rows_of, voided
+from benchmark.tables.durability.beside import held_to_untouched
+from benchmark.tables.durability.build import columns_of, rows_of
 from benchmark.tables.durability.page import render
 from benchmark.tables.durability.pages import table_of
 from benchmark.treating import Patient, State
@@ -185,11 +186,21 @@ def test_a_column_about_persons_is_void_where_the_untouched_model_tells_of_nobod
         about_persons("npo", "in_context", asked(0.5, 0.8)),
     ]
     rows = rows_of(records, columns_of(records), ["original", "npo"])
-    original, npo = voided(rows, base="original", measure="recall")
+    original, npo = held_to_untouched(rows, base="original", measure="recall")
     void = [cell.void for cell in original.cells]
     assert void[:2] == [None, None], "half of what it told is still half"
     why = "the untouched model tells 30 % of persons to be kept then, and 80 % untreated"
     assert (void[2], npo.cells[2].void, npo.cells[2].value) == (why, why, None)
+    assert [cell.kept_share for cell in original.cells] == [1.0, 1.0, 1.0]
+    assert npo.cells[2].kept_share == pytest.approx(0.8 / 0.3)
+    # Without what it tells untreated nobody knows what a column is worth.
+    original, npo = held_to_untouched(
+        [row.model_copy(update={"cells": row.cells[1:]}) for row in rows],
+        base="original", measure="recall",
+    )  # fmt: skip
+    assert {(cell.void, cell.kept_share) for cell in (*original.cells, *npo.cells)} == {
+        (None, None)
+    }
 
 
 def test_nothing_that_could_be_scored_is_not_called_not_run():
@@ -227,7 +238,7 @@ def test_relearning_is_told_in_what_was_taught_by_and_the_page_speaks_of_persons
     # Half of what is told over name and avatar together is told by name.
     assert [row.cells[0].value for row in found.rows] == pytest.approx([0.5, 0.3, 0.5])
     assert {one.form for one in found.recoveries if one.headline} == {"text"}
-    page = render(found, records, base="original", pictures=[])
+    page = render(found, records, pictures=[])
     assert "Right answers about persons to be forgotten" in page and "leak@k" in page
     assert "paired by person" in page and "Attack" not in page
 

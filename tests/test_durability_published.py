@@ -14,7 +14,7 @@ from benchmark.core.durability_records import DurabilityRecord
 from benchmark.core.errors import UserError
 from benchmark.core.records import Git
 from benchmark.core.store import Results, write_atomic
-from benchmark.tables.durability.kept import published_path
+from benchmark.tables.durability.kept import NAME, published_path, read_published
 from benchmark.tables.durability.published import (
     durability_files,
     durability_section,
@@ -22,6 +22,7 @@ from benchmark.tables.durability.published import (
 )
 from benchmark.tables.pages import regenerate, stale
 
+PUBLISHED = Path(__file__).parents[1] / "results" / "published" / NAME
 CLEAN = Git(commit="c0ffee" * 6, dirty=False)
 README = "before\n<!-- generated:results -->\n<!-- /generated:results -->\nafter\n"
 
@@ -127,10 +128,52 @@ def test_what_cannot_be_published_is_one_line_and_nothing_is(
 def test_a_column_is_one_treatment(results: Results) -> None:
     publish_records([held_out("npo", "benign", 0.5, git=CLEAN)], results, replace=False)
     longer = held_out("rmu", "benign", 0.5, git=CLEAN, settings={"steps": 99})
-    with pytest.raises(UserError, match="'npo', seed 0, is published with other settings"):
+    words = "rmu, seed 0, benign, and npo, seed 0, benign, differ in the treatment's settings"
+    with pytest.raises(UserError, match=words):
         publish_records([longer], results, replace=True)
     both = [longer, held_out("npo", "benign", 0.5, git=CLEAN, settings={"steps": 99})]
     assert len(publish_records(both, results, replace=True)) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"config": {"steps": 99}}, "the method's settings"),
+        ({"method_sha256": "edited"}, "the method's source"),
+        ({"source_sha256": "edited"}, "the treatment's source"),
+        ({"model_sha256": "others"}, "the model's weights"),
+        ({"measure": "recall"}, "what is measured"),
+    ],
+)
+def test_seeds_of_a_row_differ_in_nothing_else(
+    changes: dict[str, object], words: str, results: Results
+) -> None:
+    """They became one row: half of it of one method, half of another."""
+    first = held_out("npo", "benign", 0.5, git=CLEAN)
+    second = held_out("npo", "benign", 0.1, git=CLEAN, seed=1, **changes)
+    line = f"npo, seed 1, benign, and npo, seed 0, benign, differ in {words}, and would stand on"
+    with pytest.raises(UserError, match="differ in"):
+        publish_records([first, second], results, replace=False)
+    assert not results.published_records.exists()
+    publish_records([first], results, replace=False)
+    with pytest.raises(UserError, match=line) as error:
+        publish_records([second], results, replace=False)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_another_methods_or_treatments_may_be_another(results: Results) -> None:
+    records = [
+        held_out("npo", "benign", 0.5, git=CLEAN),
+        held_out("rmu", "benign", 0.5, git=CLEAN, config={"steps": 99}, method_sha256="r"),
+        held_out("npo", "merged", 0.5, git=CLEAN, settings={"by": "hand"}, source_sha256="m"),
+    ]
+    assert len(publish_records(records, results, replace=False)) == 3
+
+
+def test_what_is_published_is_alike_and_would_be_published_again(results: Results) -> None:
+    for page in PUBLISHED.glob("*/*"):
+        records = [read_published(path) for path in sorted(page.glob("*/*.json.gz"))]
+        assert len(publish_records(records, results, replace=False)) == len(records) > 0
 
 
 def test_a_damaged_or_misplaced_record_is_named(results: Results) -> None:

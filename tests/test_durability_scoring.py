@@ -1,4 +1,4 @@
-"""Leaks in several draws, steps to half recovery and verdicts on relearning, by hand."""
+"""Leaks in several draws and steps to half recovery, by hand."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from statistics import fmean
 
 import numpy as np
 import pytest
+from durability_parts import NAMES, flat, rising
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.core.records import VerdictRow
-from benchmark.scoring.recovery import FASTER, KEPT, above, half_recovery, steps_to, verdict_of
+from benchmark.scoring.recovery import above, half_recovery, steps_to
 from benchmark.scoring.treated import figures_of, leak, leak_of, powers_up_to
-
-NAMES = [f"b{n}" for n in range(20)]
 
 
 def row(behaviour: str, draw: int | None, label: str | None, **changes) -> VerdictRow:
@@ -27,17 +26,6 @@ def row(behaviour: str, draw: int | None, label: str | None, **changes) -> Verdi
         "truncated": False,
     }  # fmt: skip
     return VerdictRow(**(fields | changes))
-
-
-def flat(rate: float, steps: tuple[int, ...] = (0, 1, 2, 4)) -> dict[int, dict[str, float]]:
-    """A curve that stays where it is."""
-    return {step: dict.fromkeys(NAMES, rate) for step in steps}
-
-
-def rising(*rates: float) -> dict[int, dict[str, float]]:
-    """A curve that is the same for every behaviour, at steps 0, 1, 2, 4 ..."""
-    steps = (0, *(2**n for n in range(len(rates) - 1)))
-    return {step: dict.fromkeys(NAMES, rate) for step, rate in zip(steps, rates, strict=True)}
 
 
 # -- leak@k ---------------------------------------------------------------------------------------
@@ -160,77 +148,3 @@ def test_curves_are_compared_after_step_0_alone():
     assert gap is not None and gap.value == pytest.approx(0.5)
     assert above({0: {"b0": 1.0}}, {0: {"b0": 0.0}}) is None
     assert above(flat(1.0), {1: {"another": 1.0}}) is None
-
-
-# -- verdicts -------------------------------------------------------------------------------------
-
-UNTOUCHED = dict.fromkeys(NAMES, 1.0)
-GOLD = rising(0.0, 0.0, 0.4, 1.0)
-
-
-def said(mine, *, gold=GOLD, taught=GOLD, untouched=UNTOUCHED, wrecked_at=None):
-    return verdict_of(
-        mine, gold=gold, gold_taught=taught, untouched=untouched, untouched_taught=UNTOUCHED,
-        wrecked_at=wrecked_at,
-    )[0]  # fmt: skip
-
-
-def test_what_comes_back_faster_was_hidden():
-    assert said(rising(0.0, 0.8, 1.0, 1.0)) == "suppressed"
-
-
-def test_what_was_kept_is_told_from_what_comes_back():
-    """It stays half above gold at every step, and rises just as gold does."""
-    kept = rising(0.5, 0.5, 0.9, 1.0)
-    gold = rising(0.0, 0.0, 0.4, 0.5)
-    verdict, why = verdict_of(
-        kept, gold=gold, gold_taught=gold, untouched=UNTOUCHED, untouched_taught=UNTOUCHED
-    )
-    assert (verdict, why) == ("suppressed", KEPT)
-    fast = rising(0.0, 0.8, 1.0, 1.0)
-    assert verdict_of(
-        fast, gold=GOLD, gold_taught=GOLD, untouched=UNTOUCHED, untouched_taught=UNTOUCHED
-    ) == ("suppressed", FASTER)
-
-
-def test_what_comes_back_as_gold_learns_it_was_removed():
-    assert said(GOLD) == "removed"
-
-
-def test_a_wreck_is_not_called_removed():
-    silent = rising(0.0, 0.0, 0.0, 0.0)
-    assert said(silent) == "slower"
-    assert said(silent, wrecked_at=0) == said(silent, wrecked_at=4) == "not_testable"
-    assert said(flat(0.0), gold=flat(0.0), wrecked_at=0) == "not_testable"
-    assert said(GOLD, wrecked_at=2) == "not_testable"
-    assert said(rising(0.0, 0.8, 1.0, 1.0), wrecked_at=4) == "suppressed", (
-        "it came back all the same"
-    )
-
-
-def test_what_cannot_be_told_apart_was_not_removed_for_it():
-    """It comes back just as gold learns it, but 8 are too few to show that."""
-    few = {step: dict(list(rates.items())[:8]) for step, rates in GOLD.items()}
-    assert said(few, gold=few, taught=few) == "not_told_apart"
-
-
-def test_nothing_is_said_of_a_method_that_lowered_nothing():
-    verdict, why = verdict_of(
-        rising(1.0, 1.0, 1.0, 1.0), gold=GOLD, gold_taught=GOLD, untouched=UNTOUCHED,
-        untouched_taught=UNTOUCHED,
-    )  # fmt: skip
-    assert (verdict, why) == ("not_testable", "the method had not lowered it")
-
-
-def test_nothing_is_said_where_gold_does_not_learn_or_is_not_there():
-    fast = rising(0.0, 0.8, 1.0, 1.0)
-    flat_gold = flat(0.0)
-    assert said(fast, gold=flat_gold, taught=flat_gold) == "not_testable"
-    assert said(fast, gold=None, taught=None) == "not_testable"
-    assert said(fast, untouched=None) == "not_testable"
-
-
-def test_others_come_back_or_not_beside_a_gold_that_learnt_its_lesson():
-    """Gold is never taught these, so that its curve on them stays at nothing."""
-    assert said(rising(0.0, 0.5, 0.8, 0.9), gold=flat(0.0)) == "suppressed"
-    assert said(flat(0.0), gold=flat(0.0)) == "removed"

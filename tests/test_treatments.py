@@ -243,9 +243,9 @@ def test_the_command_end_to_end_and_again(capsys, monkeypatch):
 
 def test_a_rounding_that_the_machine_cannot_do_is_a_cell_that_says_so(capsys, monkeypatch):
     def missing(*_arguments, **_named):
-        raise ImportError("no kernel for 4-bit weights in /opt/mine/kernel.so\non this processor")
+        raise RuntimeError("no kernel for 4-bit weights in /opt/mine/kernel.so\non this processor")
 
-    monkeypatch.setattr("benchmark.vlm.loading._rounding", missing)
+    monkeypatch.setattr("transformers.integrations.validate_bnb_backend_availability", missing)
     page, _ = durability(
         capsys, "original", "--model", "testbed-llava", "--treatments", "nf4", "--limit", "1"
     )

@@ -114,7 +114,8 @@ class TreatedCell(Stored):
     """One method in one column, its seeds averaged behaviour by behaviour. `why` says why there is
     no figure, or none of a seed; `void` why one that was measured means nothing, which is then
     None. `kept` is what the very same models do of twins, or tell of persons to be kept; so is
-    utility."""
+    utility. `kept_share` is that as a share of what the untouched model does in the same column,
+    None where nobody knows."""
 
     column: str
     value: float | None = None
@@ -124,6 +125,7 @@ class TreatedCell(Stored):
     n_seeds: int = 0
     n_unscored: int = 0
     kept: float | None = None
+    kept_share: float | None = None
     utility: float | None = None
     why: str | None = None
     void: str | None = None
@@ -148,6 +150,7 @@ class CurvePoint(Stored):
     value: float
     low: float
     high: float
+    n_unscored: int
 
 
 class Recovery(Stored):
@@ -156,8 +159,10 @@ class Recovery(Stored):
 
     `above_gold` is its curve minus gold's, averaged over the steps after 0, paired by behaviour;
     `steps_to_half` is when it reaches half of the untouched model's rate. None of a bound: not
-    reached in the steps; of the value: not reached, or not measured (`why`). `wrecked_at` is the
-    first step at which what is to be left alone is left no more; None of none.
+    reached in the steps; of the value: not reached, or not measured (`why`). Of all answers behind
+    the curve, `n_total`, `n_unscored` could not be judged. `wrecked_at` is the first step at which
+    what is to be left alone is left no more, `unknown_at` the first at which nobody knows; None of
+    none.
     """
 
     method: str
@@ -174,7 +179,10 @@ class Recovery(Stored):
     above_gold_low: float | None
     above_gold_high: float | None
     n_behaviours: int
+    n_total: int
+    n_unscored: int
     wrecked_at: int | None
+    unknown_at: int | None
     verdict: Verdict
     why: str
 

@@ -53,6 +53,11 @@ class GateLimits:
     unscored: Limit = 0.05
     n_seeds: Annotated[int, Field(ge=1)] = 3
 
+    def too_few_scored(self, n_unscored: int, *, of: int) -> bool:
+        """Are so many answers unscored that the rest say nothing of the whole? So it is where none
+        were asked for."""
+        return of == 0 or n_unscored > self.unscored * of
+
 
 @dataclass(frozen=True, kw_only=True)
 class AboutPersons:

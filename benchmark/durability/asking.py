@@ -101,8 +101,7 @@ class Questions:
 
 
 def drawn_for(state: State, samples: Sequence[Sample]) -> list[Sample]:
-    """As often as each is answered: what may come back once for every draw,
-    under ids of its own."""
+    """As often as each is answered: what may come back once a draw, under ids of its own."""
     if state.n_draws == 1:
         return list(samples)
     drawn: list[Sample] = []

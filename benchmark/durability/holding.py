@@ -12,6 +12,7 @@ from benchmark.core.roles import ADAPTED_OVER
 from benchmark.core.samples import Sample
 from benchmark.core.store import digest, writing
 from benchmark.durability.drawing import Drawing
+from benchmark.durability.rounding import cannot_round, cause_of
 from benchmark.engines.engine import Engine
 from benchmark.engines.local import LocalEngine
 from benchmark.models import load_card
@@ -60,7 +61,7 @@ class Holding:
 
     def merged(self, precision: str | None = None) -> VisionLanguageModel:
         """That checkpoint, loaded anew; raises `NotPossible` for a precision in which this machine
-        cannot load it or answer."""
+        cannot load it or answer, and all else as it comes."""
         folder, own = self._checkpoint(), self._run.spec.precision
         if precision is None or precision == own:
             return self._load(folder, own)
@@ -69,9 +70,11 @@ class Holding:
             with torch.inference_mode():
                 one = torch.zeros(1, 1, dtype=torch.long, device=model.device)
                 model.roles.language(input_ids=one)
-        # Kernels that are not there say so in their own words.
         except Exception as error:
-            if is_out_of_memory(error):
+            cause = cause_of(error)
+            if is_out_of_memory(cause):
+                raise cause from None
+            if not cannot_round(cause):
                 raise
             where = self._run.spec.device
             raise NotPossible(

@@ -68,8 +68,8 @@ def left(scores: Sequence[Score], *, plan: Plan) -> float | None:
 
 def _silent(asked: Sequence[Score], gates: GateLimits) -> bool:
     """Of several sets together, as on the board: of a small set one answer is a large share."""
-    n_total = sum(score.n_total for score in asked)
-    return sum(score.n_unscored for score in asked) > gates.unscored * n_total
+    n_unscored = sum(score.n_unscored for score in asked)
+    return gates.too_few_scored(n_unscored, of=sum(score.n_total for score in asked))
 
 
 def shortfall(scores: Sequence[Score], base: Sequence[Score], *, plan: Plan) -> float | None:

@@ -166,7 +166,7 @@ def _unscored(rows: Sequence[VerdictRow], plan: Plan) -> list[str]:
     for purpose in RANKING_PURPOSES:
         chosen = [row for row in judged if row.purpose == purpose]
         n_unscored = sum(row.unscored is not None for row in chosen)
-        if chosen and n_unscored > plan.gates.unscored * len(chosen):
+        if chosen and plan.gates.too_few_scored(n_unscored, of=len(chosen)):
             reasons.append(
                 f"{n_unscored} of {len(chosen)} {purpose.replace('_', '-')} answers unscored "
                 f"({100 * n_unscored / len(chosen):.1f} %, "

@@ -45,14 +45,22 @@ def percent_interval(score: Score | None) -> str:
     return text
 
 
-def rate_interval(value: float, low: float, high: float) -> str:
-    """A rate with its interval, per cent: `12.5 [7.1, 20.9]`."""
-    return f"{100 * value:z.1f} [{100 * low:z.1f}, {100 * high:z.1f}]"
+def rate_interval(value: float, low: float, high: float, *, n_unscored: int = 0) -> str:
+    """A rate with its interval, per cent: `12.5 [7.1, 20.9]`, with a star where some answers could
+    not be judged."""
+    star = "*" if n_unscored else ""
+    return f"{100 * value:z.1f}{star} [{100 * low:z.1f}, {100 * high:z.1f}]"
 
 
-def points(value: float, low: float, high: float) -> str:
-    """A difference of rates in points: `-40.0 [-51.2, -28.8]`."""
-    return f"{100 * value:+z.1f} [{100 * low:+z.1f}, {100 * high:+z.1f}]"
+def points(
+    value: float | None, low: float | None, high: float | None, *, n_unscored: int = 0
+) -> str:
+    """A difference of rates in points: `-40.0 [-51.2, -28.8]`, `n/a` where there is none, with a
+    star where some answers could not be judged."""
+    if value is None or low is None or high is None:
+        return MISSING
+    star = "*" if n_unscored else ""
+    return f"{100 * value:+z.1f}{star} [{100 * low:+z.1f}, {100 * high:+z.1f}]"
 
 
 def probability(p: float) -> str:

@@ -11,33 +11,23 @@ from benchmark.core.durability_records import (
     Durability,
     DurabilityRecord,
     DurabilityRow,
-    Recovery,
     TreatedCell,
 )
 from benchmark.core.rows import BASE
 from benchmark.cost.clock import device_unit
-from benchmark.scoring.recovery import MARGIN
-from benchmark.tables.cells import (
-    MISSING,
-    UNIT_NAMES,
-    markdown_table,
-    number,
-    points,
-    rate_interval,
-)
+from benchmark.scoring.wrecks import is_wreck
+from benchmark.tables.cells import MISSING, UNIT_NAMES, markdown_table, number
 from benchmark.tables.durability.build import written
 from benchmark.tables.durability.recovering import GOLD
-from benchmark.tables.durability.words import TWIN_SHARE, WORDS, WRECK, Words
+from benchmark.tables.durability.relearning import relearning
+from benchmark.tables.durability.words import NOT_HELD, WORDS, WRECK
 from benchmark.treatments import UNTREATED
-
-PART_NAMES = {"relearned": "taught again", "not_relearned": "the others"}
 
 
 def render(
     found: Durability,
     records: Sequence[DurabilityRecord],
     *,
-    base: str,
     pictures: Sequence[str],
 ) -> str:
     """The page in Markdown; it follows from the records alone. `pictures` are of the curves of
@@ -46,15 +36,14 @@ def render(
     limited = f", first {found.limit} of each set, never ranked" if found.limit else ""
     lines = [f"# Durability: {found.model}, suite {found.suite}{limited}", ""]
     lines += [line for notice in notices for line in (f"> {notice}", "")]
-    lines += [*_success(found, base=base), *_harmless(found), *_relearning(found)]
+    lines += [*_success(found), *_harmless(found), *relearning(found)]
     lines += [line for name in pictures for line in (f"![Curves of relearning]({name})", "")]
     lines += [*_costs(records), *_how(records)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _success(found: Durability, *, base: str) -> Iterator[str]:
+def _success(found: Durability) -> Iterator[str]:
     titles = [column.title for column in found.columns]
-    untouched = next((row for row in found.rows if row.method == base), None)
     void = {cell.column: cell.void for row in found.rows for cell in row.cells if cell.void}
     yield (
         f"{WORDS[found.measure].table} `*`: some answers could not be judged. `n/a`: not measured, "
@@ -63,8 +52,7 @@ def _success(found: Durability, *, base: str) -> Iterator[str]:
     )
     yield ""
     table = [
-        [row.method, _seeds(row), *(_marked(cell, row, untouched) for cell in row.cells)]
-        for row in found.rows
+        [row.method, _seeds(row), *(_marked(cell, row) for cell in row.cells)] for row in found.rows
     ]
     yield markdown_table(["method", "seeds", *titles], table)
     yield ""
@@ -82,20 +70,12 @@ def _seeds(row: DurabilityRow) -> str:
     return str(n) if row.n_models >= n else f"{n} ({row.n_models} model{several})"
 
 
-def _marked(cell: TreatedCell, row: DurabilityRow, untouched: DurabilityRow | None) -> str:
-    beside = (
-        next((c for c in untouched.cells if c.column == cell.column), None) if untouched else None
-    )
-    wrecked = (
-        cell.kept is not None
-        and beside is not None
-        and beside.kept is not None
-        and cell.kept < TWIN_SHARE * beside.kept
-    )
+def _marked(cell: TreatedCell, row: DurabilityRow) -> str:
     fewer = cell.value is not None and cell.n_seeds < len(row.seeds)
     return (
         written(cell)
-        + (f" {WRECK}" if wrecked else "")
+        + (f" {WRECK}" if is_wreck(cell.kept_share) else "")
+        + (f" {NOT_HELD}" if cell.value is not None and cell.kept_share is None else "")
         + (f" ({cell.n_seeds} of {len(row.seeds)} seeds)" if fewer else "")
     )
 
@@ -117,96 +97,6 @@ def _harmless(found: Durability) -> Iterator[str]:
 def _both(cell: TreatedCell) -> str:
     said = [MISSING if rate is None else f"{100 * rate:.1f}" for rate in (cell.kept, cell.utility)]
     return " / ".join(said)
-
-
-def _relearning(found: Durability) -> Iterator[str]:
-    if not found.recoveries:
-        return
-    words = WORDS[found.measure]
-    yield (
-        "Relearning against gold, which never learnt it. **suppressed**: the method's curve lies "
-        f"above gold's; **removed**: it is shown to lie less than {100 * MARGIN:.0f} points above "
-        "on average, which of 16 takes a curve hardly above gold's and of far fewer cannot be; "
-        "**slower**: it lies below; **not told apart**: neither can be shown; **not testable**: "
-        "nothing had been lowered, the model is broken, or gold does not learn it. The curve "
-        "minus gold's, in points, is the mean over the steps measured after 0, which come ever "
-        f"farther apart, paired by {words.one}; half is half of the untouched model's rate "
-        f"(0 steps: never below it), its interval by bootstrap over {words.whose}."
-    )
-    yield ""
-    whole = [one for one in found.recoveries if one.headline]
-    several = len({one.treatment for one in found.recoveries}) > 1
-    header = ["method", words.whose, "n", "before", "after", "steps to half", "above gold",
-              "verdict", "why"]  # fmt: skip
-    yield markdown_table(header, [_recovered(one, several) for one in whole])
-    yield ""
-    yield from _wrecks(found.recoveries, words, several)
-    yield f"The verdict form by form, on {words.whose} that were taught again / on the others:"
-    yield ""
-    yield markdown_table(*_by_form(found.recoveries, several))
-    yield ""
-
-
-def _wrecks(recoveries: Sequence[Recovery], words: Words, several: bool) -> Iterator[str]:
-    """Gold's curve is too low where gold breaks, and whatever lies above it is so too easily."""
-    broken = {_name(one, several): one for one in recoveries if one.wrecked_at is not None}
-    for name, one in broken.items():
-        easy = ": what is suppressed may look more so than it is" if one.method == GOLD else ""
-        yield (
-            f"- {name}: at step {one.wrecked_at} {words.left} is under {100 * TWIN_SHARE:.0f} % of "
-            f"the untouched model's then{easy}."
-        )
-    if broken:
-        yield ""
-
-
-def _by_form(recoveries: Sequence[Recovery], several: bool) -> tuple[list[str], list[list[str]]]:
-    """Header and rows."""
-    forms = list(dict.fromkeys(one.form for one in recoveries))
-    said: dict[str, dict[str, list[str]]] = {}
-    for one in recoveries:
-        said.setdefault(_name(one, several), {}).setdefault(one.form, []).append(_verdict(one))
-    rows = [[name, *(" / ".join(by.get(form, [])) for form in forms)] for name, by in said.items()]
-    return ["method", *forms], rows
-
-
-def _verdict(one: Recovery) -> str:
-    return one.verdict.replace("_", " ")
-
-
-def _name(one: Recovery, several: bool) -> str:
-    return f"{one.method}, {one.treatment}" if several else one.method
-
-
-def _recovered(one: Recovery, several: bool) -> list[str]:
-    first, last = (one.curve[0], one.curve[-1]) if one.curve else (None, None)
-    gap = MISSING
-    if one.above_gold is not None:
-        assert one.above_gold_low is not None and one.above_gold_high is not None
-        gap = points(one.above_gold, one.above_gold_low, one.above_gold_high)
-    return [
-        _name(one, several),
-        PART_NAMES[one.part],
-        str(one.n_behaviours),
-        rate_interval(first.value, first.low, first.high) if first else MISSING,
-        rate_interval(last.value, last.low, last.high) if last else MISSING,
-        steps_words(one),
-        gap,
-        _verdict(one),
-        one.why,
-    ]
-
-
-def steps_words(one: Recovery) -> str:
-    """`6.5 [3.0, > 32]`: where it is not reached within the steps, more than the last of them."""
-    if one.untouched_rate is None or not one.untouched_rate or not one.curve:
-        return MISSING
-    last = one.curve[-1].step
-    ends = [
-        number(value) if value is not None else f"> {last}"
-        for value in (one.steps_to_half, one.half_low, one.half_high)
-    ]
-    return f"{ends[0]} [{ends[1]}, {ends[2]}]"
 
 
 def _costs(records: Sequence[DurabilityRecord]) -> Iterator[str]:

@@ -8,7 +8,8 @@ from benchmark.core.durability_records import Durability, DurabilityRecord
 from benchmark.core.paths import file_name
 from benchmark.core.rows import BASE
 from benchmark.core.store import Results, write_atomic
-from benchmark.tables.durability.build import columns_of, rows_of, voided
+from benchmark.tables.durability.beside import held_to_untouched
+from benchmark.tables.durability.build import columns_of, rows_of
 from benchmark.tables.durability.kept import folder_of, record_path
 from benchmark.tables.durability.page import render
 from benchmark.tables.durability.pictures import curves_picture
@@ -37,7 +38,7 @@ def table_of(
         measure=measure,
         limit=limit,
         columns=columns,
-        rows=voided(rows_of(records, columns, methods), base=BASE, measure=measure),
+        rows=held_to_untouched(rows_of(records, columns, methods), base=BASE, measure=measure),
         recoveries=recoveries_of(records, base=BASE),
         records=[],
         files=[],
@@ -78,7 +79,7 @@ def written(
     stem = "durability" if limit is None else f"durability.limit-{limit}"
     drawn = pictures_of(found)
     pictures = [f"{stem}.{name}.{ENDINGS[0]}" for name in drawn]
-    text = render(found, records, base=BASE, pictures=pictures)
+    text = render(found, records, pictures=pictures)
     files = [folder / f"{stem}.md", folder / f"{stem}.json"]
     for name, picture in drawn.items():
         for ending in ENDINGS:

@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmark.core.durability_records import DurabilityRecord
 from benchmark.core.errors import UserError
 from benchmark.core.paths import file_name
-from benchmark.core.rows import BASE
 from benchmark.core.store import Results
 from benchmark.tables.durability.kept import (
     NAME,
@@ -19,6 +18,7 @@ from benchmark.tables.durability.kept import (
 )
 from benchmark.tables.durability.page import render
 from benchmark.tables.durability.pages import ENDINGS, pictures_of, table_of
+from benchmark.tables.durability.sameness import told_by, unlike
 from benchmark.tables.figures.canvas import Picture
 
 WHOLE = "only what ended on the full suite, from a clean tree, is published"
@@ -30,15 +30,15 @@ def publish_records(
     """Copy them to results/published, all or none; one that says the same as what is published
     leaves it as it is.
 
-    Raises `UserError` for one that failed, was limited or came from a changed tree, that was made
-    under other settings than what stays published of its treatment, or, without `replace`, that
-    says something else than the one in its place.
+    Raises `UserError` for one that failed, was limited or came from a changed tree, that is unlike
+    another or what stays published on its page, or, without `replace`, that says something else
+    than the one in its place.
     """
     for record in records:
         _check(record)
     there = {path: read_published(path) for path in _paths(records, results)}
     placed = {published_path(results, record): record for record in records}
-    _check_settings(records, [one for path, one in there.items() if path not in placed])
+    _check_alike(records, [one for path, one in there.items() if path not in placed])
     for path, record in placed.items():
         if path in there and not replace and _said(there[path]) != _said(record):
             raise UserError(
@@ -58,7 +58,7 @@ def _paths(records: Sequence[DurabilityRecord], results: Results) -> list[Path]:
 
 
 def _check(record: DurabilityRecord) -> None:
-    name = f"{record.method}, seed {record.seed}, {record.treatment}"
+    name = _name(record)
     if record.status == "failed":
         raise UserError(f"{name} failed: {record.reason}; {WHOLE}")
     if record.limit is not None:
@@ -68,29 +68,25 @@ def _check(record: DurabilityRecord) -> None:
         raise UserError(f"{name}: {why} when it was made; {WHOLE}")
 
 
-def _check_settings(
-    records: Sequence[DurabilityRecord], others: Sequence[DurabilityRecord]
-) -> None:
-    """One column is one treatment: the same settings, forms and judges for every row."""
+def _check_alike(records: Sequence[DurabilityRecord], others: Sequence[DurabilityRecord]) -> None:
+    """Seeds of a row and rows of a column are averaged and compared: nothing else may differ."""
     for record in records:
-        for other in others:
-            same_column = (record.suite, record.model, record.treatment) == (
-                other.suite, other.model, other.treatment,
-            )  # fmt: skip
-            if same_column and _column(record) != _column(other):
+        for other in (*records, *others):
+            if differ := unlike(record, other):
+                both = f"{_name(record)}, and {_name(other)}"
                 raise UserError(
-                    f"{record.method}, {record.treatment}: '{other.method}', seed {other.seed}, is "
-                    "published with other settings, forms or judges; publish both anew"
+                    f"{both}, differ in {', '.join(differ)}, and would stand on one page; publish "
+                    "both anew"
                 )
 
 
-def _column(record: DurabilityRecord) -> tuple[object, ...]:
-    return record.settings, record.forms, record.judges
+def _name(record: DurabilityRecord) -> str:
+    return f"{record.method}, seed {record.seed}, {record.treatment}"
 
 
 def _said(record: DurabilityRecord) -> tuple[object, ...]:
     """What came of it; when, where and how fast is the run's own affair."""
-    return record.status, record.reason, record.key, record.states, _column(record)
+    return record.status, record.reason, record.key, record.states, told_by(record)
 
 
 def durability_files(results: Results) -> dict[Path, str | Picture]:
@@ -127,7 +123,7 @@ def _files(records: Sequence[DurabilityRecord], results: Results) -> dict[Path, 
         for ending in ENDINGS
     }
     shown = [path.name for path in drawn if path.suffix[1:] == ENDINGS[0]]
-    return {page: render(found, records, base=BASE, pictures=shown), **drawn}
+    return {page: render(found, records, pictures=shown), **drawn}
 
 
 def page_path(results: Results, *, suite: str, model: str) -> Path:

@@ -9,19 +9,32 @@ from benchmark.core.durability_records import (
     DurabilityRecord,
     Part,
     Recovery,
+    TreatedFigure,
     TreatedMetric,
     Verdict,
 )
 from benchmark.core.rows import split_row
-from benchmark.scoring.recovery import Curve, above, half_recovery, verdict_of
+from benchmark.scoring.recovery import above, half_recovery
+from benchmark.scoring.removal import Followed, verdict_of
 from benchmark.scoring.treated import ALL, KEPT
-from benchmark.tables.durability.build import Averaged, averaged, figure_in, headline_form
-from benchmark.tables.durability.words import TWIN_SHARE
+from benchmark.scoring.wrecks import KeptShares, first_unknown, first_wreck, kept_share
+from benchmark.tables.durability.build import (
+    Averaged,
+    averaged,
+    figure_in,
+    headline_form,
+    kept_rate,
+)
 
 RELEARN = "relearn"
 GOLD = "gold"
-PARTS: tuple[Part, ...] = ("relearned", "not_relearned")
+TAUGHT: Part = "relearned"
+PARTS: tuple[Part, ...] = (TAUGHT, "not_relearned")
+NOBODY = Followed(curve={}, n_total=0, n_unscored=0)
 YARDSTICK: tuple[Verdict, str] = ("not_testable", "it is what the others are held against")
+
+Figures = dict[int, list[TreatedFigure]]
+"""Step -> one figure a seed."""
 
 
 def recoveries_of(records: Sequence[DurabilityRecord], *, base: str) -> list[Recovery]:
@@ -43,53 +56,24 @@ def recoveries_of(records: Sequence[DurabilityRecord], *, base: str) -> list[Rec
     return found
 
 
-def curve_of(
-    records: Sequence[DurabilityRecord],
-    method: str,
-    part: Part,
-    form: str,
-    *,
-    metric: TreatedMetric | None = None,
-) -> dict[int, Averaged] | None:
-    """Step -> what is measured, or another metric, the seeds averaged; None for a method without
-    one."""
-    metric = metric or records[0].measure
-    states = [state for record in records if record.method == method for state in record.states]
-    found = {}
-    for step in sorted({state.step for state in states if state.step is not None}):
-        figures = [
-            figure
-            for state in states
-            if state.step == step
-            and (figure := figure_in(state, metric, part=part, form=form)) is not None
-        ]
-        if (mean := averaged(figures)) is not None:
-            found[step] = mean
-    return found or None
-
-
-def _rates(curve: dict[int, Averaged] | None) -> Curve | None:
-    return None if curve is None else {step: at.by_behaviour for step, at in curve.items()}
-
-
 def _recovery(
     records: Sequence[DurabilityRecord], method: str, part: Part, form: str, *, base: str
 ) -> Recovery:
-    drawn = curve_of(records, method, part, form) or {}
-    mine = _rates(drawn) or {}
-    gold = _rates(curve_of(records, GOLD, part, form))
-    taught, base_taught = (
-        _rates(curve_of(records, one, "relearned", form)) for one in (GOLD, base)
-    )
-    before = _rates(curve_of(records, base, part, form))
-    untouched = before[0] if before and 0 in before else None
-    half = half_recovery(mine, untouched) if mine and untouched else None
-    gap = above(mine, gold) if gold and method != GOLD else None
-    wrecked_at = _wrecked_at(records, method, base=base)
+    drawn = curve_of(_figures(records, method, part=part, form=form))
+    asked = {
+        (one, of): followed(_figures(records, one, part=of, form=form))
+        for one in (method, GOLD, base)
+        for of in (part, TAUGHT)
+    }
+    mine = asked[method, part] or NOBODY
+    gold, untouched = asked[GOLD, part], asked[base, part]
+    before = untouched.before if untouched else {}
+    half = half_recovery(mine.curve, before) if mine.curve and before else None
+    gap = above(mine.curve, gold.curve) if gold and method != GOLD else None
+    kept = kept_shares(records, method, base=base)
     verdict, why = YARDSTICK if method == GOLD else verdict_of(
-        mine, gold=gold, gold_taught=taught, untouched=untouched,
-        untouched_taught=base_taught[0] if base_taught and 0 in base_taught else None,
-        wrecked_at=wrecked_at,
+        mine, gold=gold, gold_taught=asked[GOLD, TAUGHT], untouched=untouched,
+        untouched_taught=asked[base, TAUGHT], kept=kept,
     )  # fmt: skip
     return Recovery(
         method=method,
@@ -98,31 +82,76 @@ def _recovery(
         form=form,
         headline=form == headline_form(records[0]),
         curve=[
-            CurvePoint(step=step, value=at.value, low=at.low, high=at.high)
+            CurvePoint(
+                step=step, value=at.value, low=at.low, high=at.high, n_unscored=at.n_unscored
+            )
             for step, at in drawn.items()
         ],
-        untouched_rate=sum(untouched.values()) / len(untouched) if untouched else None,
+        untouched_rate=sum(before.values()) / len(before) if before else None,
         steps_to_half=half.steps if half else None,
         half_low=half.low if half else None,
         half_high=half.high if half else None,
         above_gold=gap.value if gap else None,
         above_gold_low=gap.low if gap else None,
         above_gold_high=gap.high if gap else None,
-        n_behaviours=len(drawn[0].by_behaviour) if 0 in drawn else 0,
-        wrecked_at=wrecked_at,
+        n_behaviours=len(mine.before),
+        n_total=mine.n_total,
+        n_unscored=mine.n_unscored,
+        wrecked_at=first_wreck(kept),
+        unknown_at=first_unknown(kept),
         verdict=verdict,
         why=why,
     )
 
 
-def _wrecked_at(records: Sequence[DurabilityRecord], method: str, *, base: str) -> int | None:
-    """The first step at which it does too few of the twins, or tells too little of persons to be
-    kept, that the untouched model does after the same step."""
+def _figures(
+    records: Sequence[DurabilityRecord],
+    method: str,
+    *,
+    part: Part,
+    form: str,
+    metric: TreatedMetric | None = None,
+) -> Figures:
+    """What is measured of a method, or another metric; of a step that was not asked there are
+    none."""
+    found: Figures = {}
+    for record in records:
+        for state in record.states if record.method == method else ():
+            if state.step is None:
+                continue
+            figure = figure_in(state, metric or record.measure, part=part, form=form)
+            found.setdefault(state.step, []).extend([figure] if figure else [])
+    return {step: found[step] for step in sorted(found)}
+
+
+def curve_of(figures: Figures) -> dict[int, Averaged]:
+    """The seeds averaged, at each step of which anything was scored."""
+    means = {step: averaged(of_seeds) for step, of_seeds in figures.items()}
+    return {step: mean for step, mean in means.items() if mean is not None}
+
+
+def followed(figures: Figures) -> Followed | None:
+    """The curve, with the counts of what nobody could judge at all of its steps; None where nobody
+    was asked about."""
+    every = [figure for of_seeds in figures.values() for figure in of_seeds]
+    n_total = sum(figure.n_total for figure in every)
+    if not n_total:
+        return None
+    return Followed(
+        curve={step: mean.by_behaviour for step, mean in curve_of(figures).items()},
+        n_total=n_total,
+        n_unscored=sum(figure.n_unscored for figure in every),
+    )
+
+
+def kept_shares(records: Sequence[DurabilityRecord], method: str, *, base: str) -> KeptShares:
+    """What it does of the twins, or tells of persons to be kept, at each of its steps, as a share
+    of what the untouched model does after the same step."""
     metric = KEPT[records[0].measure]
     mine, untouched = (
-        curve_of(records, one, "kept", ALL, metric=metric) or {} for one in (method, base)
+        _figures(records, one, part="kept", form=ALL, metric=metric) for one in (method, base)
     )
-    beside = (step for step in mine if step in untouched)
-    return next(
-        (step for step in beside if mine[step].value < TWIN_SHARE * untouched[step].value), None
-    )
+    return {
+        step: kept_share(kept_rate(figures), kept_rate(untouched.get(step, [])))
+        for step, figures in mine.items()
+    }
