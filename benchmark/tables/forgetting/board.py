@@ -80,10 +80,6 @@ class Unscored(Stored):
         """All of them."""
         return sum(self.reasons.values())
 
-    def is_more_than(self, share: float) -> bool:
-        """Are so many missing that the rest say nothing of the whole? So it is where none are."""
-        return self.n_total == 0 or self.n_unscored > share * self.n_total
-
 
 class PersonsRow(Stored):
     """What one row of the board knows of persons. `distances` by modality, ALL for all of them;

@@ -96,13 +96,13 @@ def _row(
         spread = _spread(golds)
     forget = only(said.whole, group="forget")
     is_gold = group.method == GOLD
-    unscored, limit = _unscored(forget), plan.gates.unscored
+    unscored, gates = _unscored(forget), plan.gates
     found = PersonsRow(
         name=said.name,
         seeds=list(said.by_seed),
         word="not known",
         distances=_distances(said, golds, spread, is_gold=is_gold),
-        to_gold=[] if is_gold else held(said, golds, missing=too_little(unscored, limit=limit)),
+        to_gold=[] if is_gold else held(said, golds, missing=too_little(unscored, gates=gates)),
         figures=_figures(said.whole),
         membership=[membership(said.whole.likelihoods, attack) for attack in ATTACKS],
         kept=_kept(said.whole, base_told),
@@ -114,13 +114,13 @@ def _row(
         n_golds=len(golds),
         is_gold=is_gold,
         spread=spread.get(ALL),
-        limit=limit,
+        gates=gates,
     )
     return found.model_copy(
         update={
             "word": word,
             "reasons": [*reasons, *(golds_in_range(golds) if is_gold else [])],
-            "silent": silent(unscored, limit=limit),
+            "silent": silent(unscored, gates=gates),
             "off": [one.metric for one in found.to_gold if one.as_gold is False],
             "gold_coherence": _gold_coherence(groups, group, plan),
         }

@@ -235,8 +235,8 @@ def _leaks(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
     lines = []
     for row, found in rows:
         for leak in found.leaks:
-            lowered = _points(leak.lowered, leak.lowered_low, leak.lowered_high)
-            text = _points(leak.value, leak.low, leak.high)
+            lowered = points(leak.lowered, leak.lowered_low, leak.lowered_high)
+            text = points(leak.value, leak.low, leak.high)
             text = text if leak.can_be or text == MISSING else "nothing lowered"
             lines.append(
                 [row.name, NAMES[leak.trained], lowered, NAMES[leak.asked], text,
@@ -254,10 +254,6 @@ def _leaks(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
     )
     header = ["method", "trained", "lowered there", "asked", "leak", "persons unscored"]
     return f"{caption}\n\n{markdown_table(header, lines)}"
-
-
-def _points(value: float | None, low: float | None, high: float | None) -> str:
-    return MISSING if value is None or low is None or high is None else points(value, low, high)
 
 
 def _unscored(rows: list[tuple[BoardRow, PersonsRow]]) -> str:

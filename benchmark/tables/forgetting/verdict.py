@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmark.core.plan import GateLimits
 from benchmark.scoring.forgetting.gold import MIN_GOLDS, Gold, Spread, ToGold, ks_to_gold, to_gold
 from benchmark.tables.cells import number
 from benchmark.tables.forgetting.board import (
@@ -24,18 +25,18 @@ from benchmark.tables.forgetting.held import kind_of, side
 
 
 def verdict(
-    row: PersonsRow, *, n_golds: int, is_gold: bool, spread: Spread | None, limit: float
+    row: PersonsRow, *, n_golds: int, is_gold: bool, spread: Spread | None, gates: GateLimits
 ) -> tuple[Word, list[str]]:
     """Its word, and the reasons why it is no other.
 
     `as gold` only where D is, every measure of every seed lies in gold's range whatever unscored
-    rows are worth, and of neither likelihoods nor answers more than a share of `limit` is unscored.
-    One that is off makes it `not as gold`; what rests on too few scored rows makes nothing off.
+    rows are worth, and neither of likelihoods nor of answers too few are scored. One that is off
+    makes it `not as gold`; what rests on too few scored rows makes nothing off.
     """
     if n_golds < MIN_GOLDS:
         return "not known", [f"{n_golds} of {MIN_GOLDS} golds, which say how far golds are apart"]
-    missing = too_little(row.unscored, limit=limit)
-    unknown = silent(row.unscored, limit=limit)
+    missing = too_little(row.unscored, gates=gates)
+    unknown = silent(row.unscored, gates=gates)
     if is_gold and n_golds == MIN_GOLDS and not unknown:
         why = f"it takes {MIN_GOLDS + 1} golds to hold one against {MIN_GOLDS} others"
         return "yardstick", [why]
@@ -72,14 +73,18 @@ def golds_in_range(golds: Sequence[Gold]) -> list[str]:
     return [whole, *(f"seed {seed}: {'; '.join(why)}" for seed, why in off.items() if why)]
 
 
-def silent(unscored: Sequence[Unscored], *, limit: float) -> list[str]:
-    """Of which kind of rows more than a share of `limit` is unscored, in words."""
-    return [_too_few(one) for one in unscored if one.is_more_than(limit)]
+def silent(unscored: Sequence[Unscored], *, gates: GateLimits) -> list[str]:
+    """Of which kind of rows too few are scored, in words."""
+    return [_too_few(one) for one in unscored if _is_silent(one, gates)]
 
 
-def too_little(unscored: Sequence[Unscored], *, limit: float) -> set[Kind]:
-    """The kinds of rows of which more than a share of `limit` is unscored."""
-    return {one.kind for one in unscored if one.is_more_than(limit)}
+def too_little(unscored: Sequence[Unscored], *, gates: GateLimits) -> set[Kind]:
+    """The kinds of rows of which too few are scored."""
+    return {one.kind for one in unscored if _is_silent(one, gates)}
+
+
+def _is_silent(one: Unscored, gates: GateLimits) -> bool:
+    return gates.too_few_scored(one.n_unscored, of=one.n_total)
 
 
 def sides(row: PersonsRow) -> str:
