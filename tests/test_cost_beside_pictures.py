@@ -97,8 +97,9 @@ def test_the_longest_text_is_the_last_that_reaches_the_ratio(looking) -> None:
     assert longest_text(with_side(SEVEN_B, 14), TRAINING, ratio=CLAIMED) is None
 
 
-def cell(*, ratio: float, n_visual: int = 64) -> Cell:
-    of = {"median": ratio, "low": ratio - 0.1, "high": ratio + 0.1}
+def cell(*, ratio: float, n_visual: int = 64, ends: tuple[float, float] | None = None) -> Cell:
+    low, high = ends or (ratio - 0.1, ratio + 0.1)
+    of = {"median": ratio, "low": low, "high": high}
     return Cell.model_validate(
         {
             "side": 64, "n_visual": n_visual, "n_prompt": 19, "n_answer": 13,
@@ -125,6 +126,14 @@ def test_the_verdict_follows_from_what_was_measured() -> None:
         in said
     )
     assert "confirmed here as a bound: no cell" in claim(figures(cell(ratio=2.0), found=[holds]))
+    # One of its turns cost less than six times as much, one more.
+    astride = cell(ratio=6.2, ends=(5.9, 6.4))
+    said = claim(figures(cell(ratio=2.0), astride, found=[holds]))
+    assert "not decided here: some turn cost more" in said
+    assert "confirmed" not in said and "6.2 [5.9, 6.4]" in said
+    assert "not confirmed" in claim(figures(astride, cell(ratio=7.5), found=[holds]))
+    at_most = cell(ratio=5.9, ends=(5.8, 6.0))
+    assert "confirmed here as a bound: no cell" in claim(figures(at_most, found=[holds]))
     never = holds.model_copy(update={"once": None, "every_step": None})
     assert "where 50 % of the text are answer" in said
     for found in ([never], [holds, never]):

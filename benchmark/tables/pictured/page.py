@@ -51,20 +51,24 @@ def _setting(found: PictureFigures) -> str:
 def claim(found: PictureFigures) -> str:
     """Where the papers' ratio holds, and whether it is a bound."""
     most = max(found.cells, key=lambda cell: cell.ratio.median)
-    within = all(cell.ratio.low <= CLAIMED for cell in found.cells)
-    verdict = (
-        "confirmed here as a bound: no cell costs more"
-        if within
-        else "not confirmed here as a bound: the ratio follows from the tokens that are chosen"
-    )
     parts = [
         f'**The papers\' "up to {CLAIMED:g}x"** (multimodal over textual unlearning, '
-        f"arXiv:2406.02575): {verdict}. Measured, it was {most.ratio.median:.1f} "
+        f"arXiv:2406.02575): {_verdict(found.cells)}. Measured, it was {most.ratio.median:.1f} "
         f"[{most.ratio.low:.1f}, {most.ratio.high:.1f}] at {most.image_to_text:.1f} visual tokens "
         "per token of text.",
         *map(_condition, _by_model(found.conditions)),
     ]
     return " ".join(parts)
+
+
+def _verdict(cells: Sequence[Cell]) -> str:
+    """The claim is a bound where no turn of any cell cost more, and none where in one cell every
+    turn did."""
+    if all(cell.ratio.high <= CLAIMED for cell in cells):
+        return "confirmed here as a bound: no cell costs more"
+    if any(cell.ratio.low > CLAIMED for cell in cells):
+        return "not confirmed here as a bound: the ratio follows from the tokens that are chosen"
+    return "not decided here: some turn cost more, and no cell did in every turn"
 
 
 def _by_model(conditions: Sequence[Condition]) -> list[list[Condition]]:
