@@ -29,7 +29,6 @@ from benchmark.speed.reckoned import conditions, pictures_of
 from benchmark.tables.figures.canvas import picture_bytes
 from benchmark.tables.pictured.drawn import RatioCurves
 from benchmark.tables.pictured.files import cost_files, publish_sweep, sweep_path
-from benchmark.tables.pictured.frontier import Point, frontier, targets
 from benchmark.tables.pictured.page import claim
 from benchmark.vlm.loading import load_model
 
@@ -145,25 +144,6 @@ def test_conditions_are_of_the_models_own_pictures() -> None:
     (one,) = conditions("llava-1.5-7b", [cell(ratio=2.0), cell(ratio=3.0)], TRAINING)
     assert (one.n_visual, one.answer_share) == (576, 13 / 32)
     assert one.once is not None and one.every_step is not None and one.once <= one.every_step
-
-
-POINTS = [
-    Point(name="free", training_s=0.0, asr=0.65, ranked=True),
-    Point(name="wreck", training_s=2.0, asr=0.05, ranked=False),
-    Point(name="slow", training_s=9.0, asr=0.35, ranked=True),
-    Point(name="worse", training_s=9.5, asr=0.5, ranked=True),
-]
-
-
-def test_the_cheapest_under_a_target_of_those_that_rank_and_of_all() -> None:
-    found = {one.asr: (one.ranked and one.ranked.name, one.any and one.any.name)
-             for one in targets(POINTS)}  # fmt: skip
-    assert found[0.7] == ("free", "free")
-    assert found[0.6] == found[0.5] == found[0.4] == ("slow", "wreck")
-    assert found[0.3] == found[0.1] == (None, "wreck")
-    assert targets([POINTS[0]])[-1].asr == 0.7
-    assert [one.name for one in frontier(POINTS)] == ["free", "wreck"]
-    assert [one.name for one in frontier([one for one in POINTS if one.ranked])] == ["free", "slow"]
 
 
 def _check_page(found: PictureFigures, results: Results) -> None:

@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 
 from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures
-from benchmark.tables.board import Board
-from benchmark.tables.cells import MISSING, markdown_table, number
-from benchmark.tables.compute import unit_name
-from benchmark.tables.pictured.frontier import Point, points, targets
+from benchmark.tables.cells import markdown_table, number
+from benchmark.tables.pictured.frontier import BoardCosts
+from benchmark.tables.pictured.to_target import to_target
 
 TITLE = "What unlearning costs"
 
 
-def render(found: PictureFigures, boards: Sequence[Board], *, pictures: Sequence[str]) -> str:
+def render(found: PictureFigures, costs: Sequence[BoardCosts], *, pictures: Sequence[str]) -> str:
     """The whole page; `pictures` are names of files beside it."""
     ratio, *others = pictures
     parts = [
@@ -32,7 +31,7 @@ def render(found: PictureFigures, boards: Sequence[Board], *, pictures: Sequence
         "its features are kept, as here under a frozen tower. Every step: the tower looks anew in "
         "every view.",
         _reckoned(found),
-        *_frontier(boards, others),
+        *to_target(costs, others),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -132,29 +131,3 @@ def _reckoned(found: PictureFigures) -> str:
         for one in found.reckoned
     ]  # fmt: skip
     return markdown_table(header, rows)
-
-
-def _frontier(boards: Sequence[Board], pictures: Sequence[str]) -> list[str]:
-    parts = [
-        "## Cost to target",
-        "The cheapest row whose attack success on held-out behaviours, worst family, is at most "
-        "this: of the rows that may be ranked, and of all methods' rows, those below the line "
-        "among them. Seconds of training on the board's device; several trainings are averaged. "
-        "What a defence adds to every answer (a second look, a longer prompt) is not in them.",
-        *(f"![Cost to target]({picture})" for picture in pictures),
-    ]
-    for board in boards:
-        found = points(board)
-        rows = [
-            [f"{100 * one.asr:.0f}", *_cheapest(one.ranked), *_cheapest(one.any)]
-            for one in targets(found)
-        ]
-        if rows:
-            unit = unit_name(board)
-            header = ["per cent", "cheapest ranked", f"{unit}-s", "cheapest of all", f"{unit}-s"]
-            parts += [f"### {board.suite} on `{board.model}`", markdown_table(header, rows)]
-    return parts
-
-
-def _cheapest(point: Point | None) -> list[str]:
-    return [MISSING, MISSING] if point is None else [point.name, number(point.training_s)]
