@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run_records import record
 
 from benchmark.cli import main
 from benchmark.core.errors import UserError
@@ -22,14 +24,15 @@ from benchmark.cost.beside_pictures import (
 )
 from benchmark.cost.pictures import Pictures
 from benchmark.cost.shapes import shape_of
-from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures
+from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures, Reckoned
 from benchmark.speed.pictured import save_subject
 from benchmark.speed.pictures import PictureRequest, train
 from benchmark.speed.reckoned import conditions, pictures_of
 from benchmark.tables.figures.canvas import picture_bytes
 from benchmark.tables.pictured.drawn import RatioCurves
 from benchmark.tables.pictured.files import cost_files, publish_sweep, sweep_path
-from benchmark.tables.pictured.page import claim
+from benchmark.tables.pictured.frontier import BoardCosts
+from benchmark.tables.pictured.page import claim, not_measured
 from benchmark.vlm.loading import load_model
 
 SEVEN_B = pictures_of("llava-1.5-7b")
@@ -146,12 +149,26 @@ def test_conditions_are_of_the_models_own_pictures() -> None:
     assert one.once is not None and one.every_step is not None and one.once <= one.every_step
 
 
+def test_the_page_says_that_large_shapes_were_not_measured() -> None:
+    """A board of CPU runs beside a sweep on a CPU; then one of GPU runs; then one of that shape."""
+    one = Reckoned(model="large", n_visual=4, n_prompt=1, n_answer=1, once=3.0, every_step=3.0)
+    found = PictureFigures.model_construct(reckoned=[one], system=record("any").system)
+    small = BoardCosts(suite="s", model="small", unit="CPU-core", on_gpu=False, points=())
+    said = not_measured(found, [small])
+    assert "No GPU was there when these figures were made" in said
+    assert "of the shape of `large` was measured, not even with random weights" in said
+    said = not_measured(found, [replace(small, on_gpu=True)])
+    assert "No GPU" not in said and "of the shape of `large` was measured" in said
+    assert not_measured(found, [replace(small, model="large", on_gpu=True)]) == ""
+
+
 def _check_page(found: PictureFigures, results: Results) -> None:
     assert cost_files([], results) == {}
     publish_sweep(found, results)
     files = {path.name: content for path, content in cost_files([], results).items()}
     assert set(files) == {"cost.md", "cost.pictures.png", "cost.pictures.svg"}
     assert "| 16 " in str(files["cost.md"]) and "![" in str(files["cost.md"])
+    assert "No GPU was there" in str(files["cost.md"])
     picture = files["cost.pictures.png"]
     assert isinstance(picture, RatioCurves) and len(picture.series) == 4
     assert picture_bytes(picture).startswith(b"\x89PNG")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from benchmark.cost.clock import device_unit
 from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures
 from benchmark.tables.cells import markdown_table, number
 from benchmark.tables.pictured.frontier import BoardCosts
@@ -30,10 +31,11 @@ def render(found: PictureFigures, costs: Sequence[BoardCosts], *, pictures: Sequ
         "with, tested to agree with it where a model is run. Kept: a picture is looked at once and "
         "its features are kept, as here under a frozen tower. Every step: the tower looks anew in "
         "every view.",
+        not_measured(found, costs),
         _reckoned(found),
         *to_target(costs, others),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _setting(found: PictureFigures) -> str:
@@ -70,6 +72,28 @@ def _verdict(cells: Sequence[Cell]) -> str:
     return "not decided here: some turn cost more, and no cell did in every turn"
 
 
+def not_measured(found: PictureFigures, costs: Sequence[BoardCosts]) -> str:
+    """What shapes are reckoned alone, and whether a GPU had any part in the page; nothing where
+    each of them has a board."""
+    measured = {one.model for one in costs}
+    shapes = [one.model for one in found.reckoned if one.model not in measured]
+    if not shapes:
+        return ""
+    names = " or ".join(f"`{name}`" for name in dict.fromkeys(shapes))
+    said = ["**Reckoned, not measured.**"]
+    if device_unit(found.system.device) != "gpu" and not any(one.on_gpu for one in costs):
+        said.append(
+            "No GPU was there when these figures were made: the sweep and every board ran on "
+            "processors."
+        )
+    said.append(
+        f"Nothing of the shape of {names} was measured, not even with random weights: there is no "
+        "board of it, and what follows are ratios of operations, which do not say how many seconds "
+        "it takes."
+    )
+    return " ".join(said)
+
+
 def _by_model(conditions: Sequence[Condition]) -> list[list[Condition]]:
     names = dict.fromkeys(one.model for one in conditions)
     return [[one for one in conditions if one.model == name] for name in names]
@@ -83,12 +107,16 @@ def _condition(found: Sequence[Condition]) -> str:
     }
     said = [holds for way, texts in ways.items() if (holds := _holds(first, way, texts))]
     if not said:
-        return f"For `{first.model}` no length of text is short enough at every share of answers."
+        return (
+            f"Reckoned in operations for `{first.model}`, no length of text is short enough at "
+            "every share of answers."
+        )
     least, most = (100 * end([one.answer_share for one in found]) for end in (min, max))
     answers = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
     return (
-        f"For `{first.model}` ({first.n_visual} visual tokens a picture), where {answers} % of the "
-        f"text are answer, {CLAIMED:g} times or more holds where {'; where '.join(said)}."
+        f"Reckoned in operations for `{first.model}` ({first.n_visual} visual tokens a picture), "
+        f"where {answers} % of the text are answer, {CLAIMED:g} times or more holds where "
+        f"{'; where '.join(said)}."
     )
 
 
