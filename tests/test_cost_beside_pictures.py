@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run_records import record
 
 from benchmark.cli import main
 from benchmark.core.errors import UserError
@@ -22,15 +24,15 @@ from benchmark.cost.beside_pictures import (
 )
 from benchmark.cost.pictures import Pictures
 from benchmark.cost.shapes import shape_of
-from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures
+from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures, Reckoned
 from benchmark.speed.pictured import save_subject
 from benchmark.speed.pictures import PictureRequest, train
 from benchmark.speed.reckoned import conditions, pictures_of
 from benchmark.tables.figures.canvas import picture_bytes
 from benchmark.tables.pictured.drawn import RatioCurves
 from benchmark.tables.pictured.files import cost_files, publish_sweep, sweep_path
-from benchmark.tables.pictured.frontier import Point, frontier, targets
-from benchmark.tables.pictured.page import claim
+from benchmark.tables.pictured.frontier import BoardCosts
+from benchmark.tables.pictured.page import claim, not_measured
 from benchmark.vlm.loading import load_model
 
 SEVEN_B = pictures_of("llava-1.5-7b")
@@ -97,8 +99,9 @@ def test_the_longest_text_is_the_last_that_reaches_the_ratio(looking) -> None:
     assert longest_text(with_side(SEVEN_B, 14), TRAINING, ratio=CLAIMED) is None
 
 
-def cell(*, ratio: float, n_visual: int = 64) -> Cell:
-    of = {"median": ratio, "low": ratio - 0.1, "high": ratio + 0.1}
+def cell(*, ratio: float, n_visual: int = 64, ends: tuple[float, float] | None = None) -> Cell:
+    low, high = ends or (ratio - 0.1, ratio + 0.1)
+    of = {"median": ratio, "low": low, "high": high}
     return Cell.model_validate(
         {
             "side": 64, "n_visual": n_visual, "n_prompt": 19, "n_answer": 13,
@@ -125,6 +128,14 @@ def test_the_verdict_follows_from_what_was_measured() -> None:
         in said
     )
     assert "confirmed here as a bound: no cell" in claim(figures(cell(ratio=2.0), found=[holds]))
+    # One of its turns cost less than six times as much, one more.
+    astride = cell(ratio=6.2, ends=(5.9, 6.4))
+    said = claim(figures(cell(ratio=2.0), astride, found=[holds]))
+    assert "not decided here: some turn cost more" in said
+    assert "confirmed" not in said and "6.2 [5.9, 6.4]" in said
+    assert "not confirmed" in claim(figures(astride, cell(ratio=7.5), found=[holds]))
+    at_most = cell(ratio=5.9, ends=(5.8, 6.0))
+    assert "confirmed here as a bound: no cell" in claim(figures(at_most, found=[holds]))
     never = holds.model_copy(update={"once": None, "every_step": None})
     assert "where 50 % of the text are answer" in said
     for found in ([never], [holds, never]):
@@ -138,23 +149,17 @@ def test_conditions_are_of_the_models_own_pictures() -> None:
     assert one.once is not None and one.every_step is not None and one.once <= one.every_step
 
 
-POINTS = [
-    Point(name="free", training_s=0.0, asr=0.65, ranked=True),
-    Point(name="wreck", training_s=2.0, asr=0.05, ranked=False),
-    Point(name="slow", training_s=9.0, asr=0.35, ranked=True),
-    Point(name="worse", training_s=9.5, asr=0.5, ranked=True),
-]
-
-
-def test_the_cheapest_under_a_target_of_those_that_rank_and_of_all() -> None:
-    found = {one.asr: (one.ranked and one.ranked.name, one.any and one.any.name)
-             for one in targets(POINTS)}  # fmt: skip
-    assert found[0.7] == ("free", "free")
-    assert found[0.6] == found[0.5] == found[0.4] == ("slow", "wreck")
-    assert found[0.3] == found[0.1] == (None, "wreck")
-    assert targets([POINTS[0]])[-1].asr == 0.7
-    assert [one.name for one in frontier(POINTS)] == ["free", "wreck"]
-    assert [one.name for one in frontier([one for one in POINTS if one.ranked])] == ["free", "slow"]
+def test_the_page_says_that_large_shapes_were_not_measured() -> None:
+    """A board of CPU runs beside a sweep on a CPU; then one of GPU runs; then one of that shape."""
+    one = Reckoned(model="large", n_visual=4, n_prompt=1, n_answer=1, once=3.0, every_step=3.0)
+    found = PictureFigures.model_construct(reckoned=[one], system=record("any").system)
+    small = BoardCosts(suite="s", model="small", unit="CPU-core", on_gpu=False, points=())
+    said = not_measured(found, [small])
+    assert "No GPU was there when these figures were made" in said
+    assert "of the shape of `large` was measured, not even with random weights" in said
+    said = not_measured(found, [replace(small, on_gpu=True)])
+    assert "No GPU" not in said and "of the shape of `large` was measured" in said
+    assert not_measured(found, [replace(small, model="large", on_gpu=True)]) == ""
 
 
 def _check_page(found: PictureFigures, results: Results) -> None:
@@ -163,6 +168,7 @@ def _check_page(found: PictureFigures, results: Results) -> None:
     files = {path.name: content for path, content in cost_files([], results).items()}
     assert set(files) == {"cost.md", "cost.pictures.png", "cost.pictures.svg"}
     assert "| 16 " in str(files["cost.md"]) and "![" in str(files["cost.md"])
+    assert "No GPU was there" in str(files["cost.md"])
     picture = files["cost.pictures.png"]
     assert isinstance(picture, RatioCurves) and len(picture.series) == 4
     assert picture_bytes(picture).startswith(b"\x89PNG")

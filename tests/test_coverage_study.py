@@ -185,6 +185,30 @@ def test_the_page_has_the_curves_and_the_table(results: Results) -> None:
     assert "> Not run yet: `method+forget.without=a`." in text
 
 
+def test_left_out_figures_of_a_row_that_collapsed_are_in_brackets(results: Results) -> None:
+    """Without a, no harmless twin is answered: that row's figures show nothing, nor does a pool
+    that has them. Without b, and with all, the model works."""
+    base = model_rows(n=40)
+    part = [one.model_copy(update={"category": "ab"[i % 2]}) for i, one in enumerate(base)]
+    put(results, "original", base, reference=True)
+    put(results, "method", part)
+    put(results, NO_A, [
+        one.model_copy(update={"label": "refused"}) if one.purpose == "twin" else one
+        for one in part
+    ], config={"forget": {"without": "a"}})  # fmt: skip
+    put(results, NO_B, part, config={"forget": {"without": "b"}})
+    found = study_board(Study(**SMALL), results, local=False)
+    assert list(found.failed[NO_A]) == ["twins"] and not found.failed[NO_B]
+    assert {one.rows for one in found.left_out} == {(NO_A,), (NO_B,), (NO_A, NO_B)}
+    said = page.render(found).partition("**Leave one category out.**")[2]
+    lines = [[cell.strip() for cell in line.split("|")[2:-1]] for line in said.splitlines()
+             if line.startswith("| method ")]  # fmt: skip
+    bracketed = {(line[0], place) for line in lines for place, cell in enumerate(line)
+                 if cell.startswith("(")}  # fmt: skip
+    # Places: 1 its own, 2 the same under the whole row, 6 the others, 7 unseen.
+    assert bracketed == {("a", 1), ("a", 6), ("a", 7), (ALL, 1)}
+
+
 def test_a_precision_that_cannot_be_is_a_row_with_its_reason(results: Results) -> None:
     put(results, "original", model_rows(n=6), reference=True)
     put(results, "textual_sft@fp32", model_rows(n=6, text="refused"))

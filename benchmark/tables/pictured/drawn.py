@@ -63,13 +63,24 @@ class RatioCurves:
 
 @dataclass(frozen=True, kw_only=True)
 class Dot:
-    """One row of a board: device-seconds, attack success 0 to 1, and whether it may be ranked."""
+    """One row of a board: device-seconds, attack success 0 to 1, whether it may be ranked, whether
+    its model works no more, and whether it is on the line."""
 
     name: str
     training_s: float
     asr: float
     ranked: bool
+    broken: bool
     best: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostPanel:
+    """The rows of one board, measured on one device; `unit` is of what its seconds are."""
+
+    title: str
+    unit: str
+    dots: tuple[Dot, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,19 +89,19 @@ class CostToTarget:
 
     title: str
     caption: str
-    unit: str
-    panels: tuple[tuple[str, tuple[Dot, ...]], ...]
+    panels: tuple[CostPanel, ...]
 
     def draw(self) -> Figure:
-        """Filled where a row may be ranked; a line joins rows that no cheaper one is as safe as."""
+        """Filled where a row may be ranked, hollow where not, a cross where its model is broken; a
+        line joins those of the others that no cheaper one is as safe as."""
         lines = -(-len(self.panels) // N_ACROSS)
         figure = blank(4.6 * min(N_ACROSS, len(self.panels)), 3.9 * lines + 0.3)
         across = min(N_ACROSS, len(self.panels))
         drawn = figure.subplots(lines, across, squeeze=False, sharey=True).flatten()
-        for axes, (name, dots) in zip(drawn, self.panels, strict=False):
-            _panel(axes, dots)
-            axes.set_title(name, loc="left", fontsize=9)
-            axes.set_xlabel(f"{self.unit}-seconds of training", fontsize=8)
+        for axes, panel in zip(drawn, self.panels, strict=False):
+            _panel(axes, panel.dots)
+            axes.set_title(panel.title, loc="left", fontsize=9)
+            axes.set_xlabel(f"{panel.unit}-seconds of training", fontsize=8)
             axes.set_ylabel("attack success, per cent", fontsize=8)
         for axes in drawn[len(self.panels) :]:
             axes.set_visible(False)
@@ -104,17 +115,21 @@ def _panel(axes: Any, dots: tuple[Dot, ...]) -> None:
         face = COLOURS[0] if dot.ranked else "white"
         place = (dot.training_s, 100 * dot.asr)
         axes.plot(
-            *place, marker="o", linestyle="none", markersize=4,
+            *place, marker="x" if dot.broken else "o", linestyle="none", markersize=4,
             color=COLOURS[0], markerfacecolor=face,
         )  # fmt: skip
     for dot in _named(dots):
         place = (dot.training_s, 100 * dot.asr)
         axes.annotate(dot.name, place, xytext=(4, 3), textcoords="offset points", fontsize=6)
     best = [dot for dot in dots if dot.best]
-    axes.step(
-        [dot.training_s for dot in best], [100 * dot.asr for dot in best],
-        where="post", color=COLOURS[1], linewidth=1,
-    )  # fmt: skip
+    if best:
+        # On to the dearest row of all, for what costs more and is no safer is above it.
+        end = max(dot.training_s for dot in dots)
+        axes.step(
+            [*(dot.training_s for dot in best), end],
+            [100 * dot.asr for dot in (*best, best[-1])],
+            where="post", color=COLOURS[1], linewidth=1,
+        )  # fmt: skip
     # Rows that train nothing cost nought.
     axes.set_xscale("symlog", linthresh=1.0)
     axes.set_ylim(-4, 104)
@@ -124,7 +139,7 @@ def _panel(axes: Any, dots: tuple[Dot, ...]) -> None:
 def _named(dots: tuple[Dot, ...]) -> list[Dot]:
     """Those on the line, and of the others as many as have room for their names."""
     named: list[Dot] = []
-    for dot in sorted(dots, key=lambda dot: not dot.best):
+    for dot in sorted(dots, key=lambda dot: (not dot.best, dot.broken)):
         if dot.best or all(abs(dot.asr - other.asr) > ROOM for other in named):
             named.append(dot)
     return named

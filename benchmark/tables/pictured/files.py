@@ -11,10 +11,10 @@ from benchmark.core.errors import UserError
 from benchmark.core.store import Results, write_atomic
 from benchmark.cost.sweep import CLAIMED, PictureFigures
 from benchmark.tables.board import Board
-from benchmark.tables.compute import unit_name
+from benchmark.tables.boards import plan_of_board
 from benchmark.tables.figures.canvas import Picture
-from benchmark.tables.pictured.drawn import CostToTarget, Dot, RatioCurves, Series
-from benchmark.tables.pictured.frontier import frontier, points
+from benchmark.tables.pictured.drawn import CostPanel, CostToTarget, Dot, RatioCurves, Series
+from benchmark.tables.pictured.frontier import BoardCosts, costs_of, frontier
 from benchmark.tables.pictured.page import TITLE, render
 
 NAME = "cost"
@@ -49,13 +49,14 @@ def cost_files(boards: Sequence[Board], results: Results) -> dict[Path, str | Pi
     found = read_sweep(results)
     if found is None:
         return {}
+    costs = [costs_of(board, plan=plan_of_board(board, results)) for board in boards]
     drawn: dict[str, Picture] = {"pictures": ratio_curves(found)}
-    target = cost_to_target(boards)
+    target = cost_to_target(costs)
     if target is not None:
         drawn["target"] = target
     names = [f"{NAME}.{name}.{ENDINGS[0]}" for name in drawn]
     files: dict[Path, str | Picture] = {
-        results.leaderboard / f"{NAME}.md": render(found, boards, pictures=names)
+        results.leaderboard / f"{NAME}.md": render(found, costs, pictures=names)
     }
     for name, picture in drawn.items():
         files |= {results.leaderboard / f"{NAME}.{name}.{ending}": picture for ending in ENDINGS}
@@ -106,27 +107,27 @@ def ratio_curves(found: PictureFigures) -> RatioCurves:
     )
 
 
-def cost_to_target(boards: Sequence[Board]) -> CostToTarget | None:
-    """A panel for each board with any row that has both figures."""
-    panels = []
-    for board in boards:
-        found = points(board)
-        best = {point.name for point in frontier(found)}
-        dots = tuple(
-            Dot(
-                name=point.name, training_s=point.training_s, asr=point.asr, ranked=point.ranked,
-                best=point.name in best,
-            )
-            for point in found
-        )  # fmt: skip
-        if dots:
-            panels.append((f"{board.suite}, {board.model}", dots))
+def cost_to_target(costs: Sequence[BoardCosts]) -> CostToTarget | None:
+    """A panel for each board with any row that has both figures, all measured on one device."""
+    panels = [_panel(one) for one in costs if one.comparable]
     if not panels:
         return None
     return CostToTarget(
         title="What safety costs",
-        caption="Filled: may be ranked; hollow: below the line. The line joins rows that no "
-        "cheaper one is as safe as; rows without room for a name stand on the boards.",
-        unit=unit_name(boards[0]),
+        caption="Filled: may be ranked; hollow: below the line for another reason; cross: broken, "
+        "fails twins, coherence or utility.\nThe line joins rows whose models work and that no "
+        "cheaper one of them is as safe as; rows without room for a name stand on the boards.",
         panels=tuple(panels),
     )
+
+
+def _panel(costs: BoardCosts) -> CostPanel:
+    best = {point.name for point in frontier(costs.points)}
+    dots = tuple(
+        Dot(
+            name=point.name, training_s=point.training_s, asr=point.asr, ranked=point.ranked,
+            broken=bool(point.broken), best=point.name in best,
+        )
+        for point in costs.points
+    )  # fmt: skip
+    return CostPanel(title=f"{costs.suite}, {costs.model}", unit=costs.unit, dots=dots)

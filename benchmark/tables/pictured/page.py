@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from benchmark.cost.clock import device_unit
 from benchmark.cost.sweep import CLAIMED, Cell, Condition, PictureFigures
-from benchmark.tables.board import Board
-from benchmark.tables.cells import MISSING, markdown_table, number
-from benchmark.tables.compute import unit_name
-from benchmark.tables.pictured.frontier import Point, points, targets
+from benchmark.tables.cells import markdown_table, number
+from benchmark.tables.pictured.frontier import BoardCosts
+from benchmark.tables.pictured.to_target import to_target
 
 TITLE = "What unlearning costs"
 
 
-def render(found: PictureFigures, boards: Sequence[Board], *, pictures: Sequence[str]) -> str:
+def render(found: PictureFigures, costs: Sequence[BoardCosts], *, pictures: Sequence[str]) -> str:
     """The whole page; `pictures` are names of files beside it."""
     ratio, *others = pictures
     parts = [
@@ -31,10 +31,11 @@ def render(found: PictureFigures, boards: Sequence[Board], *, pictures: Sequence
         "with, tested to agree with it where a model is run. Kept: a picture is looked at once and "
         "its features are kept, as here under a frozen tower. Every step: the tower looks anew in "
         "every view.",
+        not_measured(found, costs),
         _reckoned(found),
-        *_frontier(boards, others),
+        *to_target(costs, others),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _setting(found: PictureFigures) -> str:
@@ -51,20 +52,46 @@ def _setting(found: PictureFigures) -> str:
 def claim(found: PictureFigures) -> str:
     """Where the papers' ratio holds, and whether it is a bound."""
     most = max(found.cells, key=lambda cell: cell.ratio.median)
-    within = all(cell.ratio.low <= CLAIMED for cell in found.cells)
-    verdict = (
-        "confirmed here as a bound: no cell costs more"
-        if within
-        else "not confirmed here as a bound: the ratio follows from the tokens that are chosen"
-    )
     parts = [
         f'**The papers\' "up to {CLAIMED:g}x"** (multimodal over textual unlearning, '
-        f"arXiv:2406.02575): {verdict}. Measured, it was {most.ratio.median:.1f} "
+        f"arXiv:2406.02575): {_verdict(found.cells)}. Measured, it was {most.ratio.median:.1f} "
         f"[{most.ratio.low:.1f}, {most.ratio.high:.1f}] at {most.image_to_text:.1f} visual tokens "
         "per token of text.",
         *map(_condition, _by_model(found.conditions)),
     ]
     return " ".join(parts)
+
+
+def _verdict(cells: Sequence[Cell]) -> str:
+    """The claim is a bound where no turn of any cell cost more, and none where in one cell every
+    turn did."""
+    if all(cell.ratio.high <= CLAIMED for cell in cells):
+        return "confirmed here as a bound: no cell costs more"
+    if any(cell.ratio.low > CLAIMED for cell in cells):
+        return "not confirmed here as a bound: the ratio follows from the tokens that are chosen"
+    return "not decided here: some turn cost more, and no cell did in every turn"
+
+
+def not_measured(found: PictureFigures, costs: Sequence[BoardCosts]) -> str:
+    """What shapes are reckoned alone, and whether a GPU had any part in the page; nothing where
+    each of them has a board."""
+    measured = {one.model for one in costs}
+    shapes = [one.model for one in found.reckoned if one.model not in measured]
+    if not shapes:
+        return ""
+    names = " or ".join(f"`{name}`" for name in dict.fromkeys(shapes))
+    said = ["**Reckoned, not measured.**"]
+    if device_unit(found.system.device) != "gpu" and not any(one.on_gpu for one in costs):
+        said.append(
+            "No GPU was there when these figures were made: the sweep and every board ran on "
+            "processors."
+        )
+    said.append(
+        f"Nothing of the shape of {names} was measured, not even with random weights: there is no "
+        "board of it, and what follows are ratios of operations, which do not say how many seconds "
+        "it takes."
+    )
+    return " ".join(said)
 
 
 def _by_model(conditions: Sequence[Condition]) -> list[list[Condition]]:
@@ -80,12 +107,16 @@ def _condition(found: Sequence[Condition]) -> str:
     }
     said = [holds for way, texts in ways.items() if (holds := _holds(first, way, texts))]
     if not said:
-        return f"For `{first.model}` no length of text is short enough at every share of answers."
+        return (
+            f"Reckoned in operations for `{first.model}`, no length of text is short enough at "
+            "every share of answers."
+        )
     least, most = (100 * end([one.answer_share for one in found]) for end in (min, max))
     answers = f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
     return (
-        f"For `{first.model}` ({first.n_visual} visual tokens a picture), where {answers} % of the "
-        f"text are answer, {CLAIMED:g} times or more holds where {'; where '.join(said)}."
+        f"Reckoned in operations for `{first.model}` ({first.n_visual} visual tokens a picture), "
+        f"where {answers} % of the text are answer, {CLAIMED:g} times or more holds where "
+        f"{'; where '.join(said)}."
     )
 
 
@@ -128,29 +159,3 @@ def _reckoned(found: PictureFigures) -> str:
         for one in found.reckoned
     ]  # fmt: skip
     return markdown_table(header, rows)
-
-
-def _frontier(boards: Sequence[Board], pictures: Sequence[str]) -> list[str]:
-    parts = [
-        "## Cost to target",
-        "The cheapest row whose attack success on held-out behaviours, worst family, is at most "
-        "this: of the rows that may be ranked, and of all methods' rows, those below the line "
-        "among them. Seconds of training on the board's device; several trainings are averaged. "
-        "What a defence adds to every answer (a second look, a longer prompt) is not in them.",
-        *(f"![Cost to target]({picture})" for picture in pictures),
-    ]
-    for board in boards:
-        found = points(board)
-        rows = [
-            [f"{100 * one.asr:.0f}", *_cheapest(one.ranked), *_cheapest(one.any)]
-            for one in targets(found)
-        ]
-        if rows:
-            unit = unit_name(board)
-            header = ["per cent", "cheapest ranked", f"{unit}-s", "cheapest of all", f"{unit}-s"]
-            parts += [f"### {board.suite} on `{board.model}`", markdown_table(header, rows)]
-    return parts
-
-
-def _cheapest(point: Point | None) -> list[str]:
-    return [MISSING, MISSING] if point is None else [point.name, number(point.training_s)]

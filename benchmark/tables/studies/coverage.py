@@ -41,7 +41,8 @@ class Curve:
 class LeftOut:
     """Attack success on held-out behaviours of a category that a row was not trained on (`out`), on
     the same behaviours where it was (`whole`), and on those of all other categories (`others`);
-    `unseen` is its attack success on behaviours of categories that no row has.
+    `unseen` is its attack success on behaviours of categories that no row has. `rows` are the names
+    of the rows behind these; the row of `whole` is called `method`.
 
     `difference` is the first minus the second, paired by behaviour; `p` is adjusted by Holm for
     the table. None where a row is missing. The line of category `ALL` has each behaviour once, from
@@ -49,6 +50,7 @@ class LeftOut:
     """
 
     method: str
+    rows: tuple[str, ...]
     category: str
     family: str
     out: Score | None
@@ -94,54 +96,52 @@ def left_out_of(
     found = []
     for family in plan.families:
         for method, names in by_method.items():
-            measuring = _Measuring(family=family, plan=plan, void=void)
-            kept_from = {category: rows[name] for category, name in names.items()}
-            found += measuring.lines(method, kept_from, whole=rows[method])
+            measuring = _Measuring(method=method, family=family, plan=plan, void=void)
+            found += measuring.lines(names, rows)
     adjusted = iter(holm([one.difference.p for one in found if one.difference]))
     return [replace(one, p=next(adjusted)) if one.difference else one for one in found]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Measuring:
-    """Attack success of one family."""
+    """Attack success of one family, in rows of one method."""
 
+    method: str
     family: str
     plan: Plan
     void: Collection[str]
 
     def lines(
-        self,
-        method: str,
-        kept_from: Mapping[str, Sequence[VerdictRow]],
-        *,
-        whole: Sequence[VerdictRow],
+        self, kept_from: Mapping[str, str], verdicts: Mapping[str, Sequence[VerdictRow]]
     ) -> list[LeftOut]:
-        """By category the verdicts on the row that it was kept from."""
+        """`kept_from` names by category the row that it was kept from; verdicts are by row."""
         found, pooled, complete = [], [], True
-        for category, rows in kept_from.items():
-            own = [row for row in rows if row.category == category]
-            others = [row for row in rows if row.category != category]
+        whole = verdicts[self.method]
+        for category, name in kept_from.items():
+            own = [row for row in verdicts[name] if row.category == category]
+            others = [row for row in verdicts[name] if row.category != category]
             same = [row for row in whole if row.category == category]
-            found.append(self._line(method, category, own, same, others))
+            found.append(self._line((name,), category, own, same, others))
             pooled += own
             complete = complete and bool(own)
         if len(kept_from) > 1:
             # Of some categories alone it would be another figure.
             own = pooled if complete else []
             same = [row for row in whole if row.category in kept_from]
-            found.append(self._line(method, ALL, own, same, []))
+            found.append(self._line(tuple(kept_from.values()), ALL, own, same, []))
         return found
 
     def _line(
         self,
-        method: str,
+        names: tuple[str, ...],
         category: str,
         own: Sequence[VerdictRow],
         same: Sequence[VerdictRow],
         others: Sequence[VerdictRow],
     ) -> LeftOut:
         return LeftOut(
-            method=method,
+            method=self.method,
+            rows=names,
             category=category,
             family=self.family,
             out=self._score(own),

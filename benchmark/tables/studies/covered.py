@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmark.core.records import Score
 from benchmark.core.rows import BASE
 from benchmark.core.samples import Scope
 from benchmark.scoring.attacked import family_name
@@ -19,7 +20,7 @@ from benchmark.tables.cells import (
 from benchmark.tables.details import SCOPE_NAMES
 from benchmark.tables.studies.build import StudyBoard
 from benchmark.tables.studies.coverage import Axis, Curve, LeftOut, curves_of
-from benchmark.tables.studies.row_figures import attack_score, marked
+from benchmark.tables.studies.row_figures import attack_score, collapsed, marked
 
 SCOPES: tuple[Scope, ...] = (HELD_OUT, "unseen")
 HOW: dict[Axis, str] = {
@@ -79,7 +80,9 @@ def _left_out_words() -> str:
         "trained on, the same behaviours under the row that was trained on all categories, and the "
         "difference of the two in points, paired by behaviour and averaged over seeds first; "
         "beside it the row's held-out behaviours of all other categories, and unseen ones. p: sign "
-        "flips over behaviours, two-sided, Holm-adjusted for all these lines."
+        "flips over behaviours, two-sided, Holm-adjusted for all these lines. In (brackets) as "
+        "above; all rows together are where any of them is. A difference shows no more than its "
+        "two sides do."
     )
 
 
@@ -89,16 +92,25 @@ def _left_out_tables(found: StudyBoard) -> list[str]:
     header += ["p", "n", "left out: the others", "left out: unseen"]
     return [
         f"{borne(family).capitalize()} attacks:\n\n"
-        + markdown_table(header, [_line(one) for one in found.left_out if one.family == family])
+        + markdown_table(
+            header, [_line(found, one) for one in found.left_out if one.family == family]
+        )
         for family in dict.fromkeys(one.family for one in found.left_out)
     ]
 
 
-def _line(one: LeftOut) -> list[str]:
+def _line(found: StudyBoard, one: LeftOut) -> list[str]:
     difference = [MISSING] * 3
     if one.difference is not None and one.p is not None:
         change = points(one.difference.value, one.difference.low, one.difference.high)
         difference = [change, probability(one.p), str(one.difference.n_behaviours)]
-    figures = [percent_interval(one.out), percent_interval(one.whole)]
-    beside = [percent_interval(one.others), percent_interval(one.unseen)]
+    figures = [_of_rows(found, one.rows, one.out), _of_rows(found, [one.method], one.whole)]
+    beside = [_of_rows(found, one.rows, score) for score in (one.others, one.unseen)]
     return [one.method, one.category, *figures, *difference, *beside]
+
+
+def _of_rows(found: StudyBoard, names: Sequence[str], score: Score | None) -> str:
+    """A figure of these rows together, in brackets where any of their models works no more."""
+    rows = [found.figures(name) for name in names]
+    wreck = next((row for row in rows if collapsed(found, row)), None)
+    return marked(found, wreck, percent_interval(score), "asr")
