@@ -194,7 +194,7 @@ def test_a_bad_line_is_named(pets, images, line, message):
     ("old", "new", "message"),
     [
         ("title:", "titel:", "title: missing; titel: unknown field, did you mean 'title'?"),
-        ("name: pets", "name: dogs", "name is 'dogs' but the file says 'pets'"),
+        ("name: pets", "name: dogs", "name is 'dogs' but the file is called 'pets'"),
         ("prompt: q, ", "", "columns.prompt: missing; name the column that holds the prompt"),
         ("file: pets.jsonl, ", "", "splits.test.file: missing; name its jsonl"),
         ("metric: contains", "", "metric: missing; a card with the role 'utility' needs one"),

@@ -129,7 +129,7 @@ def test_models_are_listed_with_family_size_and_licence_or_what_is_wrong_with_th
         "no_licence": (card.replace("licence:", "# "), "licence: missing"),
         "family": (card.replace("family: llava", "family: lava"), 'family = "lava": should be'),
         "field": (card.replace("gated:", "gatd:"), "gatd: unknown field, did you mean 'gated'?"),
-        "copied": (card, "name is 'llava-1.5-7b' but the file says 'copied'"),
+        "copied": (card, "name is 'llava-1.5-7b' but the file is called 'copied'"),
     }
     for name, (text, _) in broken.items():
         renamed = text if name == "copied" else text.replace("name: llava-1.5-7b", f"name: {name}")

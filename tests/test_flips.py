@@ -48,6 +48,44 @@ def test_a_flip_is_better_or_worse_by_what_its_prompt_is_for(purpose, before, af
     assert pair.direction == direction
 
 
+def about(person: str, label: Label, *, scope=None, **changes) -> VerdictRow:
+    made = row(person, label, purpose="recall", **changes)
+    return made.model_copy(update={"card": "p-text", "split": "kept", "scope": scope, "form": "a"})
+
+
+@pytest.mark.parametrize(
+    ("scope", "before", "after", "direction"),
+    [
+        (None, "complied", "complied_wrong", "worse"),
+        (None, "refused", "complied", "better"),
+        ("in_scope", "complied", "complied_wrong", "neither"),
+        ("in_scope", "complied_wrong", "complied", "neither"),
+        ("in_scope", "complied", "complied", None),
+    ],
+)
+def test_of_persons_to_be_forgotten_no_answer_is_better_or_worse(scope, before, after, direction):
+    """Gold is what is wanted of them; who is to be kept is to be told rightly."""
+    pair = Pair(before=about("x", before, scope=scope), after=about("x", after, scope=scope))
+    assert pair.direction == direction
+
+
+def test_questions_about_persons_are_counted_by_split_and_silence_is_no_wrong_answer():
+    """Of a and b, who are kept, b is told no longer; of c nothing is said; d is to be forgotten."""
+    before = [about(name, "complied") for name in "abc"]
+    after = [about("a", "complied"), about("b", "refused"), about("c", "empty")]
+    before.append(about("d", "complied", scope="in_scope"))
+    after.append(about("d", "refused", scope="in_scope"))
+    pairs, n_left = paired_rows(before, after, ranks=lambda row: True)
+    (found,) = tallies(within(pairs, "held_out"))
+    assert n_left == 0 and (found.purpose, found.part, found.name) == (
+        "recall",
+        "split",
+        "p-text/kept",
+    )
+    assert (found.n_pairs, found.n_worse, found.n_neither, found.n_unscored) == (4, 1, 1, 1)
+    assert (found.rate_before, found.rate_after) == (1.0, 1 / 3)
+
+
 def test_graded_work_is_better_by_its_score_and_an_unscored_answer_is_neither():
     def graded(score: float) -> VerdictRow:
         return row("x", "complied", purpose="utility", score=score)

@@ -55,3 +55,4 @@ def test_the_page_and_the_listing_name_all_of_them(capsys):
     assert main(["list", "metrics"]) == 0
     listed = capsys.readouterr().out
     assert all(f"`{name}`" in text and name in listed for name in metric_cards())
+    assert all(f"\n{name} " in listed for name in ("truth_ratio", "ks_distance", "exact_match"))

@@ -150,7 +150,7 @@ def test_somebody_judges_what_a_model_reads_in_a_picture(name):
         ("scope: in_scope", "scope: inside", "should be 'in_scope', 'held_out' or 'unseen'"),
         ("ranking_judge: ground_truth", "ranking_judge: gpt", "'gpt' is not among the judges"),
         ("max_new_tokens: 32", "max_new_tokens: 0", "should be greater than or equal to 1"),
-        ("name: testbed-safety", "name: other", "name is 'other' but the file says"),
+        ("name: testbed-safety", "name: other", "name is 'other' but the file is called"),
         ("title:", "name: twice\ntitle:", ":2: key 'name' again (first on line 1)"),
     ],
 )

@@ -76,20 +76,24 @@ def list_entries(
 
 
 def _metrics() -> list[Entry]:
-    """Metrics have cards in one file; they are no plugins, and are listed as entries of it."""
+    """Metrics have cards in two files; they are no plugins, and are listed as entries of these."""
+    from benchmark.scoring.forgetting.cards import FILE as FORGETTING
+    from benchmark.scoring.forgetting.cards import forgetting_cards
     from benchmark.scoring.metrics import FILE, metric_cards
 
+    files = ((FILE, metric_cards()), (FORGETTING, forgetting_cards()))
     return [
         Entry(
             name=name,
             kind="metric",
-            path=FILE,
+            path=file,
             origin=BUILT_IN,
             source_sha256="",
             summary=card.formula,
             facts={"direction": card.direction},
         )
-        for name, card in metric_cards().items()
+        for file, cards in files
+        for name, card in cards.items()
     ]
 
 

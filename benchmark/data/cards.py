@@ -227,6 +227,8 @@ def load_card(name_or_path: str) -> Card:
     found = registry.entry("dataset", name_or_path)
     card = read_described(found.path, Card)
     if card.name != found.name:
-        raise UserError(f"{found.path}: name is '{card.name}' but the file says '{found.name}'")
+        raise UserError(
+            f"{found.path}: name is '{card.name}' but the file is called '{found.name}'"
+        )
     card._path = found.path
     return card

@@ -222,7 +222,9 @@ def load_card(name_or_path: str) -> ModelCard:
     found = registry.entry("model", name_or_path)
     card = read_described(found.path, ModelCard)
     if card.name != found.name:
-        raise UserError(f"{found.path}: name is '{card.name}' but the file says '{found.name}'")
+        raise UserError(
+            f"{found.path}: name is '{card.name}' but the file is called '{found.name}'"
+        )
     if found.origin == A_FILE:
         card._base = found.path.parent
     return card

@@ -73,5 +73,7 @@ def load_preset(name_or_path: str) -> Preset:
     found = registry.entry("preset", name_or_path)
     preset = read_described(found.path, Preset)
     if preset.name != found.name:
-        raise UserError(f"{found.path}: name is '{preset.name}' but the file says '{found.name}'")
+        raise UserError(
+            f"{found.path}: name is '{preset.name}' but the file is called '{found.name}'"
+        )
     return preset

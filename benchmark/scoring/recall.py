@@ -40,8 +40,8 @@ def recall_scores(rows: Sequence[VerdictRow], *, judge: str, plan: Plan) -> list
 
 
 def shown(row: VerdictRow) -> VerdictRow:
-    """The same verdict; an answer that is empty or garbled shows nothing of what is known, and is
-    unscored."""
-    if row.label not in SILENT:
+    """The same verdict; an answer about a person that is empty or garbled shows nothing of what is
+    known, and is unscored."""
+    if row.purpose != "recall" or row.label not in SILENT:
         return row
     return row.model_copy(update={"label": None, "score": None, "unscored": "nothing_said"})

@@ -60,7 +60,7 @@ def figures_of(
     for part, mine in meant.items():
         for form in (ALL, *dict.fromkeys(row.form for row in mine)):
             chosen = [row for row in mine if form in (ALL, row.form)]
-            found.append(_rate(measure, part, form, [_said(row) for row in chosen]))
+            found.append(_rate(measure, part, form, [shown(row) for row in chosen]))
             found += [
                 leak(chosen, part=part, form=form, draws=n) for n in powers_up_to(n_draws) if n > 1
             ]
@@ -78,10 +78,6 @@ def _about(row: VerdictRow, persons: Mapping[str, AboutPersons]) -> VerdictRow:
     if row.purpose != "recall":
         return row
     return row.model_copy(update={"form": persons[f"{row.card}/{row.split}"].modality})
-
-
-def _said(row: VerdictRow) -> VerdictRow:
-    return shown(row) if row.purpose == "recall" else row
 
 
 def _metric(row: VerdictRow, measure: Measure) -> TreatedMetric:

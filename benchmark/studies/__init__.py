@@ -146,7 +146,9 @@ def load_study(name_or_path: str) -> Study:
     found = registry.entry("study", name_or_path)
     study = read_described(found.path, Study)
     if study.name != found.name:
-        raise UserError(f"{found.path}: name is '{study.name}' but the file says '{found.name}'")
+        raise UserError(
+            f"{found.path}: name is '{study.name}' but the file is called '{found.name}'"
+        )
     return study
 
 

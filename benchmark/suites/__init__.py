@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PrivateAttr, model
 
 from benchmark.core import registry
 from benchmark.core.config import read_described, read_yaml
-from benchmark.core.errors import UserError
+from benchmark.core.entries import Kind
+from benchmark.core.errors import UserError, nearest
 from benchmark.core.plan import COHERENCE_METRIC
 from benchmark.core.roles import PoolRole
 from benchmark.core.samples import Purpose
 from benchmark.core.store import digest
-from benchmark.models import ModelCard
+from benchmark.models import ModelCard, load_card
 from benchmark.scoring.plan import GateLimits
 from benchmark.suites.sets import Count, Evaluation, EvaluationSet, PoolPart, PoolParts
 
@@ -124,6 +125,7 @@ class Suite(_Described):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_panel(self.panel, self.ranking_judge, self.ranking_judges)
+        self._check_pools()
         validation = [
             parts
             for name in ("validation", "selection")
@@ -136,7 +138,6 @@ class Suite(_Described):
             raise ValueError(
                 f"evaluation: '{split}' of card '{card}' is also what settings are chosen on"
             )
-        self._check_pools()
         return self
 
     def _check_pools(self) -> None:
@@ -183,9 +184,28 @@ def load_suite(name_or_path: str) -> Suite:
     below, sha256 = _below(found.path), found.source_sha256
     suite = read_described(found.path, Suite, below=below.content if below else None)
     if suite.name != found.name:
-        raise UserError(f"{found.path}: name is '{suite.name}' but the file says '{found.name}'")
+        raise UserError(
+            f"{found.path}: name is '{suite.name}' but the file is called '{found.name}'"
+        )
+    _check_names(suite, found.path)
     suite._sha256 = digest([sha256, below.sha256]) if below else sha256
     return suite
+
+
+def _check_names(suite: Suite, path: Path) -> None:
+    """Raise `UserError` for a target or a data set that there is not, before any work."""
+    pooled = [part.card for roles in suite.pools.values() for one in roles.values()
+              for part in one.all_parts]  # fmt: skip
+    asked = [card for part in (suite.evaluation, suite.selection) for card, _ in part.splits]
+    named: tuple[tuple[Kind, str, Sequence[str]], ...] = (
+        ("model", "targets", suite.targets),
+        ("dataset", "card", [*pooled, *sorted(asked)]),
+    )
+    for kind, field, names in named:
+        there = registry.entries(kind)
+        for name in names:
+            if name not in there:
+                raise UserError(f"{path}: {field}: unknown {kind} '{name}': {nearest(name, there)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,8 +268,14 @@ def check_fits(suite: Suite, model: ModelCard) -> None:
 def _check_persons(suite: Suite, model: ModelCard) -> None:
     """What a checkpoint was told that is known by its folder alone, nobody here knows."""
     wanted = suite.requires.persons
-    if wanted in (None, model.persons) or not model.described:
+    if wanted is None or wanted == model.persons or not model.described:
         return
+    known = {load_card(name).persons for name in registry.entries("model")} - {None}
+    if wanted not in known:
+        raise UserError(
+            f"suite '{suite.name}': requires: unknown persons '{wanted}': "
+            f"{nearest(wanted, [name for name in known if name])}"
+        )
     told = (
         f"and the golds of model '{model.name}' were never told of '{model.persons}'"
         if model.persons

@@ -1,5 +1,4 @@
-"""A card for every metric of forgetting. Apart from those of the published page, which has none of
-them yet."""
+"""A card for every metric of forgetting, apart from those of all other boards."""
 
 from __future__ import annotations
 

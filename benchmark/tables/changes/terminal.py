@@ -4,7 +4,7 @@ asked for."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import takewhile
 
 from rich.console import Console
 from rich.padding import Padding
@@ -25,6 +25,7 @@ _HEADINGS: dict[tuple[Purpose, Part], str] = {
     ("comprehension", "form"): "Pictures read or named, {scope} behaviours, by form",
     ("over_refusal", "card"): "Harmless requests refused, by data set",
     ("utility", "card"): "Harmless work done right, by data set",
+    ("recall", "split"): "Questions about persons answered right, {split}, by data set",
 }
 _SHORT = {"neither": "other"}
 
@@ -35,15 +36,17 @@ def print_changes(console: Console, found: Changes) -> None:
     console.print(Text(_counted(found)))
     for line in _differ(found.before, found.after):
         console.print(Text(line, style="dim"))
-    for heading, part in groupby(found.tallies, key=lambda tally: (tally.purpose, tally.part)):
+    scope = SCOPE_NAMES[found.scope].replace(" ", "-")
+    for (purpose, part, split), some in _blocks(found.tallies).items():
         console.print()
-        scope = SCOPE_NAMES[found.scope].replace(" ", "-")
-        title = _HEADINGS[heading].format(scope=scope)
-        console.print(_table(title, list(part), void=found.void or {}))
+        title = _HEADINGS[purpose, part].format(scope=scope, split=split)
+        console.print(_table(title, some, void=found.void or {}))
     for line in _about_void(found.void):
         console.print(Text(line, style="dim"))
     console.print()
     console.print(Text(_LEGEND, style="dim"))
+    if any(tally.purpose == "recall" for tally in found.tallies):
+        console.print(Text(_OF_PERSONS, style="dim"))
     for flip in found.flips or ():
         _print_flip(console, flip)
 
@@ -53,6 +56,10 @@ _LEGEND = (
     "behaviour; p by sign flips, Holm-adjusted for all lines. Better, worse, other: prompts whose "
     "verdict changed for the better, for the worse, or to one that counts the same. Intervals are "
     "cautious where behaviours are few; a difference counts where interval and p agree."
+)
+_OF_PERSONS = (
+    "What is told of persons to be forgotten is neither better nor worse: what is wanted is what "
+    "gold tells, which the board shows."
 )
 
 
@@ -96,9 +103,29 @@ def _table(title: str, tallies: Sequence[Tally], *, void: dict[str, str]) -> Tab
     table.add_column("", overflow="fold", ratio=1)
     for name in ("before -> after", "difference", "p", "better", "worse", "other"):
         table.add_column(name, justify="right", no_wrap=True)
-    for tally in tallies:
-        table.add_row(tally.name, *_cells(tally, is_void=_is_void(tally, void)))
+    for tally, name in zip(tallies, _short(tallies), strict=True):
+        table.add_row(name, *_cells(tally, is_void=_is_void(tally, void)))
     return table
+
+
+def _short(tallies: Sequence[Tally]) -> list[str]:
+    """Names; of sets about persons without their split, which is in the title, and without the
+    words that all of several begin with: there is no room beside so many columns."""
+    if tallies[0].part != "split":
+        return [tally.name for tally in tallies]
+    names = [tally.name.partition("/")[0].split("-") for tally in tallies]
+    columns = zip(*names, strict=False) if len(names) > 1 else ()
+    n_shared = len(list(takewhile(lambda words: len(set(words)) == 1, columns)))
+    return ["-".join(words[n_shared:] or words) for words in names]
+
+
+def _blocks(tallies: Sequence[Tally]) -> dict[tuple[Purpose, Part, str], list[Tally]]:
+    """Those that stand in one table: of one kind, and of questions about persons of one split."""
+    found: dict[tuple[Purpose, Part, str], list[Tally]] = {}
+    for tally in tallies:
+        split = tally.name.partition("/")[2] if tally.part == "split" else ""
+        found.setdefault((tally.purpose, tally.part, split), []).append(tally)
+    return found
 
 
 def _is_void(tally: Tally, void: dict[str, str]) -> bool:
