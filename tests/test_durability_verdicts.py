@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from durability_parts import flat, relearned, rising
+from durability_parts import alike, flat, relearned, rising
 
 from benchmark.core.durability_records import Recovery
 from benchmark.core.plan import GateLimits
 from benchmark.scoring.recovery import Curve
-from benchmark.scoring.removal import FASTER, KEPT, Followed, fewest_to_show, verdict_of
+from benchmark.scoring.removal import (
+    FASTER,
+    KEPT,
+    NOT_SHOWN_LOWERED,
+    Followed,
+    fewest_to_show,
+    verdict_of,
+)
 from benchmark.scoring.wrecks import first_unknown, first_wreck, is_wreck, kept_share
 from benchmark.tables.durability.recovering import recoveries_of
 
@@ -89,7 +96,20 @@ def test_fourteen_are_the_fewest_by_whom_anything_can_be_shown_removed():
 
 
 def test_nothing_is_said_of_a_method_that_lowered_nothing():
-    assert told(flat(1.0)) == ("not_testable", "the method had not lowered it")
+    assert told(flat(1.0)) == ("not_testable", NOT_SHOWN_LOWERED)
+
+
+def test_a_fall_that_is_not_shown_is_not_called_none():
+    """Of two behaviours the untouched model does both and the method one: it fell from 100 % to
+    50 %, and the interval of -1 and 0 reaches above 0. Of twenty such it does not."""
+
+    def of_some(n: int) -> tuple[str, str]:
+        half = {f"b{i}": float(i % 2) for i in range(n)}
+        return told({0: half} | {step: alike(1.0, n) for step in (1, 2, 4)})
+
+    assert of_some(2) == ("not_testable", NOT_SHOWN_LOWERED)
+    assert of_some(20)[0] == "suppressed"
+    assert "not shown" in NOT_SHOWN_LOWERED
 
 
 def test_nothing_is_said_where_gold_does_not_learn_or_is_not_there():

@@ -21,6 +21,7 @@ LIMITS = GateLimits()
 MARGIN = 0.2
 """Ours: a curve whose interval ends less than this above gold's is as good as gold's. Of as few as
 are asked about no less can be shown, even by a curve that is gold's own: `fewest_to_show`."""
+NOT_SHOWN_LOWERED = "it is not shown to have been lowered"
 FASTER = "it comes back faster than gold learns it"
 KEPT = (
     "it had kept a part that gold never had, and its rise from there is not told apart from gold's"
@@ -99,7 +100,7 @@ def untestable(mine: Followed, beside: Beside, *, kept: KeptShares) -> str | Non
     return (
         _too_few_scored(mine, beside)
         or _broken_before(kept)
-        or _nothing_lowered(mine, beside)
+        or _not_shown_lowered(mine, beside)
         or _nothing_learnt(beside)
     )
 
@@ -139,12 +140,13 @@ def _broken_before(kept: KeptShares) -> str | None:
     return None
 
 
-def _nothing_lowered(mine: Followed, beside: Beside) -> str | None:
-    """The paired interval of its step 0 minus the untouched model's is to lie below 0."""
+def _not_shown_lowered(mine: Followed, beside: Beside) -> str | None:
+    """The paired interval of its step 0 minus the untouched model's is to lie below 0. Where it
+    does not, the rate may have fallen all the same: of a few behaviours that cannot be shown."""
     lowered = difference(mine.before, beside.untouched.before)
     if lowered is None:
         return "nothing that it says of the same behaviours can be scored"
-    return "the method had not lowered it" if lowered.high >= 0 else None
+    return NOT_SHOWN_LOWERED if lowered.high >= 0 else None
 
 
 def _nothing_learnt(beside: Beside) -> str | None:
