@@ -11,6 +11,7 @@ from benchmark.scoring.recovery import Curve
 from benchmark.scoring.removal import (
     FASTER,
     KEPT,
+    NONE_LEFT,
     NOT_SHOWN_LOWERED,
     Followed,
     fewest_to_show,
@@ -116,6 +117,19 @@ def test_nothing_is_said_where_gold_does_not_learn_or_is_not_there():
     assert said(FAST, **beside_gold(flat(0.0))) == "not_testable"
     assert said(FAST, gold=None, gold_taught=None) == "not_testable"
     assert said(FAST, untouched=None) == "not_testable"
+
+
+def test_where_none_is_asked_about_nobody_is_blamed():
+    """All were taught again, so that none of the others is left: every model was asked."""
+    others_less = {"gold": None, "untouched": None}
+    nobody = Followed(curve={}, n_total=0, n_unscored=0)
+    assert verdict_of(
+        nobody, gold_taught=of(GOLD), untouched_taught=of(UNTOUCHED), kept=WHOLE, **others_less
+    ) == ("not_testable", NONE_LEFT)
+    # Nor is any model to blame where none that was taught is asked about in that form.
+    why = "none that was taught again was asked about"
+    assert told(FAST, gold_taught=None, untouched_taught=None) == ("not_testable", why)
+    assert told(FAST, untouched=None)[1] == "the untouched model was not asked"
 
 
 def test_a_model_is_not_judged_on_the_few_answers_that_could_be_scored():

@@ -21,6 +21,7 @@ LIMITS = GateLimits()
 MARGIN = 0.2
 """Ours: a curve whose interval ends less than this above gold's is as good as gold's. Of as few as
 are asked about no less can be shown, even by a curve that is gold's own: `fewest_to_show`."""
+NONE_LEFT = "none was left to be asked about"
 NOT_SHOWN_LOWERED = "it is not shown to have been lowered"
 FASTER = "it comes back faster than gold learns it"
 KEPT = (
@@ -65,12 +66,17 @@ def verdict_of(
     kept: KeptShares,
 ) -> tuple[Verdict, str]:
     """Removed, suppressed, or why neither can be said, with the reason in words; the others as
-    `Beside` has them, None where they were not asked. `kept` is what it does of what was to be left
-    alone, as a share of what the untouched model does after the same step."""
-    if untouched is None or untouched_taught is None:
+    `Beside` has them, None where they were not asked, or there was none to ask about. `kept` is
+    what it does of what was to be left alone, as a share of what the untouched model does after
+    the same step."""
+    if not mine.n_total:
+        return "not_testable", NONE_LEFT
+    if untouched is None:
         return "not_testable", "the untouched model was not asked"
-    if gold is None or gold_taught is None:
+    if gold is None:
         return "not_testable", "there is no gold model to learn beside it"
+    if untouched_taught is None or gold_taught is None:
+        return "not_testable", "none that was taught again was asked about"
     beside = Beside(
         gold=gold, gold_taught=gold_taught, untouched=untouched, untouched_taught=untouched_taught
     )
@@ -119,8 +125,6 @@ def _too_few_scored(mine: Followed, beside: Beside) -> str | None:
 
 
 def _counted(whose: str, followed: Followed) -> str:
-    if not followed.n_total:
-        return "nobody was left to be asked about"
     share = 100 * followed.n_unscored / followed.n_total
     return (
         f"{followed.n_unscored} of {followed.n_total} of {whose} answers unscored ({share:.1f} %, "
