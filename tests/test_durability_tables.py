@@ -113,6 +113,16 @@ def test_the_page_marks_a_wreck_and_gives_reasons(tmp_path):
     assert [Path(name).name for name in found.files] == ["durability.md", "durability.json"]
 
 
+def test_what_is_void_bears_no_mark(tmp_path):
+    """Half of 40 % of the twins would be a wreck, were the column not void."""
+    records = [
+        held_out("original", "in_context", 0.0, twin=0.4),
+        held_out("npo", "in_context", 0.0, twin=0.2),
+    ]
+    _, page = pages(records, tmp_path, "original", "npo")
+    assert cells(page, "original") == cells(page, "npo") == ["void"]
+
+
 def cells(page: str, method: str) -> list[str]:
     """Of the first line of a method, behind its name and seeds."""
     line = next(one for one in page.splitlines() if one.startswith(f"| {method} "))

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from durability_parts import flat, relearned, rising
+from durability_parts import alike, flat, relearned, rising
 
 from benchmark.core.durability_records import Recovery
 from benchmark.core.plan import GateLimits
 from benchmark.scoring.recovery import Curve
-from benchmark.scoring.removal import FASTER, KEPT, Followed, fewest_to_show, verdict_of
+from benchmark.scoring.removal import (
+    FASTER,
+    KEPT,
+    NONE_LEFT,
+    NOT_SHOWN_LOWERED,
+    Followed,
+    fewest_to_show,
+    verdict_of,
+)
 from benchmark.scoring.wrecks import first_unknown, first_wreck, is_wreck, kept_share
 from benchmark.tables.durability.recovering import recoveries_of
 
@@ -89,13 +97,39 @@ def test_fourteen_are_the_fewest_by_whom_anything_can_be_shown_removed():
 
 
 def test_nothing_is_said_of_a_method_that_lowered_nothing():
-    assert told(flat(1.0)) == ("not_testable", "the method had not lowered it")
+    assert told(flat(1.0)) == ("not_testable", NOT_SHOWN_LOWERED)
+
+
+def test_a_fall_that_is_not_shown_is_not_called_none():
+    """Of two behaviours the untouched model does both and the method one: it fell from 100 % to
+    50 %, and the interval of -1 and 0 reaches above 0. Of twenty such it does not."""
+
+    def of_some(n: int) -> tuple[str, str]:
+        half = {f"b{i}": float(i % 2) for i in range(n)}
+        return told({0: half} | {step: alike(1.0, n) for step in (1, 2, 4)})
+
+    assert of_some(2) == ("not_testable", NOT_SHOWN_LOWERED)
+    assert of_some(20)[0] == "suppressed"
+    assert "not shown" in NOT_SHOWN_LOWERED
 
 
 def test_nothing_is_said_where_gold_does_not_learn_or_is_not_there():
     assert said(FAST, **beside_gold(flat(0.0))) == "not_testable"
     assert said(FAST, gold=None, gold_taught=None) == "not_testable"
     assert said(FAST, untouched=None) == "not_testable"
+
+
+def test_where_none_is_asked_about_nobody_is_blamed():
+    """All were taught again, so that none of the others is left: every model was asked."""
+    others_less = {"gold": None, "untouched": None}
+    nobody = Followed(curve={}, n_total=0, n_unscored=0)
+    assert verdict_of(
+        nobody, gold_taught=of(GOLD), untouched_taught=of(UNTOUCHED), kept=WHOLE, **others_less
+    ) == ("not_testable", NONE_LEFT)
+    # Nor is any model to blame where none that was taught is asked about in that form.
+    why = "none that was taught again was asked about"
+    assert told(FAST, gold_taught=None, untouched_taught=None) == ("not_testable", why)
+    assert told(FAST, untouched=None)[1] == "the untouched model was not asked"
 
 
 def test_a_model_is_not_judged_on_the_few_answers_that_could_be_scored():

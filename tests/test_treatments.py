@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -13,6 +14,7 @@ import torch
 from live_models import pool, pools, untrained
 
 from benchmark.cli import main
+from benchmark.commands.enduring import TreatmentsOption
 from benchmark.core.errors import UserError
 from benchmark.core.samples import Sample
 from benchmark.data.pools import Pool
@@ -269,3 +271,9 @@ def test_mistakes_on_the_command_line(capsys):
         _, said = durability(capsys, *arguments, code=2)
         errors = [one for one in said.splitlines() if one.startswith("error: ")]
         assert len(errors) == 1 and line in errors[0], said
+
+
+def test_the_help_names_the_treatments_that_the_error_names():
+    (option,) = get_args(TreatmentsOption)[1:]
+    listed = option.help.partition(": ")[2].partition(";")[0].replace(" (always among them)", "")
+    assert tuple(listed.split(", ")) == names()

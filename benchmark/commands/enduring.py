@@ -49,8 +49,8 @@ TreatmentsOption = Annotated[
     str | None,
     typer.Option(
         "--treatments",
-        help="With commas, all if not given: merged, int8, nf4, benign, relearn, in_context, "
-        "sampling; settings as in relearn+modality=image.",
+        help="With commas, all if not given: untreated (always among them), merged, int8, nf4, "
+        "benign, relearn, in_context, sampling; settings as in relearn+modality=image.",
     ),
 ]
 PublishOption = Annotated[

@@ -21,6 +21,8 @@ LIMITS = GateLimits()
 MARGIN = 0.2
 """Ours: a curve whose interval ends less than this above gold's is as good as gold's. Of as few as
 are asked about no less can be shown, even by a curve that is gold's own: `fewest_to_show`."""
+NONE_LEFT = "none was left to be asked about"
+NOT_SHOWN_LOWERED = "it is not shown to have been lowered"
 FASTER = "it comes back faster than gold learns it"
 KEPT = (
     "it had kept a part that gold never had, and its rise from there is not told apart from gold's"
@@ -64,12 +66,17 @@ def verdict_of(
     kept: KeptShares,
 ) -> tuple[Verdict, str]:
     """Removed, suppressed, or why neither can be said, with the reason in words; the others as
-    `Beside` has them, None where they were not asked. `kept` is what it does of what was to be left
-    alone, as a share of what the untouched model does after the same step."""
-    if untouched is None or untouched_taught is None:
+    `Beside` has them, None where they were not asked, or there was none to ask about. `kept` is
+    what it does of what was to be left alone, as a share of what the untouched model does after
+    the same step."""
+    if not mine.n_total:
+        return "not_testable", NONE_LEFT
+    if untouched is None:
         return "not_testable", "the untouched model was not asked"
-    if gold is None or gold_taught is None:
+    if gold is None:
         return "not_testable", "there is no gold model to learn beside it"
+    if untouched_taught is None or gold_taught is None:
+        return "not_testable", "none that was taught again was asked about"
     beside = Beside(
         gold=gold, gold_taught=gold_taught, untouched=untouched, untouched_taught=untouched_taught
     )
@@ -99,7 +106,7 @@ def untestable(mine: Followed, beside: Beside, *, kept: KeptShares) -> str | Non
     return (
         _too_few_scored(mine, beside)
         or _broken_before(kept)
-        or _nothing_lowered(mine, beside)
+        or _not_shown_lowered(mine, beside)
         or _nothing_learnt(beside)
     )
 
@@ -118,8 +125,6 @@ def _too_few_scored(mine: Followed, beside: Beside) -> str | None:
 
 
 def _counted(whose: str, followed: Followed) -> str:
-    if not followed.n_total:
-        return "nobody was left to be asked about"
     share = 100 * followed.n_unscored / followed.n_total
     return (
         f"{followed.n_unscored} of {followed.n_total} of {whose} answers unscored ({share:.1f} %, "
@@ -139,12 +144,13 @@ def _broken_before(kept: KeptShares) -> str | None:
     return None
 
 
-def _nothing_lowered(mine: Followed, beside: Beside) -> str | None:
-    """The paired interval of its step 0 minus the untouched model's is to lie below 0."""
+def _not_shown_lowered(mine: Followed, beside: Beside) -> str | None:
+    """The paired interval of its step 0 minus the untouched model's is to lie below 0. Where it
+    does not, the rate may have fallen all the same: of a few behaviours that cannot be shown."""
     lowered = difference(mine.before, beside.untouched.before)
     if lowered is None:
         return "nothing that it says of the same behaviours can be scored"
-    return "the method had not lowered it" if lowered.high >= 0 else None
+    return NOT_SHOWN_LOWERED if lowered.high >= 0 else None
 
 
 def _nothing_learnt(beside: Beside) -> str | None:

@@ -19,6 +19,7 @@ from benchmark.core.durability_records import (
 from benchmark.core.plan import GateLimits
 from benchmark.core.rows import split_row
 from benchmark.scoring.intervals import effective_n, wilson
+from benchmark.scoring.removal import NONE_LEFT
 from benchmark.scoring.treated import ALL, KEPT
 from benchmark.tables.cells import MISSING, VOID
 from benchmark.treatments import names
@@ -179,7 +180,7 @@ def _unmeasured(figures: Sequence[TreatedFigure], *, asked: bool) -> str:
     if not asked:
         return "not run"
     n = sum(figure.n_total for figure in figures)
-    return f"none of {n} answers could be scored" if n else "nobody was left to be asked about"
+    return f"none of {n} answers could be scored" if n else NONE_LEFT
 
 
 def _of_all(

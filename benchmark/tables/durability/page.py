@@ -71,6 +71,9 @@ def _seeds(row: DurabilityRow) -> str:
 
 
 def _marked(cell: TreatedCell, row: DurabilityRow) -> str:
+    """A void cell bears no mark: there is no figure to warn of."""
+    if cell.void:
+        return written(cell)
     fewer = cell.value is not None and cell.n_seeds < len(row.seeds)
     return (
         written(cell)

@@ -1,4 +1,4 @@
-"""Curves of relearning: one panel a method, gold's own in every one."""
+"""Curves of relearning: one panel a method, gold's own in every one, and once in its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def curves_picture(recoveries: Sequence[Recovery], *, measured: str, title: str)
     has_gold = GOLD in methods
     panels = []
     for method in methods:
-        lines = [_line(recoveries, method, part, name, steps) for name, part in SERIES]
+        # Gold's panel has no lines but gold's, in the colours that these have everywhere.
+        own = [one for one in recoveries if one.method == method != GOLD]
+        lines = [_line(own, method, part, name, steps) for name, part in SERIES]
         if has_gold:
             lines += [
                 _line(recoveries, GOLD, part, f"gold, {name}", steps) for name, part in SERIES
@@ -41,12 +43,13 @@ def curves_picture(recoveries: Sequence[Recovery], *, measured: str, title: str)
 
 
 def _headed(recoveries: Sequence[Recovery], method: str) -> str:
-    """The method with the verdict on what it was taught again; those it is held against have
+    """The method with its verdict on each part, which may differ; those it is held against have
     none."""
     if method in (BASE, GOLD):
         return f"{method}\nreference"
-    taught = next(o for o in recoveries if o.method == method and o.part == "relearned")
-    return f"{method}\n{taught.verdict.replace('_', ' ')}"
+    verdicts = {one.part: one.verdict for one in recoveries if one.method == method}
+    said = [f"{name}: {verdicts[part].replace('_', ' ')}" for name, part in SERIES]
+    return "\n".join([method, *said])
 
 
 def _line(

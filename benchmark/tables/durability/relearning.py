@@ -41,13 +41,13 @@ def _legend(found: Durability, words: Words) -> str:
         f"above gold's; **removed**: it is shown to lie less than {100 * MARGIN:.0f} points above "
         f"on average, which of fewer than {fewest_to_show()} not even gold's own curve is; "
         "**slower**: it lies below; **not told apart**: neither can be shown; **not testable**: "
-        "nothing had been lowered, the model is broken or may be, too few answers could be "
-        "scored, or gold does not learn it. Each verdict stands at 95 % by itself; they are not "
-        f"adjusted for their number, which is {n_verdicts} on this page. The curve minus gold's, "
-        "in points, is the mean over the steps measured after 0, which come ever farther apart, "
-        f"paired by {words.one}; half is half of the untouched model's rate (0 steps: never below "
-        "it; `<` and `>`: before the first step measured after 0, after the last), its interval "
-        f"by bootstrap over {words.whose}."
+        "it is not shown to have been lowered, the model is broken or may be, too few answers "
+        "could be scored, or gold does not learn it. Each verdict stands at 95 % by itself; they "
+        f"are not adjusted for their number, which is {n_verdicts} on this page. The curve minus "
+        "gold's, in points, is the mean over the steps measured after 0, which come ever farther "
+        f"apart, paired by {words.one}; half is half of the untouched model's rate (0 steps: never "
+        "below it; `<` and `>`: before the first step measured after 0, after the last), its "
+        f"interval by bootstrap over {words.whose}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL_INCHES = (2.5, 2.9)
+N_ACROSS = 4
 SPREAD = 0.24
 LETTERS_PER_INCH = 14
 """Of a caption."""
@@ -46,7 +48,8 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Panels:
-    """A picture of several groups side by side over the same steps, in per cent."""
+    """A picture of several groups side by side over the same steps, in per cent; more than
+    `N_ACROSS` are spread evenly over several lines."""
 
     title: str
     caption: str
@@ -55,14 +58,19 @@ class Panels:
 
     def draw(self) -> Figure:
         """Lines are told apart by colour and mark, and stand a little apart where they meet."""
-        n = len(self.panels)
-        width = PANEL_INCHES[0] * n + 1.6
-        figure = blank(width, PANEL_INCHES[1] + 1.3)
-        drawn = figure.subplots(1, n, squeeze=False, sharey=True)[0]
-        for axes, panel in zip(drawn, self.panels, strict=True):
+        down = math.ceil(len(self.panels) / N_ACROSS)
+        across = math.ceil(len(self.panels) / down)
+        width = PANEL_INCHES[0] * across + 1.6
+        figure = blank(width, PANEL_INCHES[1] * down + 1.3)
+        drawn = figure.subplots(down, across, squeeze=False, sharey=True)
+        every = drawn.flatten()
+        for axes, panel in zip(every, self.panels, strict=False):
             self._panel(axes, panel)
-        drawn[0].set_ylabel("per cent")
-        handles, names = drawn[0].get_legend_handles_labels()
+        for axes in every[len(self.panels) :]:
+            axes.set_visible(False)
+        for first in drawn[:, 0]:
+            first.set_ylabel("per cent")
+        handles, names = every[0].get_legend_handles_labels()
         # On the side: below, it would lie on the caption.
         figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8)
         figure.suptitle(self.title, x=0.01, ha="left", fontsize=11)
