@@ -41,7 +41,12 @@ def _section(board: Board) -> str:
     page = f"leaderboard/{board.suite}/{board.model}.md"
     notices = "\n>\n".join(f"> {notice}" for notice in board.notices)
     if board.persons is not None:
-        said = f"How far from a model that never learnt them. All figures: [{page}]({page})."
+        said = (
+            "How far from a model that never learnt them: D 0 is the same, 1 wholly apart. Ranked "
+            "is held against the others, and not forgotten: a row may be as far from gold as the "
+            "untouched model. Right answers are per cent; `*`: some answers are unscored. All "
+            f"figures: [{page}]({page})."
+        )
         title = f"### {board.suite_title}, target `{board.model}`"
         return "\n\n".join(filter(None, [title, notices, said, short_table(board, board.persons)]))
     words = (

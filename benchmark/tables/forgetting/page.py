@@ -17,7 +17,6 @@ from benchmark.tables.forgetting.board import (
 )
 from benchmark.tables.forgetting.telling import telling_table
 from benchmark.tables.forgetting.told import GOLD
-from benchmark.tables.forgetting.verdict import sides
 from benchmark.tables.standing import stands
 
 INTRODUCTION = """\
@@ -117,10 +116,18 @@ def _distances(found: PersonsRow, modalities: list[str]) -> list[str]:
 
 
 def _words(found: PersonsRow) -> list[str]:
+    """The word, and why: measures together that are off to one side, for they are many."""
     word = f"**{found.word}**" if found.word == "as gold" else found.word
-    reasons = "; ".join(found.reasons)
-    to = sides(found)
-    return [word, f"{to}: {reasons}" if to else reasons]
+    by_side: dict[str, list[str]] = {}
+    others = []
+    for reason in found.reasons:
+        metric, knows, than = reason.partition(" knows ")
+        if knows and metric in SHOWN:
+            by_side.setdefault(f"knows {than}", []).append(metric)
+        else:
+            others.append(reason)
+    said = [f"{to} ({', '.join(metrics)})" for to, metrics in by_side.items()]
+    return [word, "; ".join([*said, *others])]
 
 
 def _against(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
@@ -226,7 +233,8 @@ def _kept(board: Board, persons: PersonsBoard, rows: list[tuple[BoardRow, Person
         caption += (
             " Coherence is how likely answers are to the untouched model, which finds those of a "
             f"model that was trained anew less so: golds have {100 * gold.gold_coherence:.1f} on "
-            "average, and a row that has a few points less than they may still be ranked."
+            "average, and a row that has a few points less than they may still be ranked. An "
+            "answer in other words fails too (see its specificity under Judges)."
         )
     return f"{caption}\n\n{markdown_table(header, lines)}"
 

@@ -87,12 +87,6 @@ def _is_silent(one: Unscored, gates: GateLimits) -> bool:
     return gates.too_few_scored(one.n_unscored, of=one.n_total)
 
 
-def sides(row: PersonsRow) -> str:
-    """The sides of all measures that are off, each once; empty where none is."""
-    found = [f"knows {knows} than gold" for one in row.to_gold for knows in one.off.values()]
-    return ", ".join(dict.fromkeys(found))
-
-
 def _off(found: Held, *, seeds: Sequence[int]) -> list[str]:
     """`knows more than gold`, with the seeds where it is not so of all."""
     by_side: dict[str, list[str]] = {}
