@@ -138,8 +138,8 @@ def _differences(found: StudyBoard) -> str:
     caption = (
         f"Each row minus `{found.study.against}` in points, paired by behaviour and averaged over "
         "seeds first; over the cards of utility and over-refusal the mean of their differences. "
-        "p: sign flips over behaviours, two-sided, Holm-adjusted for the whole table. Intervals keep "
-        "a width where behaviours are few or agree: a difference counts where interval and p agree."
+        "p: sign flips over behaviours, two-sided, Holm-adjusted for the whole table. Intervals "
+        "keep a width where behaviours are few or agree: a difference counts where both agree."
     )
     header = ["row", "figure", "difference", "p", "n"]
     return f"{caption}\n\n{markdown_table(header, rows)}"
