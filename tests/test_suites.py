@@ -381,3 +381,25 @@ def test_a_card_is_read_once_however_many_samples_it_has(monkeypatch):
     ]
     metrics_of(many)
     assert sorted(read) == sorted(cards)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            "testbed-persons-naming",
+            "testbed-person-naming",
+            "card: unknown dataset 'testbed-person",
+        ),
+        ("targets: [testbed-privacy]", "targets: [privcy]", "targets: unknown model 'privcy'"),
+        ("persons: forget10", "persons: forget99", "unknown persons 'forget99': did you mean 'for"),
+    ],
+)
+def test_what_a_suite_names_in_vain_is_said_before_any_work(tmp_path, old, new, line):
+    """A misspelt data set of a pool was found after training."""
+    text = registry.entry("suite", "testbed-privacy").path.read_text()
+    assert old in text
+    path = tmp_path / "other.yaml"
+    path.write_text(text.replace("name: testbed-privacy", "name: other").replace(old, new, 1))
+    with pytest.raises(UserError, match=line):
+        check_fits(load_suite(str(path)), load_model("testbed-privacy"))

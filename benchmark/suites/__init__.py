@@ -187,12 +187,11 @@ def load_suite(name_or_path: str) -> Suite:
         raise UserError(
             f"{found.path}: name is '{suite.name}' but the file is called '{found.name}'"
         )
-    _check_names(suite, found.path)
     suite._sha256 = digest([sha256, below.sha256]) if below else sha256
     return suite
 
 
-def _check_names(suite: Suite, path: Path) -> None:
+def _check_names(suite: Suite) -> None:
     """Raise `UserError` for a target or a data set that there is not, before any work."""
     pooled = [part.card for roles in suite.pools.values() for one in roles.values()
               for part in one.all_parts]  # fmt: skip
@@ -203,9 +202,17 @@ def _check_names(suite: Suite, path: Path) -> None:
     )
     for kind, field, names in named:
         there = registry.entries(kind)
-        for name in names:
+        for name in dict.fromkeys(names):
             if name not in there:
-                raise UserError(f"{path}: {field}: unknown {kind} '{name}': {nearest(name, there)}")
+                _check_path(suite, kind, field, name)
+
+
+def _check_path(suite: Suite, kind: Kind, field: str, name: str) -> None:
+    """What is no name may be a path; else the line says where in the suite it stands."""
+    try:
+        registry.entry(kind, name)
+    except UserError as error:
+        raise UserError(f"suite '{suite.name}': {field}: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +254,8 @@ def _not_named(theirs: JsonValue, own: JsonValue, *, depth: int) -> JsonValue:
 
 
 def check_fits(suite: Suite, model: ModelCard) -> None:
-    """Raise the line for a suite that the model cannot take."""
+    """Raise the line for a suite that the model cannot take, or that names what there is not."""
+    _check_names(suite)
     needs = suite.requires
     if needs.images and not model.images:
         raise UserError(f"suite '{suite.name}' shows images, and model '{model.name}' takes none")
