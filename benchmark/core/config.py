@@ -50,6 +50,13 @@ def read_described(
         raise UserError(f"{path}: {'; '.join(error_lines(error, model))}") from None
 
 
+def check_called(path: Path, name: str) -> None:
+    """Raise `UserError` for a file that names itself otherwise than it is called: its file's name
+    is what a card is known by."""
+    if name != path.stem:
+        raise UserError(f"{path}: name is '{name}' but the file is called '{path.stem}'")
+
+
 def parse_overrides(items: Iterable[str]) -> dict[str, Json]:
     """`["a.b=1e-4", "c=no"]` becomes `{"a": {"b": 0.0001}, "c": "no"}`."""
     result: dict[str, Json] = {}

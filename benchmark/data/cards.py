@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from benchmark.core import registry
-from benchmark.core.config import read_described
-from benchmark.core.errors import UserError, unknown
+from benchmark.core.config import check_called, read_described
+from benchmark.core.errors import unknown
 from benchmark.core.store import REPOSITORY
 from benchmark.data.card_sources import Sha256, Source, WebSource
 from benchmark.data.place import card_folder, inside
@@ -226,9 +226,6 @@ def load_card(name_or_path: str) -> Card:
     """The card behind a name or a YAML path; what is wrong in it is one `UserError` line."""
     found = registry.entry("dataset", name_or_path)
     card = read_described(found.path, Card)
-    if card.name != found.name:
-        raise UserError(
-            f"{found.path}: name is '{card.name}' but the file is called '{found.name}'"
-        )
+    check_called(found.path, card.name)
     card._path = found.path
     return card

@@ -25,12 +25,16 @@ def cause_of(error: Exception) -> BaseException:
 
 
 def cannot_round(cause: BaseException) -> bool:
-    """Was it said by what rounds, or by torch of a kernel that it does not have? The same words of
-    any other code are a bug's, a full disk's or a damaged file's."""
-    return isinstance(cause, NotImplementedError) or (
-        isinstance(cause, COMPLAINTS)
-        and any(
-            str(frame.f_globals.get("__name__")).startswith(ROUNDING)
-            for frame, _ in traceback.walk_tb(cause.__traceback__)
-        )
+    """Was it said by what rounds, or by torch of a kernel that it does not have?
+
+    The type alone does not tell: what rounds complains in types that any code raises, and of other
+    code they are a bug's, a full disk's or a damaged file's. So one frame of the traceback must be
+    in a module that rounds. A `NotImplementedError` needs none: torch's dispatcher raises it for an
+    operation that has no kernel on a device, from below whatever module called for it.
+    """
+    if isinstance(cause, NotImplementedError):
+        return True
+    return isinstance(cause, COMPLAINTS) and any(
+        str(frame.f_globals.get("__name__")).startswith(ROUNDING)
+        for frame, _ in traceback.walk_tb(cause.__traceback__)
     )

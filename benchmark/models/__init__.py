@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from benchmark.core import registry
-from benchmark.core.config import error_lines, read_described
+from benchmark.core.config import check_called, error_lines, read_described
 from benchmark.core.entries import A_FILE
 from benchmark.core.errors import MissingError, UserError, nearest
 from benchmark.core.paths import file_name, typed_path
@@ -221,10 +221,7 @@ def load_card(name_or_path: str) -> ModelCard:
         )
     found = registry.entry("model", name_or_path)
     card = read_described(found.path, ModelCard)
-    if card.name != found.name:
-        raise UserError(
-            f"{found.path}: name is '{card.name}' but the file is called '{found.name}'"
-        )
+    check_called(found.path, card.name)
     if found.origin == A_FILE:
         card._base = found.path.parent
     return card

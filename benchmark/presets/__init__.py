@@ -13,8 +13,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from benchmark.core import registry
-from benchmark.core.config import merge, read_described
-from benchmark.core.errors import UserError, unknown
+from benchmark.core.config import check_called, merge, read_described
+from benchmark.core.errors import unknown
 from benchmark.core.roles import Precision, Tuning
 from benchmark.core.rows import BASE
 
@@ -72,8 +72,5 @@ def load_preset(name_or_path: str) -> Preset:
     """The preset behind a name or a YAML path; what is wrong in it is one `UserError` line."""
     found = registry.entry("preset", name_or_path)
     preset = read_described(found.path, Preset)
-    if preset.name != found.name:
-        raise UserError(
-            f"{found.path}: name is '{preset.name}' but the file is called '{found.name}'"
-        )
+    check_called(found.path, preset.name)
     return preset

@@ -14,8 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from benchmark.core import registry
-from benchmark.core.config import merge, parse_overrides, read_described
-from benchmark.core.errors import UserError
+from benchmark.core.config import check_called, merge, parse_overrides, read_described
 from benchmark.core.method_config import Count
 from benchmark.core.rows import BASE, row_name, split_row
 
@@ -145,10 +144,7 @@ def load_study(name_or_path: str) -> Study:
     """The study behind a name or a YAML path; what is wrong in it is one `UserError` line."""
     found = registry.entry("study", name_or_path)
     study = read_described(found.path, Study)
-    if study.name != found.name:
-        raise UserError(
-            f"{found.path}: name is '{study.name}' but the file is called '{found.name}'"
-        )
+    check_called(found.path, study.name)
     return study
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PrivateAttr, model_validator
 
 from benchmark.core import registry
-from benchmark.core.config import read_described, read_yaml
+from benchmark.core.config import check_called, read_described, read_yaml
 from benchmark.core.entries import Kind
 from benchmark.core.errors import UserError, nearest
 from benchmark.core.plan import COHERENCE_METRIC
@@ -183,10 +183,7 @@ def load_suite(name_or_path: str) -> Suite:
     found = registry.entry("suite", name_or_path)
     below, sha256 = _below(found.path), found.source_sha256
     suite = read_described(found.path, Suite, below=below.content if below else None)
-    if suite.name != found.name:
-        raise UserError(
-            f"{found.path}: name is '{suite.name}' but the file is called '{found.name}'"
-        )
+    check_called(found.path, suite.name)
     suite._sha256 = digest([sha256, below.sha256]) if below else sha256
     return suite
 

@@ -17,12 +17,11 @@ from scipy.special import stdtrit
 from benchmark.core.errors import unknown
 from benchmark.scoring.forgetting.distance import Distance, ks_distance
 from benchmark.scoring.forgetting.measures import (
-    BY_LIKELIHOOD,
-    BY_MATCH,
     MEASURES,
     Told,
     by_person,
     cells_by_name,
+    measure_named,
 )
 from benchmark.scoring.forgetting.values import Mean
 from benchmark.scoring.intervals import (
@@ -159,7 +158,7 @@ def to_gold(told: Told, golds: Sequence[Gold], name: str) -> ToGold:
     theirs = [cells_by_name(gold.told, name) for gold in _others(told, golds)]
     persons = set(mine).intersection(*theirs) if theirs else set()
     own, *others = ({p: cells[p] for p in sorted(persons)} for cells in (mine, *theirs))
-    is_rate = (BY_LIKELIHOOD.get(name) or BY_MATCH[name]).unit == "rate"
+    is_rate = measure_named(name).unit == "rate"
     differences = _differences(own, others)
     found = _signed(differences, is_rate=is_rate)
     bounds = _bounds(own, others) if is_rate and persons else None

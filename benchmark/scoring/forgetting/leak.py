@@ -9,18 +9,15 @@ from benchmark.core.errors import UserError
 from benchmark.core.forgetting import Asked
 from benchmark.scoring.compare import paired
 from benchmark.scoring.forgetting.measures import (
-    BY_LIKELIHOOD,
-    BY_MATCH,
     MEASURES,
     Told,
     by_person,
     cells_by_name,
+    measure_named,
 )
 from benchmark.scoring.intervals import paired_interval
 
-RATES = tuple(
-    name for name in MEASURES if (BY_LIKELIHOOD.get(name) or BY_MATCH[name]).unit == "rate"
-)
+RATES = tuple(name for name in MEASURES if measure_named(name).unit == "rate")
 
 
 @dataclass(frozen=True, kw_only=True)

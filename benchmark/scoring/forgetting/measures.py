@@ -82,6 +82,11 @@ def cells_of(rows: Sequence[RowT], measure: Measure[RowT]) -> Cells:
     return cells
 
 
+def measure_named(name: str) -> Measure[LikelihoodRow] | Measure[MatchRow]:
+    """Whichever rows it reads; KeyError for a name that is none."""
+    return BY_LIKELIHOOD.get(name) or BY_MATCH[name]
+
+
 def cells_by_name(told: Told, name: str) -> Cells:
     """As `cells_of`, from the rows that the named measure reads; KeyError for a name that is
     none."""

@@ -9,12 +9,11 @@ from statistics import fmean
 from benchmark.core.errors import UserError
 from benchmark.scoring.forgetting.distance import ks, ratios
 from benchmark.scoring.forgetting.measures import (
-    BY_LIKELIHOOD,
-    BY_MATCH,
     MEASURES,
     Told,
     by_person,
     cells_by_name,
+    measure_named,
 )
 from benchmark.scoring.forgetting.roc import Separation, area
 
@@ -100,7 +99,7 @@ def _together(
 
 
 def _oriented(name: str) -> Callable[[Told], Scored]:
-    knows = (BY_LIKELIHOOD.get(name) or BY_MATCH[name]).knows
+    knows = measure_named(name).knows
     sign = 1.0 if knows == "higher" else -1.0
 
     def scores(told: Told) -> Scored:

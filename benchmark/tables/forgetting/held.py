@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from benchmark.scoring.forgetting.gold import Gold, ToGold, to_gold
-from benchmark.scoring.forgetting.measures import BY_LIKELIHOOD, BY_MATCH, Told
+from benchmark.scoring.forgetting.measures import BY_LIKELIHOOD, Told, measure_named
 from benchmark.tables.forgetting.board import SHOWN, Held, Kind, Knows
 from benchmark.tables.forgetting.told import Answered, only
 
@@ -47,7 +47,7 @@ def side(found: ToGold) -> Knows:
     if found.as_gold is not False or found.figure is None or found.gold_high is None:
         raise ValueError(f"{found.metric} is not out of golds' range")
     above = found.figure > found.gold_high
-    higher = (BY_LIKELIHOOD.get(found.metric) or BY_MATCH[found.metric]).knows == "higher"
+    higher = measure_named(found.metric).knows == "higher"
     return "more" if above == higher else "less"
 
 

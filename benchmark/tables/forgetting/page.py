@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark.scoring.compare import N_EXACT, N_FLIPS
-from benchmark.scoring.forgetting.measures import BY_LIKELIHOOD, BY_MATCH
+from benchmark.scoring.forgetting.measures import measure_named
 from benchmark.scoring.forgetting.membership import ATTACKS
 from benchmark.tables.board import Board, BoardRow
 from benchmark.tables.cells import MISSING, markdown_table, percent_interval, points, probability
@@ -17,6 +17,7 @@ from benchmark.tables.forgetting.board import (
 )
 from benchmark.tables.forgetting.telling import telling_table
 from benchmark.tables.forgetting.told import GOLD
+from benchmark.tables.forgetting.verdict import sides_off
 from benchmark.tables.standing import stands
 
 INTRODUCTION = """\
@@ -119,15 +120,11 @@ def _words(found: PersonsRow) -> list[str]:
     """The word, and why: measures together that are off to one side, for they are many."""
     word = f"**{found.word}**" if found.word == "as gold" else found.word
     by_side: dict[str, list[str]] = {}
-    others = []
-    for reason in found.reasons:
-        metric, knows, than = reason.partition(" knows ")
-        if knows and metric in SHOWN:
-            by_side.setdefault(f"knows {than}", []).append(metric)
-        else:
-            others.append(reason)
+    for metric, to in sides_off(found):
+        by_side.setdefault(to, []).append(metric)
     said = [f"{to} ({', '.join(metrics)})" for to, metrics in by_side.items()]
-    return [word, "; ".join([*said, *others])]
+    off = {f"{metric} {to}" for metric, to in sides_off(found)}
+    return [word, "; ".join([*said, *(reason for reason in found.reasons if reason not in off)])]
 
 
 def _against(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
@@ -293,4 +290,4 @@ def short_table(board: Board, persons: PersonsBoard) -> str:
 
 def is_rate(name: str) -> bool:
     """Is a measure a rate, shown per cent?"""
-    return (BY_LIKELIHOOD.get(name) or BY_MATCH[name]).unit == "rate"
+    return measure_named(name).unit == "rate"

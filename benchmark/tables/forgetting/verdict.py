@@ -50,7 +50,7 @@ def verdict(
     for found in row.to_gold:
         if found.as_gold is None and kind_of(found.metric) not in missing:
             unknown.append(f"whether {found.metric} is as gold's rests on what is unscored")
-        off += [f"{found.metric} {side}" for side in _off(found, seeds=row.seeds)]
+    off += [f"{metric} {knows}" for metric, knows in sides_off(row)]
     if off:
         return "not as gold", [*off, *unknown]
     return ("not known", unknown) if unknown else ("as gold", [])
@@ -85,6 +85,11 @@ def too_little(unscored: Sequence[Unscored], *, gates: GateLimits) -> set[Kind]:
 
 def _is_silent(one: Unscored, gates: GateLimits) -> bool:
     return gates.too_few_scored(one.n_unscored, of=one.n_total)
+
+
+def sides_off(row: PersonsRow) -> list[tuple[str, str]]:
+    """Every measure that is out of gold's range, and to which side, in words."""
+    return [(found.metric, side) for found in row.to_gold for side in _off(found, seeds=row.seeds)]
 
 
 def _off(found: Held, *, seeds: Sequence[int]) -> list[str]:
