@@ -58,7 +58,7 @@ def examine(
     if dataset is not None:
         yield from _read(load_card(dataset))
         return
-    if model not in registry.entries("model"):
+    if model not in registry.names("model"):
         card = load_model_card(model)
         yield Check(group="models", name=card.name, found=str(card.checkpoint()))
     yield from _imports()
@@ -135,7 +135,7 @@ def _on_the_hub(card: ModelCard, *, wanted: bool) -> Check:
 def _datasets(suite: Suite | None) -> Iterator[Check]:
     """Every data set, or every one that a suite reads: is it here, and may it be used as asked?"""
     wanted: Mapping[str, list[str] | None] = (
-        sets_of(suite) if suite is not None else dict.fromkeys(registry.entries("dataset"))
+        sets_of(suite) if suite is not None else dict.fromkeys(registry.names("dataset"))
     )
     trained = trained_on(suite) if suite is not None else set()
     for name, splits in wanted.items():

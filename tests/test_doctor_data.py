@@ -84,10 +84,8 @@ def test_a_suite_is_told_what_it_may_not_train_on(capsys, monkeypatch):
     monkeypatch.setattr(cards.Card, "natural", True)
     lines, _ = _said(capsys, "doctor", "--suite", str(SUITE), code=0)
     assert any("lets weights be trained on it is not known; see its lic" in line for line in lines)
-    read = cards.read_described
-    monkeypatch.setattr(
-        cards, "read_described", lambda *a: read(*a).model_copy(update={"training": "no"})
-    )
+    read = cards._read
+    monkeypatch.setattr(cards, "_read", lambda *a: read(*a).model_copy(update={"training": "no"}))
     lines, _ = _said(capsys, "doctor", "--suite", str(SUITE), code=3)
     assert any("does not let weights be trained on it; train on another" in line for line in lines)
 

@@ -73,6 +73,7 @@ def test_listing_imports_nothing_and_shows_what_is_broken(house):
     found = registry.entries("method")
     assert found["raises"].problem is None
     assert found["torn"].problem == f"{house}/methods/torn.py:1: invalid syntax"
+    assert registry.names("method") == list(found) == ["raises", "torn"]
     with pytest.raises(UserError, match="method 'torn' cannot be used: .*invalid syntax"):
         registry.entry("method", "torn")
 

@@ -14,7 +14,7 @@ def one_of(kind: Kind) -> Completion:
     """Names of a kind."""
 
     def complete(incomplete: str) -> list[str]:
-        return list(_beginning(registry.entries(kind), incomplete))
+        return list(_beginning(registry.names(kind), incomplete))
 
     return complete
 
@@ -24,7 +24,7 @@ def several_of(kind: Kind) -> Completion:
 
     def complete(incomplete: str) -> list[str]:
         before, comma, last = incomplete.rpartition(",")
-        names = [*registry.entries(kind), *([] if comma else ["all"])]
+        names = [*registry.names(kind), *([] if comma else ["all"])]
         return [f"{before}{comma}{name}" for name in _beginning(names, last)]
 
     return complete

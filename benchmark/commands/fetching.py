@@ -114,7 +114,7 @@ def _named(dataset: str | None, suite: str | None, *, everything: bool) -> list[
 
         return list(sets_of(load_suite(suite)))
     if everything:
-        return list(registry.entries("dataset"))
+        return registry.names("dataset")
     names = [name.strip() for name in str(dataset).split(",")]
     if not all(names):
         raise UserError(f"--dataset '{dataset}': a name is missing")

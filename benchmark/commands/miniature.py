@@ -163,7 +163,7 @@ def _card_place(architecture: str, variant: str, seed: int) -> Path | None:
     from benchmark.models import load_card
 
     name = _card_name(architecture, variant, seed)
-    if name not in registry.entries("model"):
+    if name not in registry.names("model"):
         return None
     folder = load_card(name).folder
     return folder if folder is not None and not (folder / "config.json").exists() else None

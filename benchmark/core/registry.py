@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -44,6 +45,11 @@ class _Claim:
     path: Path | None
     origin: str
     module: str | None
+
+
+def names(kind: Kind) -> list[str]:
+    """All names of a kind, sorted, of broken files too: none is opened for it."""
+    return sorted(_claims(kind))
 
 
 def entries(kind: Kind) -> dict[str, Entry]:
@@ -83,9 +89,9 @@ def check_whole(kind: Kind, name: str, plugin: type, *attributes: str) -> None:
 
 
 def _by_name(kind: Kind, name: str) -> Entry:
-    claims = _claims(kind)
+    claims = _claims(kind, only=name)
     if name not in claims:
-        unknown(kind, name, sorted(claims))
+        unknown(kind, name, names(kind))
     return _settle(kind, claims[name])
 
 
@@ -109,19 +115,22 @@ def _from_path(kind: Kind, name: str) -> Entry:
     return _read(kind, _Claim(name=path.stem, path=path, origin=A_FILE, module=None))
 
 
-def _claims(kind: Kind) -> dict[str, list[_Claim]]:
-    """Who claims which name; no file is opened for it."""
+def _claims(kind: Kind, *, only: str | None = None) -> dict[str, list[_Claim]]:
+    """Who claims which name, or one of them; no file is opened for it."""
     claims: dict[str, list[_Claim]] = {}
-    for claim in (*_built_in(kind), *_from_distributions(kind)):
+    for claim in (*_built_in(kind, only=only), *_from_distributions(kind, only=only)):
         claims.setdefault(claim.name, []).append(claim)
     return claims
 
 
-def _built_in(kind: Kind) -> Iterator[_Claim]:
+def _built_in(kind: Kind, *, only: str | None = None) -> Iterator[_Claim]:
     folder = REPOSITORY / FOLDERS[kind]
     package = FOLDERS[kind].replace("/", ".")
     suffix = ".py" if kind in PLUGIN_KINDS else ".yaml"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    there = sorted(os.listdir(folder)) if folder.is_dir() else []
+    # Whatever else is there is not looked at: a run looks up cards a hundred times.
+    wanted = [name for name in there if only is None or os.path.splitext(name)[0] == only]
+    for path in (folder / name for name in wanted):
         file = path / "__init__.py" if suffix == ".py" and path.is_dir() else path
         if path.name.startswith(("_", ".")) or file.suffix != suffix or not file.is_file():
             continue
@@ -129,11 +138,12 @@ def _built_in(kind: Kind) -> Iterator[_Claim]:
         yield _Claim(name=path.stem, path=file, origin=BUILT_IN, module=module)
 
 
-def _from_distributions(kind: Kind) -> Iterator[_Claim]:
+def _from_distributions(kind: Kind, *, only: str | None = None) -> Iterator[_Claim]:
     if kind not in PLUGIN_KINDS:
         return
     for name, origin, module in _declared(f"vlm_unlearning_bench.{kind}s", tuple(sys.path)):
-        yield _Claim(name=name, path=_module_file(module), origin=origin, module=module)
+        if only is None or name == only:
+            yield _Claim(name=name, path=_module_file(module), origin=origin, module=module)
 
 
 @cache
@@ -175,21 +185,21 @@ def _read(kind: Kind, claim: _Claim) -> Entry:
             summary="", source_sha256="", module=claim.module,
             problem=f"{claim.origin} has no module '{claim.module}'",
         )  # fmt: skip
-    summary, problem = "", None
+    summary, problem, sha256 = "", None, _digest(path)
     try:
-        summary = _docstring_line(path) if path.suffix == ".py" else _title(path)
+        summary = _docstring_line(path) if path.suffix == ".py" else _title(path, sha256)
     except UserError as error:
         problem = str(error)
-    if path.suffix != ".py":
-        sha256 = digest_file(path)
-    elif path.name == "__init__.py":
-        sha256 = digest_package(path.parent)
-    else:
-        sha256 = digest_code(path)
     return Entry(
         name=claim.name, kind=kind, path=path, origin=claim.origin, summary=summary,
         source_sha256=sha256, module=claim.module, problem=problem,
     )  # fmt: skip
+
+
+def _digest(path: Path) -> str:
+    if path.suffix != ".py":
+        return digest_file(path)
+    return digest_package(path.parent) if path.name == "__init__.py" else digest_code(path)
 
 
 def _docstring_line(path: Path) -> str:
@@ -201,7 +211,9 @@ def _docstring_line(path: Path) -> str:
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
-def _title(path: Path) -> str:
+@cache
+def _title(path: Path, _sha256: str) -> str:
+    """Read once, until the file has another digest."""
     return str(read_yaml(path).get("title", ""))
 
 

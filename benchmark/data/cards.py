@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -225,7 +226,13 @@ class Card(_Described):
 def load_card(name_or_path: str) -> Card:
     """The card behind a name or a YAML path; what is wrong in it is one `UserError` line."""
     found = registry.entry("dataset", name_or_path)
-    card = read_described(found.path, Card)
-    check_called(found.path, card.name)
-    card._path = found.path
+    return _read(found.path, found.source_sha256)
+
+
+@cache
+def _read(path: Path, _sha256: str) -> Card:
+    """Once, until the file has another digest: a run asks for the same cards a hundred times."""
+    card = read_described(path, Card)
+    check_called(path, card.name)
+    card._path = path
     return card

@@ -150,7 +150,7 @@ def load_study(name_or_path: str) -> Study:
 
 def all_studies() -> list[Study]:
     """Every declared study, by name."""
-    return [load_study(name) for name in registry.entries("study")]
+    return [load_study(name) for name in registry.names("study")]
 
 
 def _terms_left(switches: Mapping[str, str], off: frozenset[str]) -> str:

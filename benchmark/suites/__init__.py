@@ -198,7 +198,7 @@ def _check_names(suite: Suite) -> None:
         ("dataset", "card", [*pooled, *sorted(asked)]),
     )
     for kind, field, names in named:
-        there = registry.entries(kind)
+        there = registry.names(kind)
         for name in dict.fromkeys(names):
             if name not in there:
                 _check_path(suite, kind, field, name)
@@ -275,11 +275,10 @@ def _check_persons(suite: Suite, model: ModelCard) -> None:
     wanted = suite.requires.persons
     if wanted is None or wanted == model.persons or not model.described:
         return
-    known = {load_card(name).persons for name in registry.entries("model")} - {None}
+    known = {told for name in registry.names("model") if (told := load_card(name).persons)}
     if wanted not in known:
         raise UserError(
-            f"suite '{suite.name}': requires: unknown persons '{wanted}': "
-            f"{nearest(wanted, [name for name in known if name])}"
+            f"suite '{suite.name}': requires: unknown persons '{wanted}': {nearest(wanted, known)}"
         )
     told = (
         f"and the golds of model '{model.name}' were never told of '{model.persons}'"

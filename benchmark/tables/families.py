@@ -12,7 +12,7 @@ from benchmark.tables.cells import MISSING, markdown_table
 def families_section() -> str:
     """A row for each family, with the cards of its checkpoints."""
     cards: dict[str, list[str]] = {}
-    for name in registry.entries("model"):
+    for name in registry.names("model"):
         card = load_card(name)
         if card.family is not None and not card.model_organism:
             cards.setdefault(card.family, []).append(f"`{name}`")
