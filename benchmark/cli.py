@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from benchmark.commands import (
     adding,
@@ -114,7 +116,7 @@ def main(arguments: Sequence[str] | None = None, *, prog_name: str = "python -m 
     if asked and (why := sharing.refusal(asked[0], running.NAMES)) is not None:
         return USER_ERROR if sharing.is_follower() else _say(why, USER_ERROR)
     try:
-        code = app(args=arguments, prog_name=prog_name, standalone_mode=False)
+        code = _commands()(args=arguments, prog_name=prog_name, standalone_mode=False)
     except TyperException as error:
         return _usage(error)
     except DataMissing as error:
@@ -134,6 +136,12 @@ def main(arguments: Sequence[str] | None = None, *, prog_name: str = "python -m 
             "interrupted; run the same command again and it goes on where it stopped", INTERRUPTED
         )
     return code or 0
+
+
+@cache
+def _commands() -> Callable[..., int | None]:
+    """All of them, with their options; made once, for whoever calls `main` again."""
+    return get_command(app)
 
 
 def _usage(error: TyperException) -> int:

@@ -13,8 +13,9 @@ from typing import Literal
 
 from benchmark.core import registry
 from benchmark.core.config import read_yaml
-from benchmark.core.environment import usable_cores, version
+from benchmark.core.environment import version
 from benchmark.core.errors import UserError
+from benchmark.core.processes import usable_cores
 from benchmark.core.store import REPOSITORY, Results, check_writable
 from benchmark.data.cards import Card, load_card
 from benchmark.data.examining import look

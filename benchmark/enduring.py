@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmark.core.durability_records import DurabilityRecord
-from benchmark.core.environment import usable_cores
 from benchmark.core.errors import RunFailed, UserError, first_line
+from benchmark.core.processes import usable_cores
 from benchmark.core.rows import BASE
 from benchmark.core.store import StorageError
 from benchmark.data.pools import Pools

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import torch
 
-from benchmark.core.environment import die_with_parent
+from benchmark.core.processes import die_with_parent
 
 # For an interrupted worker to put on record that it was.
 GRACE_S = 15.0

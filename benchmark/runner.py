@@ -16,13 +16,12 @@ from functools import cache, partial
 
 from benchmark.api import TrainingConfig
 from benchmark.core import environment
-from benchmark.core.errors import NothingRun, RunFailed, UserError
+from benchmark.core.errors import NothingRun, OverBudget, RunFailed, UserError
 from benchmark.core.records import Git, RunRecord, Status
 from benchmark.core.roles import SEEING, Role
 from benchmark.core.rows import BASE
 from benchmark.core.samples import Sample
 from benchmark.core.store import StorageError
-from benchmark.cost.budget import OverBudget
 from benchmark.engines.priming import prime_images
 from benchmark.engines.readable import Readable
 from benchmark.progress import Reporter

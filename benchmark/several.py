@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import partial
 
 from benchmark import runner
-from benchmark.core.environment import usable_cores
 from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.processes import usable_cores
 from benchmark.engines.engine import LOCAL
 from benchmark.engines.workers import can_fork
 from benchmark.forking import Over, at_once

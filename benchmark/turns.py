@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmark.core.errors import NotOffered, UserError
+from benchmark.core.errors import NotBegun, NotOffered, UserError
 from benchmark.core.records import RunRecord
 from benchmark.core.store import StorageError
-from benchmark.cost.budget import Budget, NotBegun, unlimited
+from benchmark.cost.budget import Budget, unlimited
 from benchmark.progress import Reporter
 from benchmark.scoring.attacked import family_name
 from benchmark.scoring.plan import HELD_OUT

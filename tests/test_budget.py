@@ -10,7 +10,8 @@ import pytest
 from live_models import untrained_checkpoint
 
 from benchmark.cli import main
-from benchmark.cost.budget import Budget, OverBudget
+from benchmark.core.errors import OverBudget
+from benchmark.cost.budget import Budget
 from benchmark.cost.ledger import Ledger, LedgerLine
 from benchmark.cost.meter import Meter
 

@@ -216,6 +216,16 @@ def test_light_commands_really_leave_torch_alone(arguments):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_help_defines_no_records():
+    """A tenth of a second, before the first line of every command."""
+    code = (
+        "import sys; from benchmark.cli import main; code = main(['--help']); "
+        "print([n for n in ('benchmark.core.records', 'pydantic') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_the_folder_of_cards_never_becomes_a_package():
     assert list((ROOT / "datasets").rglob("*.py")) == []
     assert not (ROOT / "datasets.py").exists()

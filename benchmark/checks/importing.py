@@ -17,6 +17,7 @@ from typing import Any
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.forked import RaisedInFork, in_fork
 from benchmark.core.fresh import answer_fresh, ask_fresh
+from benchmark.core.garbage import nothing_to_collect
 from benchmark.core.store import REPOSITORY
 
 IMPORT_TIMEOUT_S = 30
@@ -84,11 +85,12 @@ def _reports(asked: Any) -> Any:
         sys.modules[name] = None  # type: ignore[assignment]
     sys.dont_write_bytecode = True
     # What is here before a fork is in all of them.
-    import benchmark.api
-    import benchmark.stages.surroundings
-    import benchmark.training.guidance
-    import benchmark.training.losses
-    import benchmark.training.unlearning  # noqa: F401
+    with nothing_to_collect():
+        import benchmark.api
+        import benchmark.stages.surroundings
+        import benchmark.training.guidance
+        import benchmark.training.losses
+        import benchmark.training.unlearning  # noqa: F401
 
     return {name: asdict(_forked(name)) for name in asked["names"]}
 

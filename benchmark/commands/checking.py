@@ -17,6 +17,7 @@ from benchmark.commands.options import read_rows
 from benchmark.commands.output import JsonOption, report, show
 from benchmark.core import registry
 from benchmark.core.errors import UserError
+from benchmark.core.garbage import nothing_to_collect
 from benchmark.core.paths import typed_path
 from benchmark.core.rows import split_row
 
@@ -101,9 +102,10 @@ def _check_drawing(
 
 
 def _outcomes(kind: Checked, names: Sequence[str], only: Sequence[str]) -> Iterator[Outcome]:
-    from benchmark.checks.attacks import check_attack
-    from benchmark.checks.contract import check_method
-    from benchmark.checks.workbench import Workbench
+    with nothing_to_collect():
+        from benchmark.checks.attacks import check_attack
+        from benchmark.checks.contract import check_method
+        from benchmark.checks.workbench import Workbench
 
     with tempfile.TemporaryDirectory(prefix="vlm-bench-check-") as folder:
         plugins = [split_row(name)[0] for name in names]

@@ -6,9 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from benchmark.commands.output import say
-from benchmark.core.errors import DataMissing, NotOffered
+from benchmark.core.errors import DataMissing, NotBegun, NotOffered
 from benchmark.core.store import Results
-from benchmark.cost.budget import NotBegun
 
 if TYPE_CHECKING:
     from benchmark.core.found import RunEnded

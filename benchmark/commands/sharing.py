@@ -21,8 +21,8 @@ import typer
 from benchmark.commands.accelerated import read_accelerate
 from benchmark.commands.ended import FAILED, INTERRUPTED
 from benchmark.commands.output import say
-from benchmark.core.environment import die_with_parent, n_processes, usable_cores
 from benchmark.core.errors import UserError
+from benchmark.core.processes import die_with_parent, n_processes, usable_cores
 
 if TYPE_CHECKING:
     from benchmark.training.processes import Processes

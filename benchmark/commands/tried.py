@@ -15,6 +15,7 @@ from benchmark.core.entries import PLUGIN_KINDS, Entry, Kind
 from benchmark.core.errors import RunFailed, UserError
 from benchmark.core.forked import RaisedInFork, in_fork
 from benchmark.core.fresh import answer_fresh, ask_fresh
+from benchmark.core.garbage import nothing_to_collect
 
 LOAD_TIMEOUT_S = 120
 
@@ -39,7 +40,7 @@ def _problems(asked: Any) -> Any:
 
 def _import_before(kinds: set[Kind]) -> None:
     """What is here before a fork is in all of them. What is wrong with it every fork says."""
-    with suppress(Exception):
+    with suppress(Exception), nothing_to_collect():
         import benchmark.api
         import benchmark.data.cards
         import benchmark.models

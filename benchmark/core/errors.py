@@ -34,6 +34,15 @@ class RunFailed(Exception):
     """A run that cannot go on: recorded with its reason, exit code 1."""
 
 
+class OverBudget(RunFailed):
+    """The limit of device-hours is reached: what was done is kept, and a larger one goes on from
+    there."""
+
+
+class NotBegun(UserError):
+    """A run whose turn came when the limit of device-hours was reached."""
+
+
 class NonFiniteLoss(RunFailed):
     """A named loss term became NaN or infinite."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmark.core.errors import RunFailed
+from benchmark.core.garbage import leave_it_all
 from benchmark.core.store import REPOSITORY
 
 
@@ -44,3 +45,4 @@ def answer_fresh(answer: Callable[[Any], Any]) -> None:
     os.dup2(2, 1)
     with answers:
         json.dump(answer(json.load(sys.stdin)), answers)
+    leave_it_all()

@@ -9,19 +9,11 @@ from __future__ import annotations
 import multiprocessing
 from pathlib import Path
 
-from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.errors import OverBudget
 from benchmark.cost.clock import DeviceUnit
 from benchmark.cost.ledger import Ledger
 
 NAMES: dict[DeviceUnit, str] = {"gpu": "GPU-hours", "cpu-core": "CPU-core-hours"}
-
-
-class OverBudget(RunFailed):
-    """The limit is reached: what was done is kept, and a larger one goes on from there."""
-
-
-class NotBegun(UserError):
-    """A run whose turn came when the limit was reached."""
 
 
 class Budget:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.environment import die_with_parent
+from benchmark.core.processes import die_with_parent
 
 # For a child that has nothing left to do but to leave.
 LEAVES_WITHIN_S = 30.0

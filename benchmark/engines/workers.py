@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from benchmark.core.environment import die_with_parent, usable_cores
+from benchmark.core.processes import die_with_parent, usable_cores
 from benchmark.vlm.loading import is_small
 from benchmark.vlm.model import VisionLanguageModel
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from benchmark.core.environment import die_with_parent
+from benchmark.core.processes import die_with_parent
 from benchmark.core.store import TAIL_BYTES, writing
 
 N_LAST_LINES = 8

@@ -24,8 +24,8 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from benchmark.api import LossMethod
-from benchmark.core.environment import die_with_parent
 from benchmark.core.errors import RunFailed, UserError
+from benchmark.core.processes import die_with_parent
 from benchmark.core.records import Response, StepLog
 from benchmark.core.samples import Sample
 from benchmark.core.store import JsonLines, Results

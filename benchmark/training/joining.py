@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
-from benchmark.core.environment import n_processes
 from benchmark.core.errors import UserError
+from benchmark.core.processes import n_processes
 from benchmark.training.processes import ALONE, Joined, Lost, Processes
 from benchmark.training.sharded import Sharded
 
