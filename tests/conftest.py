@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from benchmark.core import store
+from benchmark.core.garbage import nothing_to_collect
 
 if TYPE_CHECKING:
     from faults.outcome import Undisturbed
@@ -23,6 +24,23 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 settings.register_profile("bench", derandomize=True, deadline=None, database=None)
 settings.load_profile("bench")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What test files import stays to the end, as what a command imports does: else every look for
+    garbage goes through all of torch, for an eighth of the time that tests take."""
+    with nothing_to_collect():
+        return (yield)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _copied_weights() -> Iterator[None]:
+    """Some two thousand fresh models of a few checkpoints."""
+    from copied_weights import copied_weights
+
+    with copied_weights():
+        yield
 
 
 @pytest.fixture(autouse=True)

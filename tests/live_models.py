@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import torch
-from copied_weights import copied_weights
 from torch import Tensor
 
 from benchmark.core.samples import Answers, ImageFile, Sample
@@ -44,14 +43,12 @@ def shallow_checkpoint() -> Path:
 
 def untrained(precision: str = "fp32") -> VisionLanguageModel:
     """That checkpoint, as freshly loaded."""
-    with copied_weights():
-        return load_model(untrained_checkpoint(), name="untrained", precision=precision)
+    return load_model(untrained_checkpoint(), name="untrained", precision=precision)
 
 
 def shallow() -> VisionLanguageModel:
     """The one of two layers, as freshly loaded."""
-    with copied_weights():
-        return load_model(shallow_checkpoint(), name="shallow")
+    return load_model(shallow_checkpoint(), name="shallow")
 
 
 def sample(name: str, *, images: tuple[ImageFile, ...] = (), bad: str | None = None) -> Sample:

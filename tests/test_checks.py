@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from copied_weights import copied_weights
 from test_imports import SEEN_BY_PLUGINS
 
 from benchmark.checks.contract import NAMES, check_method
@@ -277,13 +275,6 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, source in sources.items():
         (folder / f"{name}.py").write_text(source)
     return {name: folder / f"{name}.py" for name in sources}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _copied_weights() -> Iterator[None]:
-    """Some six hundred fresh models of two checkpoints."""
-    with copied_weights():
-        yield
 
 
 @pytest.fixture(scope="module")
