@@ -23,6 +23,8 @@ from faults import small_disk
 from faults.asked import tell_what_is_asked
 from faults.traps import Operation, Trap, set_traps
 
+from benchmark.core.garbage import nothing_to_collect
+
 ROOT = Path(__file__).resolve().parents[2]
 # Of sys/prctl.h.
 PR_SET_CHILD_SUBREAPER = 36
@@ -76,7 +78,8 @@ def serve(checkpoint: Path) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     # Nothing that a library prints may get between the answers.
     os.dup2(2, 1)
-    _warm_up(checkpoint)
+    with nothing_to_collect():
+        _warm_up(checkpoint)
     running: set[int] = set()
     while True:
         try:
@@ -91,7 +94,7 @@ def serve(checkpoint: Path) -> None:
 
 def _warm_up(checkpoint: Path) -> None:
     """Import what any command imports, the parts of the libraries that a model needs among them."""
-    from copied_weights import copied
+    from copied_weights import copied, shared
 
     import benchmark
     import methods
@@ -101,17 +104,18 @@ def _warm_up(checkpoint: Path) -> None:
     from benchmark.data.sources.testbed import the_world
     from benchmark.tables import pages, publish
     from benchmark.tables.figures import canvas, curves
-    from benchmark.vlm import loading
+    from benchmark.vlm import loading, processors
 
     for package in (benchmark, methods):
         # An environment may bring the packages of another clone.
         assert package.__file__ and Path(package.__file__).is_relative_to(ROOT), package.__file__
-    assert cli and runner and search and several and pages and publish and canvas and curves
+    assert runner and search and several and pages and publish and canvas and curves
+    cli._commands()
     the_world()
     # A record says which code it is of; here of one, whatever is edited while tests run.
     environment.git = lambda: Git(commit="f" * 40, dirty=False)
     # Whoever is forked from here finds the weights read, and copies them.
-    loading._weights = copied
+    loading._weights, processors.load_processor = copied, shared
     loading.load_model(checkpoint, name="warm")
 
 
