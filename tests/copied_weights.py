@@ -1,11 +1,12 @@
-"""Checkpoints that are loaded over and over: read from disk once, and copied after that; of their
-processors, which nobody changes, there is one."""
+"""Checkpoints that are loaded over and over: read from disk once, and copied after that. Models
+share a processor: a test that changes one changes it back."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +15,8 @@ from benchmark.vlm import loading, processors
 
 _whole, _processor = loading._weights, processors.load_processor
 _read: dict[tuple[Any, ...], Any] = {}
+# Of what tests write for themselves not all is kept: a few megabytes each.
+N_KEPT = 40
 
 
 def copied(folder: Path, *, precision: str, device: str, own_code: bool) -> Any:
@@ -21,19 +24,22 @@ def copied(folder: Path, *, precision: str, device: str, own_code: bool) -> Any:
     if precision not in loading.DTYPES or own_code:
         return _whole(folder, precision=precision, device=device, own_code=own_code)
     key = (precision, device, *_written(folder))
-    if key not in _read:
-        _read[key] = _whole(folder, precision=precision, device=device, own_code=own_code)
-    return copy.deepcopy(_read[key])
+    read = partial(_whole, folder, precision=precision, device=device, own_code=own_code)
+    return copy.deepcopy(_once(key, read))
 
 
 def shared(folder: Path, *, own_code: bool = False) -> Any:
     """The processor of these very files."""
     if own_code:
         return _processor(folder, own_code=own_code)
-    key = ("processor", *_written(folder))
-    if key not in _read:
-        _read[key] = _processor(folder)
-    return _read[key]
+    return _once(("processor", *_written(folder)), partial(_processor, folder))
+
+
+def _once(key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
+    _read[key] = found = _read.pop(key) if key in _read else read()
+    while len(_read) > N_KEPT:
+        del _read[next(iter(_read))]
+    return found
 
 
 def _written(folder: Path) -> list[tuple[Any, ...]]:

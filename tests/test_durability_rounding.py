@@ -66,7 +66,8 @@ def test_an_operation_without_a_kernel_is_not_possible_wherever_it_is_called(
     holding: Holding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """torch's own words, of an operation that is declared and has no kernel on any device."""
-    torch.library.define("without_a_kernel::round", "(Tensor x) -> Tensor")
+    library = torch.library.Library("without_a_kernel", "DEF")
+    library.define("round(Tensor x) -> Tensor")
     monkeypatch.setattr(ANSWER, lambda *_, **__: torch.ops.without_a_kernel.round(torch.zeros(1)))
     with pytest.raises(NotPossible, match=CANNOT):
         holding.merged("nf4")

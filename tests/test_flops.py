@@ -191,11 +191,12 @@ def test_a_tower_that_is_not_known_is_named(change, said):
     assert shape_if_known(config, None) is None
 
 
-def test_a_processor_that_cuts_pictures_up_otherwise_is_not_counted(tmp_path):
+def test_a_processor_that_cuts_pictures_up_otherwise_is_not_counted(tmp_path, monkeypatch):
     model = loaded("idefics3")
     counting = counting_of(model)
     counting.view(words(), ["yes."] * 3)
     assert counting.counted.flops is not None
-    model.encoder.processor.image_processor.do_image_splitting = False
+    processor = model.encoder.processor.image_processor
+    monkeypatch.setattr(processor, "do_image_splitting", False)
     counting.view(shown(tmp_path), ["yes."] * 4)
     assert counting.counted.flops is None and counting.counted.n_image_tokens > 0
