@@ -220,9 +220,11 @@ def test_the_help_defines_no_records():
     """A tenth of a second, before the first line of every command."""
     code = (
         "import sys; from benchmark.cli import main; code = main(['--help']); "
-        "print([n for n in ('benchmark.core.records', 'pydantic') if n in sys.modules])"
+        "print([n for n in ('benchmark.core.records', 'pydantic') if n in sys.modules]); "
+        "sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -120,11 +120,12 @@ def _words(found: PersonsRow) -> list[str]:
     """The word, and why: measures together that are off to one side, for they are many."""
     word = f"**{found.word}**" if found.word == "as gold" else found.word
     by_side: dict[str, list[str]] = {}
-    for metric, to in sides_off(found):
+    off = sides_off(found)
+    for metric, to in off:
         by_side.setdefault(to, []).append(metric)
     said = [f"{to} ({', '.join(metrics)})" for to, metrics in by_side.items()]
-    off = {f"{metric} {to}" for metric, to in sides_off(found)}
-    return [word, "; ".join([*said, *(reason for reason in found.reasons if reason not in off)])]
+    told = {f"{metric} {to}" for metric, to in off}
+    return [word, "; ".join([*said, *(reason for reason in found.reasons if reason not in told)])]
 
 
 def _against(rows: list[tuple[BoardRow, PersonsRow]]) -> str:
