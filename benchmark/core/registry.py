@@ -187,7 +187,11 @@ def _read(kind: Kind, claim: _Claim) -> Entry:
         )  # fmt: skip
     summary, problem, sha256 = "", None, _digest(path)
     try:
-        summary = _docstring_line(path) if path.suffix == ".py" else _title(path, sha256)
+        summary = (
+            _docstring_line(path, path.read_bytes())
+            if path.suffix == ".py"
+            else _title(path, sha256)
+        )
     except UserError as error:
         problem = str(error)
     return Entry(
@@ -202,9 +206,11 @@ def _digest(path: Path) -> str:
     return digest_package(path.parent) if path.name == "__init__.py" else digest_code(path)
 
 
-def _docstring_line(path: Path) -> str:
+@cache
+def _docstring_line(path: Path, content: bytes) -> str:
+    """Parsed once, until the file holds something else."""
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
+        tree = ast.parse(content, filename=str(path))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise UserError(f"{path}{f':{line}' if line else ''}: {error.args[0]}") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import tokenize
+from functools import cache
 from pathlib import Path
 
 from benchmark.core.store import digest
@@ -20,7 +21,14 @@ _LAYOUT = {
 
 def digest_code(path: Path) -> str:
     """SHA-256 of a file's code, in hex; of all that it holds where that is no Python."""
-    text = path.read_bytes().decode("utf-8", errors="backslashreplace")
+    return _digest_of(path.read_bytes())
+
+
+@cache
+def _digest_of(content: bytes) -> str:
+    """Once for each content: a run asks after its plugins some hundred times, and tokenising one
+    takes a hundred times as long as reading it."""
+    text = content.decode("utf-8", errors="backslashreplace")
     try:
         return digest(code_of(text))
     except (tokenize.TokenError, SyntaxError):
