@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmark.core import registry
+from benchmark.data.cards import load_card
 from benchmark.data.images import ImageStore
+from benchmark.data.samples import fingerprint, load
 from benchmark.testbed import images
 from benchmark.testbed.font import CELL, read_cell
 from benchmark.testbed.material import FORMS, IMAGE_ONLY_FORMS, TestbedMaterial
 from benchmark.testbed.scenes import all_scenes
 from benchmark.testbed.tables import TABLES, rows
+from benchmark.testbed.tables.table import card_of
 from benchmark.testbed.world import build_world
 
 WORLD = build_world()
@@ -58,17 +63,40 @@ def test_pictures_are_a_function_of_their_seed():
     assert not np.array_equal(one, third)
 
 
+def test_every_card_of_the_miniature_world_has_its_table():
+    cards = {name for name in registry.entries("dataset") if not load_card(name).natural}
+    assert cards == set(map(card_of, TABLES))
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_are_complete_and_stable(table, tmp_path):
-    store = ImageStore(tmp_path)
-    for split in TABLES[table].splits:
-        samples = rows(table, split, world=WORLD, images=store)
-        assert samples == rows(table, split, world=WORLD, images=store)
-        assert len({sample.id for sample in samples}) == len(samples) > 0
+    """What the card loads, drawn once more, is the table to its last row."""
+    store, card = ImageStore(tmp_path), load_card(card_of(table))
+    assert set(card.splits) == set(TABLES[table].splits)
+    for split in card.splits:
+        samples = load(card, split, images=store)
+        made = rows(table, split, world=WORLD, images=store)
+        assert samples == [s if s.subject else replace(s, behaviour=s.id) for s in made]
+        assert len({sample.id for sample in samples}) == len(samples) == card.split(split).expected
+        assert all(sample.id.startswith(f"{card.name}/{split}/") for sample in samples)
         assert all(sample.answers.references and sample.prompt for sample in samples)
+        assert all(image.path.is_file() for sample in samples for image in sample.images)
         for sample in samples[:3]:
             for image in sample.images:
                 assert Image.open(image.path).size == (64, 64)
+
+
+@pytest.mark.parametrize("table", ["scenes", "harmless_lists", "persons_image"])
+def test_of_the_first_rows_no_other_pictures_are_drawn(table, tmp_path):
+    card = load_card(card_of(table))
+    for split in ("train", "test") if "train" in card.splits else ("forget10",):
+        whole = load(card, split, images=ImageStore(tmp_path / "whole"))
+        first = load(card, split, images=ImageStore(tmp_path / "first"), limit=3)
+        assert fingerprint(first) == fingerprint(whole[:3])
+        drawn = len(list((tmp_path / "first").rglob("*.png")))
+        assert drawn < len(list((tmp_path / "whole").rglob("*.png"))) / 4
+        more = load(card, split, images=ImageStore(tmp_path / "whole"), limit=len(whole) + 1)
+        assert more == whole
 
 
 def test_splits_share_no_behaviour_where_items_are_asked_for(tmp_path):

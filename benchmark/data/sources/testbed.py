@@ -24,15 +24,18 @@ def the_world() -> World:
     return build_world()
 
 
-def samples(card: Card, split: str, *, images: ImageStore) -> list[Sample]:
-    """All samples of the card's table; their pictures are drawn into `images`."""
+def samples(
+    card: Card, split: str, *, images: ImageStore, limit: int | None = None
+) -> list[Sample]:
+    """All samples of the card's table, or the first ones; their pictures are drawn into
+    `images`."""
     from benchmark.testbed import tables
 
     assert isinstance(card.source, TestbedSource)
     table = card.source.table
     if table not in tables.TABLES:
         unknown(f"table of card '{card.name}'", table, tables.TABLES)
-    made = tables.rows(table, split, world=the_world(), images=images)
+    made = tables.rows(table, split, world=the_world(), images=images, limit=limit)
     return [_with_unique_behaviour(sample) for sample in made]
 
 

@@ -25,9 +25,12 @@ TABLES: dict[str, Table[Pool] | Table[PersonSplit]] = {
 __all__ = ["TABLES", "Metric", "Table", "rows"]
 
 
-def rows(table: str, split: str, *, world: World, images: ImageStore) -> list[Sample]:
-    """The samples of one split, always in the same order; their images lie in the store.
+def rows(
+    table: str, split: str, *, world: World, images: ImageStore, limit: int | None = None
+) -> list[Sample]:
+    """The samples of one split, always in the same order, or the first `limit`; their images lie in
+    the store.
 
     Raises KeyError for a table or a split that there is not.
     """
-    return TABLES[table].rows(split, TestbedMaterial(world, images))
+    return TABLES[table].rows(split, TestbedMaterial(world, images), limit=limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, Literal, TypeVar
 
 from benchmark.core.samples import PhraseSet, Purpose, Sample
@@ -31,11 +32,14 @@ class Table(Generic[Split]):
     splits: tuple[Split, ...]
     build: Callable[[Split, TestbedMaterial], Iterable[Sample]]
 
-    def rows(self, split: str, material: TestbedMaterial) -> list[Sample]:
-        """The samples of one split, always in the same order; raises KeyError for no split."""
+    def rows(
+        self, split: str, material: TestbedMaterial, *, limit: int | None = None
+    ) -> list[Sample]:
+        """The samples of one split, always in the same order, or the first `limit`: pictures of
+        others are not drawn. Raises KeyError for no split."""
         for known in self.splits:
             if known == split:
-                return list(self.build(known, material))
+                return list(islice(self.build(known, material), limit))
         raise KeyError(f"table {self.name!r} has no split {split!r}")
 
 
