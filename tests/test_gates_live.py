@@ -13,7 +13,7 @@ from benchmark.scoring.gates import gate_reasons
 
 BLIND = str(Path(__file__).parent / "plugins" / "blind.py")
 MODEL = "testbed-llava-unaligned"
-LIMIT = 8
+LIMIT = 4
 
 
 @pytest.fixture(scope="module")
