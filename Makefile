@@ -78,7 +78,7 @@ called:
 	@test -n "$$NAME" || { echo "error: NAME is missing, such as make new-method NAME=my_method" >&2; exit 2; }
 
 test: $(READY) ## Run the tests, offline
-	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile
+	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test-vllm: setup-vllm ## Run the tests that need vLLM
 	@.venv/bin/python -m pytest -m vllm tests/test_vllm.py

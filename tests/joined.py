@@ -12,6 +12,7 @@ from typing import Any
 
 import accelerate  # noqa: F401 (the forked processes find it imported)
 import torch
+from live_models import shallow_checkpoint
 
 from benchmark.training.joining import join
 from benchmark.training.processes import Processes
@@ -31,6 +32,8 @@ def joined(
     """What `work` returns in each of `n` processes: a value, the exception that it raised, or
     `Gone`. They are `told` more by variables."""
     context = multiprocessing.get_context("fork")
+    # Written once, before there are several to write it.
+    shallow_checkpoint()
     shared = {
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(n),
         "LOCAL_WORLD_SIZE": str(n), "OMP_NUM_THREADS": "1", **(told or {}),
