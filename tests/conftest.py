@@ -74,9 +74,9 @@ def results_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The product's commands as processes, forked from one that has imported everything."""
     from faults.product import Product
-    from live_models import shallow_checkpoint
+    from live_models import untrained_checkpoint
 
-    made = Product(checkpoint=shallow_checkpoint(), scratch=tmp_path_factory.mktemp("said"))
+    made = Product(checkpoint=untrained_checkpoint(), scratch=tmp_path_factory.mktemp("said"))
     yield made
     made.close()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import accelerate  # noqa: F401 (the forked processes find it imported)
 import torch
-from live_models import shallow_checkpoint
+from live_models import untrained_checkpoint
 
 from benchmark.training.joining import join
 from benchmark.training.processes import Processes
@@ -33,7 +33,7 @@ def joined(
     `Gone`. They are `told` more by variables."""
     context = multiprocessing.get_context("fork")
     # Written once, before there are several to write it.
-    shallow_checkpoint()
+    untrained_checkpoint()
     shared = {
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(n),
         "LOCAL_WORLD_SIZE": str(n), "OMP_NUM_THREADS": "1", **(told or {}),

@@ -24,31 +24,32 @@ HARMLESS = ("lamito", "ronevi", "fadoku", "misare")
 
 @functools.cache
 def untrained_checkpoint() -> Path:
-    """A checkpoint of the testbed's real architecture with random weights; one per test session."""
-    folder = Path(tempfile.mkdtemp(prefix="vlm-bench-untrained-"))
-    LLAVA.untrained(0).save_pretrained(folder)
-    LLAVA.processor().save_pretrained(folder)
-    return folder
+    """A checkpoint of the testbed's real architecture with random weights, but two layers in place
+    of four; one per test session."""
+    return _checkpoint("untrained", vision_layers=2, language_layers=2)
 
 
 @functools.cache
-def shallow_checkpoint() -> Path:
-    """The same with two layers in place of four, for what is gathered and waited for layer by
-    layer."""
-    folder = Path(tempfile.mkdtemp(prefix="vlm-bench-shallow-"))
-    LLAVA.untrained(0, vision_layers=2, language_layers=2).save_pretrained(folder)
+def deep_checkpoint() -> Path:
+    """The same with all its layers, for what is about their number."""
+    return _checkpoint("deep")
+
+
+def _checkpoint(name: str, **layers: int) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix=f"vlm-bench-{name}-"))
+    LLAVA.untrained(0, **layers).save_pretrained(folder)
     LLAVA.processor().save_pretrained(folder)
     return folder
 
 
 def untrained(precision: str = "fp32") -> VisionLanguageModel:
-    """That checkpoint, as freshly loaded."""
+    """The one of two layers, as freshly loaded."""
     return load_model(untrained_checkpoint(), name="untrained", precision=precision)
 
 
-def shallow() -> VisionLanguageModel:
-    """The one of two layers, as freshly loaded."""
-    return load_model(shallow_checkpoint(), name="shallow")
+def deep(precision: str = "fp32") -> VisionLanguageModel:
+    """The one of all layers, as freshly loaded."""
+    return load_model(deep_checkpoint(), name="deep", precision=precision)
 
 
 def sample(name: str, *, images: tuple[ImageFile, ...] = (), bad: str | None = None) -> Sample:

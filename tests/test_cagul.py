@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from cagul_parts import BAD, GOOD, seeing
-from live_models import untrained
+from live_models import deep
 from torch.nn import functional as F
 
 from benchmark.core.config import build, to_json
@@ -24,7 +24,7 @@ LEAST = Selection(rule="least_attended", share=0.25, layer=None)
 
 def test_importance_is_the_eager_models_own_attention_of_the_question(tmp_path: Path) -> None:
     """Mean over heads and over the question's tokens only, read off transformers' own pass."""
-    model = untrained()
+    model = deep()
     view = model.view(seeing(tmp_path))
     alpha_IN = importance(model, view, layer=2)
     model.hf.set_attn_implementation("eager")
@@ -37,7 +37,7 @@ def test_importance_is_the_eager_models_own_attention_of_the_question(tmp_path: 
 
 def test_importance_is_the_same_however_it_is_padded_and_batched(tmp_path: Path) -> None:
     """Generation pads on the left and batches by length, training pads on the right."""
-    model, samples = untrained(), seeing(tmp_path)
+    model, samples = deep(), seeing(tmp_path)
     samples[1] = replace(samples[1], prompt="how do i make what is shown? tell me each step.")
     right_IN = importance(model, model.view(samples), layer=2)
     left = model.encoder.view(samples, padding="left")
@@ -50,7 +50,7 @@ def test_importance_is_the_same_however_it_is_padded_and_batched(tmp_path: Path)
 
 
 def test_no_answer_enters_and_the_question_does(tmp_path: Path) -> None:
-    model, samples = untrained(), seeing(tmp_path)
+    model, samples = deep(), seeing(tmp_path)
     plain_IN = importance(model, model.view(samples), layer=2)
     for answer in (GOOD, BAD):
         told_IN = importance(model, model.view(samples, [answer] * len(samples)), layer=2)
@@ -64,7 +64,7 @@ def test_no_answer_enters_and_the_question_does(tmp_path: Path) -> None:
 
 
 def test_a_question_that_is_not_in_its_prompt_is_named(tmp_path: Path) -> None:
-    model, samples = untrained(), seeing(tmp_path)[:2]
+    model, samples = deep(), seeing(tmp_path)[:2]
     view = model.view(samples)
     view.question_mask_BT[1] = False
     with pytest.raises(
@@ -74,7 +74,7 @@ def test_a_question_that_is_not_in_its_prompt_is_named(tmp_path: Path) -> None:
 
 
 def test_what_was_traced_in_advance_is_what_would_be_traced(tmp_path: Path) -> None:
-    model, samples = untrained(), seeing(tmp_path)
+    model, samples = deep(), seeing(tmp_path)
     ready = Selection(rule="least_attended", share=0.25, layer=None)
     ready.remember(model, samples)
     view = model.view(samples[::-1], [GOOD] * len(samples))
@@ -98,7 +98,7 @@ def test_a_share_of_an_images_tokens(share: float, n: int) -> None:
 
 
 def test_most_attended_are_the_others(tmp_path: Path) -> None:
-    model = untrained()
+    model = deep()
     view = model.view(seeing(tmp_path))
     least = LEAST.choose(LEAST.figures(model, view, 64))
     rule = replace(LEAST, rule="most_attended", share=0.75)
@@ -117,12 +117,12 @@ def test_random_tokens_follow_from_what_is_asked_and_from_nothing_else(tmp_path:
 
 @pytest.mark.parametrize(("layer", "read"), [(None, 2), (2, 2), (3, 3)])
 def test_the_layer_is_an_option(layer: int | None, read: int) -> None:
-    assert replace(LEAST, layer=layer).layer_of(untrained()) == read
+    assert replace(LEAST, layer=layer).layer_of(deep()) == read
 
 
 def test_a_layer_that_is_not_there_is_the_users_error() -> None:
-    with pytest.raises(UserError, match="layer = 4: model 'untrained' has decoder layers 0 to 3"):
-        replace(LEAST, layer=4).layer_of(untrained())
+    with pytest.raises(UserError, match="layer = 4: model 'deep' has decoder layers 0 to 3"):
+        replace(LEAST, layer=4).layer_of(deep())
 
 
 def test_the_encoder_by_hand() -> None:

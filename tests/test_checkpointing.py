@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from live_models import pool, pools, sample, untrained, untrained_checkpoint
+from live_models import deep, pool, pools, sample, untrained, untrained_checkpoint
 from test_families import picture
 from test_guidance import captioned
 from tiny_families import FAMILIES, loaded
@@ -126,7 +126,7 @@ def test_what_is_watched_does_not_happen_twice(tmp_path: Path) -> None:
     """Attention is worked out in a layer's own forward pass, and states are read on its way."""
     gradients = []
     for recomputes in (False, True):
-        model = untrained()
+        model = deep()
         model.recomputes = recomputes
         model.prepare({"language": "full"}, rank=2, alpha=4.0, dropout=0.0)
         model.hf.train()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from live_models import pool, sample, untrained, untrained_checkpoint
+from live_models import deep, deep_checkpoint, pool, sample
 from peft.tuners.lora import LoraLayer
 from PIL import Image
 from transformers import LlavaNextProcessor, LlavaOnevisionProcessor
@@ -27,7 +27,7 @@ from benchmark.planning.sizes import ByRule
 from benchmark.planning.work import Model
 from benchmark.vlm import loading
 
-SHAPE = described(untrained_checkpoint()).shape()
+SHAPE = described(deep_checkpoint()).shape()
 PARTS = parts_of("llava", SHAPE)
 RANK = 4
 SIZES = [(640, 480), (336, 336), (1200, 300), (257, 1023)]
@@ -70,7 +70,7 @@ def _saved(model: Any, view: Any) -> int:
     ],
 )
 def test_what_autograd_keeps_is_as_reckoned(precision, tuning, dropout):
-    model = untrained(precision)
+    model = deep(precision)
     model.prepare({"language": tuning}, rank=RANK, alpha=8.0, dropout=dropout)
     model.hf.train()
     samples = [sample(name) for name in ("zerupa", "ditupu", "divumi", "pokara")]
@@ -91,7 +91,7 @@ def test_what_autograd_keeps_is_as_reckoned(precision, tuning, dropout):
 )
 def test_what_gradient_checkpointing_keeps_is_as_reckoned(precision, tuning):
     """Before the way back, when no layer is computed anew yet."""
-    model = untrained(precision)
+    model = deep(precision)
     model.recomputes = True
     model.prepare({"language": tuning}, rank=RANK, alpha=8.0, dropout=0.0)
     model.hf.train()
@@ -114,7 +114,7 @@ def test_over_rounded_weights_a_gpu_computes_in_bf16(precision, tuning, monkeypa
     assert {computed_in(precision, device) for device in ("cuda", "cuda:1")} == {"bf16"}
     assert computed_in(precision, "cpu") == "fp32"
     monkeypatch.setattr(loading, "computed_in", lambda precision, _: computed_in(precision, "cuda"))
-    model = untrained(precision)
+    model = deep(precision)
     seeing = [
         p for role in ("vision", "projector") for _, p in model.roles.parameters(model.hf, role)
     ]
@@ -136,7 +136,7 @@ def test_over_rounded_weights_a_gpu_computes_in_bf16(precision, tuning, monkeypa
 
 
 def test_what_is_trained_is_as_reckoned():
-    model = untrained()
+    model = deep()
     model.prepare({"language": "lora"}, rank=RANK, alpha=8.0, dropout=0.0)
     n_adapter = sum(p.numel() for p in model.trainable().values())
     assert memory.adapter_parameters(PARTS.layers, RANK) == n_adapter
@@ -144,7 +144,7 @@ def test_what_is_trained_is_as_reckoned():
     assert n_maps == memory.MAPS_WITH_ADAPTERS * SHAPE.language.layers
     own, gradients = memory.trained_bytes(PARTS, tuning="lora", rank=RANK, precision="bf16")
     assert own == gradients == 4 * n_adapter
-    full = untrained()
+    full = deep()
     full.prepare({"language": "full"}, rank=RANK, alpha=8.0, dropout=0.0)
     n_language = sum(p.numel() for p in full.trainable().values())
     head, gradients = memory.trained_bytes(PARTS, tuning="full", rank=0, precision="fp32")
@@ -153,13 +153,13 @@ def test_what_is_trained_is_as_reckoned():
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_weights_take_what_is_reckoned(precision):
-    held = sum(p.nbytes for p in untrained(precision).hf.parameters())
+    held = sum(p.nbytes for p in deep(precision).hf.parameters())
     assert memory.weight_bytes(PARTS, precision, computed=precision) == held
 
 
 @pytest.mark.parametrize("precision", ["int8", "nf4"])
 def test_a_language_model_in_few_bits_takes_what_is_reckoned(precision):
-    model = untrained(precision)
+    model = deep(precision)
     held = 0
     for _, parameter in model.roles.parameters(model.hf, "language"):
         state, scales = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from joined import Gone, joined
-from live_models import pool, pools, sample, shallow
+from live_models import pool, pools, sample, untrained
 from torch import Tensor
 
 from benchmark.api import Job, LossMethod, TrainingConfig
@@ -64,7 +64,7 @@ def train(
 ) -> Trained:
     """By the shared loop, from a checkpoint in the folder if there is one."""
     folder.mkdir(exist_ok=True)
-    model = shallow()
+    model = untrained()
     model.recomputes = recomputes
     loop = Loop(
         model=model, pools=make_pools(folder.parent / "images"), seed=7, folder=folder,
@@ -114,7 +114,7 @@ def test_two_processes_with_two_parts_each_are_one_with_four(tmp_path: Path) -> 
     for mine, theirs in zip(alone.losses, two.losses, strict=True):
         assert theirs.total == pytest.approx(mine.total, rel=1e-4)
         assert theirs.terms == pytest.approx(mine.terms, rel=1e-3, abs=1e-5)
-    before = dict(shallow().hf.named_parameters())
+    before = dict(untrained().hf.named_parameters())
     for name, weight in alone.weights.items():
         moved = (weight - before[name]).norm()
         assert (two.weights[name] - weight).norm() <= 1e-2 * moved, name

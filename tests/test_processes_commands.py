@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from faults.small_run import SUITE
 from faults.traps import Kill, Trap
-from live_models import shallow_checkpoint
+from live_models import untrained_checkpoint
 
 from benchmark.cli import main
 from benchmark.commands.accelerated import read_accelerate
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 120.0
 # Made before anything that a command prints is looked at.
-CHECKPOINT = shallow_checkpoint()
+CHECKPOINT = untrained_checkpoint()
 # A part for each of two processes: added up in the same order as by one that takes both.
 SETTINGS = ("batch_size=2", "micro_batch=1", "learning_rate=0.01", "steps=4", "lora_dropout=0.1")
 ACCELERATE = """

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from faults.product import Product, Running
-from live_models import shallow_checkpoint
+from live_models import untrained_checkpoint
 from run_records import record
 
 from benchmark.core.errors import NotOffered, UserError
@@ -83,7 +83,7 @@ def test_a_full_disk_ends_it_all() -> None:
 
 def command(*, jobs: int, steps: int = 3) -> list[str]:
     return [
-        "run", "--method", BOTH, "--seeds", "2", "--model", str(shallow_checkpoint()),
+        "run", "--method", BOTH, "--seeds", "2", "--model", str(untrained_checkpoint()),
         "--suite", str(SUITE), "--set", f"steps={steps} batch_size=8 learning_rate=1e-2",
         "--jobs", str(jobs), "--checkpoint-every", "0",
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 import torch
 from cagul_parts import image_pools
 from joined import FSDP, joined
-from live_models import pool, pools, shallow
+from live_models import pool, pools, untrained
 from test_guidance import captioned
 from test_processes import DRAWING, ONCE_S, EndsIn1, FailsIn1, Trained, config_of, train
 from torch import nn
@@ -168,7 +168,7 @@ def test_layers_are_divided_while_they_train_and_themselves_again_after(tmp_path
         model.fold()
         return n_divided, whole, kinds, [len(vars(model.hf)["_forward_hooks"]), model.n_hooks]
 
-    model = shallow()
+    model = untrained()
     model.prepare({"language": "lora"}, rank=4, alpha=8.0, dropout=0.1)
     layers = model.roles.language.layers
     kinds = sorted({type(module).__name__ for module in layers.modules()})
@@ -196,7 +196,7 @@ def test_states_can_be_asked_for_afterwards_as_before(tmp_path: Path) -> None:
         model, view = AsksForStates.asked[-1]
         return len(model.hf.model(**model.inputs(view), output_hidden_states=True).hidden_states)
 
-    assert joined(n_states, told=FSDP) == [shallow().n_layers + 1] * 2
+    assert joined(n_states, told=FSDP) == [untrained().n_layers + 1] * 2
 
 
 @pytest.mark.parametrize("shards_first", [True, False])
@@ -261,7 +261,7 @@ def test_what_is_trained_beside_a_model_has_no_shards(tmp_path: Path) -> None:
 
 
 def test_rounded_weights_have_no_shards() -> None:
-    model = shallow()
+    model = untrained()
     model.precision = "nf4"
     with pytest.raises(UserError, match="nf4 weights have no shards"):
         sharded.check_shardable(model, {})

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from live_models import pools, untrained
+from live_models import deep, pools
 
 from benchmark.core.errors import UserError
 from benchmark.vlm.roles import resolve_roles
 
 
 def test_hidden_states_and_attention_equal_the_eager_models_own(tmp_path: Path) -> None:
-    model = untrained()
+    model = deep()
     samples = pools(tmp_path, images=True)["forget"].samples
     view = model.view(samples, ["first count cloth."] * len(samples))
     trace = model.trace(view, hidden=[0, 2, 4], attention=[1])
@@ -34,7 +34,7 @@ def test_hidden_states_and_attention_equal_the_eager_models_own(tmp_path: Path) 
 
 
 def test_no_hook_stays_behind_even_after_an_error(tmp_path: Path) -> None:
-    model = untrained()
+    model = deep()
     view = model.view(pools(tmp_path)["keep"].samples)
 
     def n_hooks() -> int:
@@ -51,13 +51,13 @@ def test_no_hook_stays_behind_even_after_an_error(tmp_path: Path) -> None:
 def test_text_does_not_run_the_vision_tower(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = untrained()
+    model = deep()
     monkeypatch.setattr(model.roles.vision, "forward", lambda *a, **k: pytest.fail("vision ran"))
     model.hidden(model.view(pools(tmp_path)["keep"].samples))
 
 
 def test_question_mask_marks_the_users_words_only(tmp_path: Path) -> None:
-    model = untrained()
+    model = deep()
     (one, *_) = pools(tmp_path)["keep"].samples
     view = model.view([one], ["first count cloth."])
     words = view.input_ids_BT[view.question_mask_BT]
@@ -67,4 +67,4 @@ def test_question_mask_marks_the_users_words_only(tmp_path: Path) -> None:
 
 def test_a_model_without_sight_is_named_by_what_it_lacks() -> None:
     with pytest.raises(UserError, match=r"could not be resolved: vision = \?, projector = \?"):
-        resolve_roles(untrained().roles.language)
+        resolve_roles(deep().roles.language)

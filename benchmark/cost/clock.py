@@ -10,6 +10,7 @@ from typing import Literal
 import psutil
 
 from benchmark.cost.allocator import return_freed_memory
+from benchmark.cost.timeline import processor_s
 
 DeviceUnit = Literal["gpu", "cpu-core"]
 
@@ -76,9 +77,7 @@ class MemoryWatch:
 
 def _cpu_seconds() -> float:
     """Of this process, of children it has waited for, and of those that still run."""
-    times = os.times()
-    own = times.user + times.system + times.children_user + times.children_system
-    return own + sum(_of_child(child, _child_seconds) for child in _children())
+    return processor_s() + sum(_of_child(child, _child_seconds) for child in _children())
 
 
 def _resident_bytes() -> int:

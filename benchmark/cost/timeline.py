@@ -60,11 +60,11 @@ class Timeline:
         """Around what is done; an exception ends it like everything else."""
         mine = _Open(what=what)
         self._open.append(mine)
-        began_at, wall_s, core_s = time.time(), time.perf_counter(), _core_s()
+        began_at, wall_s, core_s = time.time(), time.perf_counter(), processor_s()
         try:
             yield
         finally:
-            wall_s, core_s = time.perf_counter() - wall_s, _core_s() - core_s
+            wall_s, core_s = time.perf_counter() - wall_s, processor_s() - core_s
             path = tuple(one.what for one in self._open)
             self._open.pop()
             if self._open:
@@ -90,7 +90,8 @@ class _Open:
     inside_core_s: float = 0.0
 
 
-def _core_s() -> float:
+def processor_s() -> float:
+    """Processor seconds of this process, and of children it has waited for."""
     times = os.times()
     # Of this process to the nanosecond; `os.times` counts hundredths.
     return time.process_time() + times.children_user + times.children_system

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from live_models import shallow_checkpoint
+from live_models import untrained_checkpoint
 
 from benchmark.core.paths import file_name
 
@@ -17,7 +17,7 @@ def run(*, checkpoint_every_s: float = 0.0) -> list[str]:
     """Train, answer, judge, score: the method's row and the untouched model's."""
     return [
         "run", "--method", "textual_unlearning", "--set", " ".join(SETTINGS),
-        "--model", str(shallow_checkpoint()), "--suite", str(SUITE), "--device", "cpu",
+        "--model", str(untrained_checkpoint()), "--suite", str(SUITE), "--device", "cpu",
         "--checkpoint-every", str(checkpoint_every_s),
     ]  # fmt: skip
 
@@ -33,4 +33,4 @@ def plot() -> list[str]:
 
 
 def _where() -> list[str]:
-    return ["--model", file_name(str(shallow_checkpoint())), "--suite", SUITE.stem]
+    return ["--model", file_name(str(untrained_checkpoint())), "--suite", SUITE.stem]
