@@ -52,8 +52,7 @@ def test_a_stage_on_the_cpu(tmp_path: Path) -> None:
         while time.process_time() - began < 0.1:
             sum(range(1000))
     cost = meter.cost(input_tokens=7, output_tokens=3)
-    # A system tells a process's seconds in hundredths, for the user and itself apart.
-    assert cost.device_s >= 0.06
+    assert cost.device_s >= 0.1
     assert cost.wall_s >= 0.06
     assert cost.wasted_s == 0
     assert cost.peak_memory_bytes > 10_000_000

@@ -39,7 +39,7 @@ def load(
     limit: int | None = None,
 ) -> list[Sample]:
     """The samples of a split in the order of its table; `limit` takes the first ones, and of the
-    miniature world no others are drawn, or counted.
+    miniature world hardly any others are drawn, and none compared or counted.
 
     Raises `UserError` with the card, file and row for a missing column, an unreadable image, a
     repeated key, a wrong checksum, or another number of rows than the card expects.

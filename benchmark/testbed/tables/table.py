@@ -36,7 +36,7 @@ class Table(Generic[Split]):
         self, split: str, material: TestbedMaterial, *, limit: int | None = None
     ) -> list[Sample]:
         """The samples of one split, always in the same order, or the first `limit`: pictures of
-        others are not drawn. Raises KeyError for no split."""
+        other items are not drawn. Raises KeyError for no split."""
         for known in self.splits:
             if known == split:
                 return list(islice(self.build(known, material), limit))
